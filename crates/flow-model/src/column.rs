@@ -137,7 +137,7 @@ impl Values {
     /// When `index` is out of range.
     #[inline]
     pub fn num(&self, index: usize) -> u64 {
-        with_nums!(self, v => u64::from(v[index]), _ => 0)
+        with_nums!(self, v => v[index].into(), _ => 0)
     }
 
     /// The value at `index`.
@@ -346,7 +346,7 @@ impl Column {
             Column::Dictionary(Dictionary { codes, values }) => {
                 with_nums!(values, v => {
                     out.reserve(selection.count());
-                    selection.for_each(|row| out.push(u64::from(v[usize::from(codes[row])])));
+                    selection.for_each(|row| out.push(v[usize::from(codes[row])].into()));
                 }, _ => out.resize(out.len() + selection.count(), 0));
             }
             Column::Plain(values) => {

@@ -116,14 +116,12 @@ impl Selection {
 
     /// The selection as one bit per row.
     pub fn to_words(&self) -> Vec<u64> {
-        match &self.rows {
-            Rows::Bitmap { words, .. } => words.clone(),
-            _ => {
-                let mut words = vec![0; self.len.div_ceil(64)];
-                self.for_each(|row| words[row / 64] |= 1 << (row % 64));
-                words
-            }
+        if let Rows::Bitmap { words, .. } = &self.rows {
+            return words.clone();
         }
+        let mut words = vec![0; self.len.div_ceil(64)];
+        self.for_each(|row| words[row / 64] |= 1 << (row % 64));
+        words
     }
 
     /// Keeps the selected rows for which `keep` holds.
