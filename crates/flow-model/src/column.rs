@@ -135,6 +135,7 @@ impl Values {
     ///
     /// # Panics
     /// When `index` is out of range.
+    #[expect(clippy::useless_conversion, reason = "one body for every width, 64 bits among them")]
     #[inline]
     pub fn num(&self, index: usize) -> u64 {
         with_nums!(self, v => v[index].into(), _ => 0)
@@ -329,6 +330,7 @@ impl Column {
     }
 
     /// Appends the number of every selected row, widened, to `out`.
+    #[expect(clippy::useless_conversion, reason = "one body for every width, 64 bits among them")]
     pub fn gather(&self, selection: &Selection, out: &mut Vec<u64>) {
         fn pick<T: Copy + Into<u64>>(values: &[T], selection: &Selection, out: &mut Vec<u64>) {
             if selection.is_all() {
