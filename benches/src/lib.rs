@@ -1,1 +1,46 @@
-//! Benchmarks live in `benches/`.
+//! Data for the benchmarks in `benches/`: generated traffic as datagrams and as column batches.
+//!
+//! Run one with `cargo bench -p flow-benches --bench wire`, save a baseline with `-- --save-baseline before` and compare
+//! with `-- --baseline before`. Whole programs are measured by `cargo xtask bench`.
+#![forbid(unsafe_code)]
+
+use std::net::Ipv4Addr;
+
+use flow_model::{BatchBuilder, FlowBatch};
+use flow_testkit::traffic::{Datagram, Datagrams, Profile, Protocol};
+use flow_wire::{Decoder, DecoderOptions, Exporter, Limits};
+
+/// What one exporter of `protocol` sends about `flows` flows.
+pub fn datagrams(protocol: Protocol, flows: u64) -> Vec<Datagram> {
+    let ipv6_percent = if protocol == Protocol::NetflowV5 { 0 } else { 20 };
+    let exporters = vec![(Ipv4Addr::LOCALHOST, protocol)];
+    Datagrams::new(&Profile { ipv6_percent, exporters, ..Profile::day(flows) }).collect()
+}
+
+/// Decodes datagrams into full batches.
+pub fn decode(datagrams: &[Datagram]) -> Vec<FlowBatch> {
+    let mut decoder = Decoder::new(DecoderOptions::default());
+    let mut builder = BatchBuilder::new();
+    let mut batches = Vec::new();
+    for datagram in datagrams {
+        if builder.room() < Limits::default().flows_per_datagram {
+            batches.push(std::mem::take(&mut builder).finish());
+        }
+        decode_into(&mut decoder, datagram, &mut builder);
+    }
+    if !builder.is_empty() {
+        batches.push(builder.finish());
+    }
+    batches
+}
+
+/// Decodes one datagram.
+pub fn decode_into(decoder: &mut Decoder, datagram: &Datagram, builder: &mut BatchBuilder) {
+    let from = Exporter { addr: datagram.from.ip(), port: datagram.from.port() };
+    decoder.decode(from, datagram.sent_ms, &datagram.payload, builder);
+}
+
+/// `flows` flows as NetFlow v9 carries them, in batches.
+pub fn batches(flows: u64) -> Vec<FlowBatch> {
+    decode(&datagrams(Protocol::NetflowV9, flows))
+}

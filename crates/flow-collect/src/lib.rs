@@ -1,1 +1,63 @@
-//! Under construction.
+//! The collector runtime: from a UDP socket or a packet capture to files in a directory.
+//!
+//! Three types carry everything else:
+//!
+//! * [`Collector`]: prepared with [`CollectorOptions`] and an [`Input`], then run. Preparing checks and takes
+//!   everything that can fail, so that a daemon's parent knows whether it started.
+//! * [`CaptureReader`]: the UDP datagrams of a pcap or pcapng file.
+//! * [`Log`]: where messages go.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use flow_collect::{Collector, CollectorOptions, Compression, Input, Log, Naming, SubDir, Zone};
+//!
+//! let naming = Naming { interval_s: 300, layout: SubDir::Flat, zone: Zone::Local, with_offset: false };
+//! let options = CollectorOptions {
+//!     directory: "/var/cache/flows".into(),
+//!     naming,
+//!     ident: "border".to_owned(),
+//!     compression: Compression::Lz4,
+//!     default_sampling: None,
+//!     override_sampling: None,
+//!     report_gaps: false,
+//!     now_ms: || 1_700_000_000_000,
+//! };
+//! let input = Input::Capture("flows.pcap".into());
+//! let collector = Collector::prepare(options, &input, Arc::new(Log::to_stderr("rcapd")))?;
+//! assert!(collector.run(|| Ok(()))?.is_complete());
+//! # Ok::<(), flow_collect::StartError>(())
+//! ```
+//!
+//! At work, a collector has four threads besides the one that waits for signals. `receive` takes datagrams
+//! from the kernel, `decode` makes blocks of flows of them and decides when a slot ends, `write` appends blocks
+//! to the working file, `file` finishes files and gives them their names. Queues between them are bounded; the one
+//! that overflows when all else stands still is the socket's buffer, whose losses the kernel counts. With
+//! a capture, one thread reads and decodes.
+//!
+//! This crate knows neither how a datagram is decoded (`flow-wire`) nor how a file is laid out (`flow-file`).
+//! Unsafe code stands in one place, `daemon.rs`.
+#![deny(unsafe_code)]
+
+mod capture;
+mod collector;
+mod complaint;
+mod counters;
+mod daemon;
+mod file;
+mod intake;
+mod log;
+mod process;
+mod receive;
+mod slot;
+mod socket;
+mod spool;
+
+pub use capture::{CaptureError, CaptureReader, CaptureStats, Captured};
+pub use collector::{Collector, CollectorOptions, Input, Outcome, StartError};
+pub use daemon::{Detached, Readiness, detach};
+pub use flow_file::{Compression, SubDir};
+pub use log::Log;
+pub use process::{PidFile, PidFileError, PidFilePlace};
+pub use socket::{Family, Listen, ListenError};
+pub use spool::{FilingError, Naming, SpoolError, Zone};

@@ -1,1 +1,49 @@
-//! Under construction.
+//! THE on-disk format crate: every octet of a flow file is read and written here.
+//!
+//! Three types carry everything else:
+//!
+//! * [`FlowFile`]: a file open for reading, finished or not. It knows totals, exporters and the ranges of every
+//!   block without decoding any, and decodes the columns asked for into a batch.
+//! * [`FileWriter`]: a file being written, a batch a block.
+//! * [`FileSet`]: the files that a command line means.
+//!
+//! ```
+//! use flow_file::{Compression, FileTail, FileWriter, FlowFile, WriteOptions};
+//! use flow_model::{BatchBuilder, CountRule, Field, FieldSet, FlowBatch};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let path = dir.path().join("nfcapd.current.1");
+//! let options = WriteOptions {
+//!     ident: "border".into(),
+//!     compression: Compression::Lz4,
+//!     rule: CountRule::Collected,
+//!     created_ms: 1_700_000_000_000,
+//! };
+//! let mut writer = FileWriter::create(&path, options)?;
+//! let mut builder = BatchBuilder::new();
+//! builder.set(Field::Proto, 17);
+//! builder.finish_row();
+//! writer.write(&builder.finish())?;
+//! writer.finish(FileTail::default())?;
+//!
+//! let file = FlowFile::open(&path)?;
+//! let mut batch = FlowBatch::new(file.block_rows(0));
+//! file.read(0, FieldSet::of(&[Field::Proto]), &mut batch)?;
+//! assert_eq!(batch.column(Field::Proto).num(0), 17);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The layout is described, octet by octet, in `docs/format.md`. This crate knows no protocol, no query and no clock.
+
+mod columnar;
+mod error;
+mod fileset;
+mod map;
+mod name;
+
+pub use columnar::{BlockMembership, Compression, FileTail, FileWriter, FlowFile, WriteOptions, merge_files};
+pub use error::{Damage, FileError, ForeignLayout};
+pub use fileset::{FileSelection, FileSet, SelectionError, SelectionWarning};
+pub use name::{
+    SLOT_PREFIX, SlotName, SubDir, WORKING_PREFIX, is_data_file, slot_start_s, working_name, working_pid,
+};

@@ -1,1 +1,58 @@
-//! Under construction.
+//! The filter language: text to typed expression to predicates over columns.
+//!
+//! * [`Filter`] is what a query uses: which [columns](Filter::columns) it needs, what it knows about a block from
+//!   [statistics](Filter::prune), and [which rows](Filter::eval) of a batch match.
+//! * [`ast::Expr`] is what the text means: decisions about fields, joined by and, or, not.
+//! * [`FilterError`] says why a text is refused, in nfdump's words and in ours.
+//!
+//! ```
+//! use flow_filter::{EvalContext, Filter, ParseOptions};
+//! use flow_model::{BatchBuilder, Field, Selection};
+//!
+//! let filter = Filter::parse("proto tcp and dst port in [80 443]", &ParseOptions::default())?;
+//! assert!(filter.columns().contains(Field::DstPort));
+//!
+//! let mut builder = BatchBuilder::new();
+//! for port in [22, 443] {
+//!     builder.set(Field::Proto, 6);
+//!     builder.set(Field::DstPort, port);
+//!     builder.finish_row();
+//! }
+//! let batch = builder.finish();
+//! let mut selection = Selection::all(batch.len());
+//! filter.eval(&batch, &EvalContext { ident: "none", first_row: 0 }, &mut selection);
+//! assert_eq!(selection.to_rows(), [1]);
+//! # Ok::<(), flow_filter::FilterError>(())
+//! ```
+//!
+//! The language is nfdump 1.7.1's, with what later releases accept beyond it and without its known defects. The
+//! words come from the catalogue of `flow-model`: a field's row says how it is filtered.
+//!
+//! This crate does no I/O: host names, include files and the local time zone are functions in [`ParseOptions`].
+#![forbid(unsafe_code)]
+
+mod address;
+pub mod ast;
+mod bits;
+mod error;
+mod eval;
+mod filter;
+mod kernel;
+mod lex;
+mod options;
+mod parse;
+mod plan;
+mod primitive;
+mod prune;
+mod ranges;
+mod simplify;
+mod time;
+mod vocabulary;
+
+pub use error::{FilterError, FilterErrorKind};
+pub use eval::EvalContext;
+pub use filter::Filter;
+pub use options::{Include, ParseOptions, Resolve};
+pub use prune::FileContext;
+pub use ranges::{AddrSet, NumSet, Ordinal, Ranges};
+pub use time::LocalMs;

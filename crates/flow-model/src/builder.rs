@@ -14,14 +14,14 @@ use std::net::IpAddr;
 /// sets costs nothing, and a warmed builder does not allocate.
 #[derive(Debug)]
 pub struct BatchBuilder {
-    len: usize,
+    pub(crate) len: usize,
     /// Indexed by field; a column may be shorter than `len` (the rest has the default), and one longer than
     /// `len` when the open row has set it.
-    columns: Vec<Values>,
+    pub(crate) columns: Vec<Values>,
     /// Fields of the open row.
     touched: FieldSet,
     /// Fields of any row.
-    used: FieldSet,
+    pub(crate) used: FieldSet,
     groups: Groups,
 }
 
@@ -167,6 +167,12 @@ impl BatchBuilder {
         self.groups = Groups::default();
     }
 
+    /// Forgets values beyond the finished rows.
+    pub(crate) fn trim(&mut self) {
+        self.touched = self.used;
+        self.abort_row();
+    }
+
     /// Appends the selected rows of `batch`, as many as fit, and says how many those were.
     pub fn append(&mut self, batch: &FlowBatch, selection: &Selection) -> usize {
         let fits = (MAX_BATCH_ROWS - self.len).min(selection.count());
@@ -230,6 +236,23 @@ impl BatchBuilder {
         self.len = 0;
         self.used = FieldSet::EMPTY;
         batch
+    }
+
+    /// Takes the memory of `batch`, whose rows are no longer needed, for rows to come.
+    ///
+    /// A batch that this builder [finished](Self::finish) and that was encoded since saves the next one growing its
+    /// columns anew.
+    pub fn recycle(&mut self, mut batch: FlowBatch) {
+        for field in batch.fields().iter() {
+            let own = &mut self.columns[field as usize];
+            if let Some(Column::Plain(mut values)) = batch.take(field)
+                && own.is_empty()
+                && own.kind() == values.kind()
+            {
+                values.clear();
+                *own = values;
+            }
+        }
     }
 
     #[inline]
@@ -306,6 +329,19 @@ mod tests {
         builder.finish_row();
         let batch = builder.finish();
         assert_eq!(batch.groups(0).iter().collect::<Vec<_>>(), [Groups::NEXT_HOP_V6, Groups::ROUTER_V4]);
+    }
+
+    #[test]
+    fn recycled_memory_holds_no_rows() {
+        let mut builder = BatchBuilder::new();
+        builder.set(Field::SrcPort, 7);
+        builder.finish_row();
+        let batch = builder.finish();
+        builder.recycle(batch);
+        builder.finish_row();
+        let batch = builder.finish();
+        assert_eq!((batch.len(), batch.column(Field::SrcPort).num(0)), (1, 0));
+        assert!(!batch.fields().contains(Field::SrcPort));
     }
 
     #[test]

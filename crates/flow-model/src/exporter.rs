@@ -56,16 +56,16 @@ pub struct LossLedger {
 }
 
 impl LossLedger {
-    /// Adds another ledger.
+    /// Adds another ledger; a sum beyond 64 bits stays at the largest number.
     pub fn merge(&mut self, other: &LossLedger) {
-        self.datagrams += other.datagrams;
-        self.flows += other.flows;
-        self.sequence_failures += other.sequence_failures;
-        self.missed += other.missed;
-        self.kernel_drops += other.kernel_drops;
-        self.queue_drops += other.queue_drops;
-        self.no_template += other.no_template;
-        self.malformed += other.malformed;
-        self.refused += other.refused;
+        self.datagrams = self.datagrams.saturating_add(other.datagrams);
+        self.flows = self.flows.saturating_add(other.flows);
+        self.sequence_failures = self.sequence_failures.saturating_add(other.sequence_failures);
+        self.missed = self.missed.saturating_add(other.missed);
+        self.kernel_drops = self.kernel_drops.saturating_add(other.kernel_drops);
+        self.queue_drops = self.queue_drops.saturating_add(other.queue_drops);
+        self.no_template = self.no_template.saturating_add(other.no_template);
+        self.malformed = self.malformed.saturating_add(other.malformed);
+        self.refused = self.refused.saturating_add(other.refused);
     }
 }

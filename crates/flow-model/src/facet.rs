@@ -95,7 +95,7 @@ pub enum FilterKind {
     Number {
         /// Largest value accepted.
         max: u64,
-        /// Whether comparators other than equality are accepted by nfdump 1.7.1.
+        /// Whether a comparator may stand before it.
         compare: bool,
         /// Whether `in [..]` is accepted.
         list: bool,

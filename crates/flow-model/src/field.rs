@@ -365,7 +365,12 @@ impl FieldSet {
 
     /// The fields in the order of their numbers.
     pub fn iter(self) -> impl Iterator<Item = Field> {
-        Field::ALL.iter().copied().filter(move |&field| self.contains(field))
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let field = Field::ALL.get(rest.trailing_zeros() as usize).copied()?;
+            rest &= rest - 1;
+            Some(field)
+        })
     }
 }
 

@@ -32,6 +32,7 @@ mod field;
 mod group;
 mod order;
 mod protocol;
+mod rows;
 mod selection;
 mod stats;
 
@@ -51,6 +52,7 @@ pub use field::{Field, FieldSet};
 pub use group::{Group, Groups, RecordFlags};
 pub use order::{CounterSide, Counters, Order, bpp, bps, pps};
 pub use protocol::{Protocol, protocol_by_name, protocol_name};
+pub use rows::Rows;
 pub use selection::Selection;
 pub use stats::{BlockStats, CountRule, Membership, NoMembership, Prune, Range, Totals};
 

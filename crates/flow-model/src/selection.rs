@@ -165,6 +165,25 @@ impl Selection {
         }
     }
 
+    /// Keeps the rows whose bit is set too: bit `row % 64` of `words[row / 64]`.
+    ///
+    /// # Panics
+    /// When `words` is not exactly as long as the batch's rows need.
+    pub fn intersect_words(&mut self, mut words: Vec<u64>) {
+        assert_eq!(words.len(), self.len.div_ceil(64), "one bit per row");
+        match &self.rows {
+            Rows::All => {}
+            Rows::List(_) => {
+                self.retain(|row| words[row / 64] >> (row % 64) & 1 == 1);
+                return;
+            }
+            Rows::Bitmap { words: ours, .. } => {
+                words.iter_mut().zip(ours).for_each(|(word, ours)| *word &= ours);
+            }
+        }
+        *self = Selection::from_words(self.len, words);
+    }
+
     /// Keeps the first `count` selected rows.
     pub fn truncate(&mut self, count: usize) {
         if count < self.count() {
@@ -202,6 +221,9 @@ mod tests {
             for mut selection in [from_fn.clone(), listed.clone(), Selection::all(bits.len())] {
                 let mut retained = selection.clone();
                 retained.retain(|row| row % 2 == 0);
+                let mut masked = selection.clone();
+                masked.intersect_words(even.to_words());
+                prop_assert_eq!(&masked, &retained);
                 selection.intersect(&even);
                 prop_assert_eq!(&retained, &selection);
                 let mut first = selection.to_rows();

@@ -1,1 +1,53 @@
-//! Under construction.
+//! Everything that `rdump` prints: batches of flows in, octets out, byte for byte as nfdump 1.7.1 prints them.
+//!
+//! * [`Format`]: what `-o` names, parsed.
+//! * [`RecordPrinter`]: records in a format.
+//! * [`StatisticPrinter`]: the tables of `-s`. [`Summary`] and [`info`] are what stands below, and what `-I` reports.
+//!
+//! ```
+//! use flow_model::{BatchBuilder, Field, Selection};
+//! use flow_output::{Format, OutputOptions, RecordPrinter, Zone};
+//!
+//! let mut builder = BatchBuilder::new();
+//! builder.set(Field::FirstMs, 1_700_000_000_123);
+//! builder.set_ip(Field::SrcAddr, "192.0.2.1".parse().unwrap());
+//! builder.finish_row();
+//! let batch = builder.finish();
+//!
+//! let options = OutputOptions { zone: Zone::utc(), ..OutputOptions::default() };
+//! let printer = RecordPrinter::new(Format::parse("fmt:%ts %sa").unwrap(), options);
+//! let mut out = Vec::new();
+//! printer.header(&mut out);
+//! printer.rows(&batch, &Selection::all(1), 0, &mut out);
+//! let expected = "Date first seen              Src IP Addr\n2023-11-14 22:13:20.123        192.0.2.1\n";
+//! assert_eq!(String::from_utf8(out).unwrap(), expected);
+//! ```
+//!
+//! Nothing here writes anywhere or reads a clock: texts are appended to a `Vec<u8>`, and the zone of times is an argument.
+//! Where nfdump's output is a defect, the rulings in `docs/compat.md` (D-nn) say what is printed instead.
+#![forbid(unsafe_code)]
+
+mod addr;
+mod cell;
+mod csv;
+mod fmt;
+mod format;
+mod json;
+mod layout;
+mod names;
+mod options;
+mod payload;
+mod pipe;
+mod printer;
+mod raw;
+mod statistic;
+mod summary;
+mod text;
+mod zone;
+
+pub use format::{Format, FormatError};
+pub use options::OutputOptions;
+pub use printer::{RecordPrinter, no_match};
+pub use statistic::{StatisticPrinter, StatisticTable};
+pub use summary::{Summary, Timings, info};
+pub use zone::Zone;

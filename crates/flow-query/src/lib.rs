@@ -1,1 +1,54 @@
-//! Under construction.
+//! The query engine: many files in, one answer out, the same for any number of threads.
+//!
+//! Three types carry it:
+//!
+//! * [`Query`]: which files, which time window, which filter, how many flows, how many threads.
+//! * [`Sink`]: what becomes of the flows that match: [`Sort`], [`Aggregate`], [`Statistics`], or one of your own.
+//!   [`list`] and [`write`] need no sink: they hand matching flows on in the order of the files.
+//! * [`Report`]: what was seen on the way: totals, counters, damage.
+//!
+//! A scan goes block by block. Block statistics and membership filters may decide a block alone; otherwise the
+//! columns of the filter are decoded, and the other columns only of blocks in which something matches. Each worker
+//! collects into a partial of its own, and partials are merged at the end. Every row has a [`RowOrigin`], its
+//! place in the input, which decides ties; so no answer depends on which worker saw what.
+//!
+//! ```
+//! use flow_filter::Filter;
+//! use flow_model::{BatchBuilder, Field, Order};
+//! use flow_query::{MemorySource, Query, Sort, run_on};
+//!
+//! let mut builder = BatchBuilder::new();
+//! for bytes in [10, 30, 20] {
+//!     builder.set(Field::InBytes, bytes);
+//!     builder.finish_row();
+//! }
+//! let source = MemorySource::new(vec![builder.finish()]);
+//! let sort = Sort { order: Order::Bytes, ascending: false, top: 2, columns: [Field::InBytes].into_iter().collect() };
+//! let (rows, report) = run_on(&[source], &Query::new(Filter::all()), &sort).unwrap();
+//! assert_eq!((0..2).map(|row| rows[0].column(Field::InBytes).num(row)).collect::<Vec<_>>(), [30, 20]);
+//! assert_eq!((report.processed, report.totals.bytes), (3, 60));
+//! ```
+//!
+//! This crate prints nothing, parses nothing and reads no clock. Only its module `scan` knows about threads.
+#![forbid(unsafe_code)]
+
+mod counts;
+mod fetch;
+mod group;
+mod query;
+mod scan;
+mod sink;
+mod sort;
+mod source;
+mod statistic;
+mod topn;
+mod write;
+
+pub use group::{Aggregate, KeyPart, Ranking};
+pub use query::{Query, QueryError, Report, TimeWindow};
+pub use scan::{Scanned, list, list_on, run, run_on};
+pub use sink::{RowOrigin, Sink};
+pub use sort::Sort;
+pub use source::{MemorySource, Source};
+pub use statistic::{StatSpec, StatTable, Statistics};
+pub use write::{write, write_on};

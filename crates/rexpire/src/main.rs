@@ -1,2 +1,143 @@
-//! Under construction.
-fn main() {}
+//! `rexpire`: keeps a directory of flow files under an age and a size.
+#![forbid(unsafe_code)]
+
+mod args;
+mod job;
+mod prompt;
+mod report;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use chrono::Local;
+use flow_cli::{ExitCode, Messages, parse, run, usage_error, version_text};
+use flow_retain::{Origin, Plan, Session};
+
+use crate::args::Args;
+use crate::job::{Action, Job};
+use crate::report::Figures;
+
+fn main() -> std::process::ExitCode {
+    let messages = Messages::new("rexpire");
+    run(&messages, ExitCode::Files, |messages| {
+        let argv: Vec<OsString> = std::env::args_os().collect();
+        match parse::<Args>(argv.iter().cloned(), &[]) {
+            Ok(args) if args.version => {
+                let argv0 = argv.first().map(OsString::as_os_str).unwrap_or_default();
+                writeln!(io::stdout().lock(), "{}", version_text(argv0, env!("CARGO_PKG_VERSION")))?;
+                Ok(ExitCode::Success)
+            }
+            Ok(args) => expire(&Job::try_from(args)?, messages),
+            Err(error) => Ok(usage_error(messages, &error, ExitCode::Files)),
+        }
+    })
+    .into()
+}
+
+/// Does one job, and reports it on stdout in nfexpire's form.
+fn expire(job: &Job, messages: &Messages) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    let now_s = now_s()?;
+    let base = job
+        .directory
+        .canonicalize()
+        .with_context(|| format!("no such directory: `{}`", job.directory.display()))?;
+    let mut session =
+        if job.dry_run { Session::look(&base, &Local, now_s)? } else { Session::open(&base, &Local, now_s)? };
+    let mut out = io::stdout().lock();
+    announce(&mut out, job, &session, messages)?;
+    if job.action.changes_limits() {
+        session.change_limits(&job.limits);
+    }
+
+    let mut complete = session.inventory().problems().is_empty();
+    session.inventory().problems().iter().for_each(|problem| messages.problem(problem));
+    if job.action == Action::Expire {
+        let plan = session.plan();
+        if job.dry_run {
+            report::dry_run(&mut out, &session, &plan)?;
+            return Ok(exit_code(complete));
+        }
+        if prompt::is_due(&session, &plan)
+            && io::stdin().is_terminal()
+            && !prompt::confirmed(&mut out, &mut io::stdin().lock(), &session, now_s)?
+        {
+            writeln!(out, "Expire canceled!")?;
+            return Ok(ExitCode::Success);
+        }
+        complete &= delete(&mut out, job, &mut session, &plan, started, messages)?;
+    }
+
+    let record = session.close()?;
+    if job.machine_readable {
+        writeln!(out, "Stat|{}|{}|{}", record.size_bytes, record.first_s, record.last_s)?;
+    } else {
+        report::table(&mut out, &record)?;
+    }
+    Ok(exit_code(complete))
+}
+
+/// Deletes what the plan says and reports it; whether all of it could be deleted.
+fn delete(
+    out: &mut impl Write,
+    job: &Job,
+    session: &mut Session,
+    plan: &Plan,
+    started: Instant,
+    messages: &Messages,
+) -> io::Result<bool> {
+    let first_s = session.record().first_s;
+    let outcome =
+        session.execute(plan, &mut || job.runtime.is_none_or(|runtime| started.elapsed() < runtime));
+    outcome.problems.iter().for_each(|problem| messages.problem(problem));
+    if outcome.stopped {
+        messages.line(&"maximum run time reached, the rest stays for the next run");
+    }
+    let figures = Figures {
+        files: outcome.deleted.len(),
+        bytes: outcome.freed_bytes,
+        range_s: if outcome.deleted.is_empty() {
+            0
+        } else {
+            session.record().first_s.saturating_sub(first_s)
+        },
+    };
+    report::expired(out, &figures)?;
+    Ok(outcome.problems.is_empty())
+}
+
+/// Says why the directory was looked through, as far as nfexpire would have had to.
+fn announce(out: &mut impl Write, job: &Job, session: &Session, messages: &Messages) -> io::Result<()> {
+    let base = session.base().display();
+    let scanned = match session.origin() {
+        _ if job.action == Action::Rescan => true,
+        Origin::Created => {
+            writeln!(out, "Force rebuild to create stat record in {base}")?;
+            true
+        }
+        Origin::Kept => false,
+        origin => {
+            if let Origin::Invalid(lines) = origin {
+                lines.iter().for_each(|line| messages.raw(&format_args!("Invalid config line: '{line}'")));
+            }
+            writeln!(out, "Force rebuild requested by stat record in {base}")?;
+            true
+        }
+    };
+    if scanned {
+        writeln!(out, "Scanning files in {base} .. done.")?;
+    }
+    Ok(())
+}
+
+fn exit_code(complete: bool) -> ExitCode {
+    if complete { ExitCode::Success } else { ExitCode::Files }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the edge of the program: everything below takes the time")]
+fn now_s() -> anyhow::Result<i64> {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is set before 1970")?;
+    Ok(since_1970.as_secs().cast_signed())
+}

@@ -1,2 +1,48 @@
-//! Under construction.
-fn main() {}
+//! Command line of the project's own tasks; `cargo xtask help` lists them.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use xtask::{arrows, bench, capture, demo, words};
+
+/// Tasks of the project.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build the programs and show what they do, command by command, in a temporary directory
+    Demo(demo::DemoArgs),
+    /// Measure the programs beside nfdump on the same generated flows
+    Bench(bench::BenchArgs),
+    /// Write a capture of generated flows
+    Traffic(capture::TrafficArgs),
+    /// Send the datagrams of a capture to a collector on this machine
+    Replay(capture::ReplayArgs),
+    /// Hold the dependencies between the crates against the picture in docs/ARCHITECTURE.md
+    CheckArrows,
+    /// Look for paths of somebody's machine in the source tree
+    CheckWords {
+        /// Further words which must not occur
+        words: Vec<String>,
+        /// The tree to search
+        #[arg(long, default_value = ".")]
+        tree: PathBuf,
+    },
+}
+
+fn main() -> Result<()> {
+    match Args::parse().task {
+        Task::Demo(args) => demo::run(&args),
+        Task::Bench(args) => bench::run(&args),
+        Task::Traffic(args) => capture::write(&args),
+        Task::Replay(args) => capture::replay(&args),
+        Task::CheckArrows => arrows::check(),
+        Task::CheckWords { words, tree } => words::check(&tree, &words),
+    }
+}

@@ -1,0 +1,368 @@
+//! From a captured frame to the UDP datagram in it.
+//!
+//! Every length is taken from the frame and checked against what was captured: a frame that ends too early,
+//! or whose headers contradict each other, is a [`Skip`].
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// Most VLAN tags in front of a packet; two are usual (QinQ).
+const MAX_TAGS: usize = 8;
+
+/// Most IPv6 extension headers in front of the transport header.
+const MAX_EXTENSION_HEADERS: usize = 16;
+
+const UDP: u8 = 17;
+
+/// Why a frame yields no datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Skip {
+    /// No IP packet, or one that is not UDP.
+    Other,
+    /// A piece of an IP packet: nothing is reassembled.
+    Fragment,
+    /// The frame ends within a header.
+    Cut,
+    /// Frames of this link type are not understood.
+    LinkType,
+}
+
+/// What a frame starts with: the link types of <https://www.tcpdump.org/linktypes.html> that are understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    /// `DLT_NULL` (0) and `LINKTYPE_LOOP` (108): four octets with the address family.
+    Loopback,
+    /// Ethernet (1), with any VLAN tags.
+    Ethernet,
+    /// A bare IP packet: `LINKTYPE_RAW` (101; 12 and 14 on some systems), IPv4 (228), IPv6 (229).
+    Ip,
+    /// Linux `any` device: `LINKTYPE_LINUX_SLL` (113).
+    Cooked,
+    /// Its second version: `LINKTYPE_LINUX_SLL2` (276).
+    Cooked2,
+    /// Something else.
+    Unknown,
+}
+
+impl Link {
+    pub(super) fn from_number(number: i32) -> Link {
+        match number {
+            0 | 108 => Link::Loopback,
+            1 => Link::Ethernet,
+            12 | 14 | 101 | 228 | 229 => Link::Ip,
+            113 => Link::Cooked,
+            276 => Link::Cooked2,
+            _ => Link::Unknown,
+        }
+    }
+}
+
+/// A UDP datagram within a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct UdpDatagram<'a> {
+    pub(super) from: SocketAddr,
+    pub(super) payload: &'a [u8],
+    /// The capture kept less of the payload than was sent.
+    pub(super) is_cut: bool,
+}
+
+/// Finds the UDP datagram in a frame.
+pub(super) fn udp_datagram(link: Link, frame: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
+    match link {
+        Link::Loopback => loopback(frame),
+        Link::Ethernet => ether_typed(frame, 12),
+        Link::Ip => ip(frame),
+        // ARPHRD, address length and address come before the EtherType in version 1, it comes first in version 2.
+        Link::Cooked => ether_typed(frame, 14),
+        Link::Cooked2 => cooked2(frame),
+        Link::Unknown => Err(Skip::LinkType),
+    }
+}
+
+/// Reads the EtherType at `at`, steps over VLAN tags (IEEE 802.1Q, 802.1ad and their predecessors), and
+/// reads the packet behind.
+fn ether_typed(frame: &[u8], at: usize) -> Result<UdpDatagram<'_>, Skip> {
+    let mut at = at;
+    for _ in 0..=MAX_TAGS {
+        match be16(frame, at)? {
+            0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 => at += 4,
+            0x0800 | 0x86dd => return ip(frame.get(at + 2..).ok_or(Skip::Cut)?),
+            _ => return Err(Skip::Other),
+        }
+    }
+    Err(Skip::Other)
+}
+
+fn cooked2(frame: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
+    let packet = frame.get(20..).ok_or(Skip::Cut)?;
+    match be16(frame, 0)? {
+        0x0800 | 0x86dd => ip(packet),
+        // A tag's control word and the EtherType behind it are the first octets of the packet.
+        0x8100 | 0x88a8 => ether_typed(packet, 2),
+        _ => Err(Skip::Other),
+    }
+}
+
+/// The family is in the byte order of the machine that captured; IPv6 is 10 on Linux, 24, 28 or 30 elsewhere.
+fn loopback(frame: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
+    let family: [u8; 4] = frame.first_chunk().copied().ok_or(Skip::Cut)?;
+    let families = [u32::from_be_bytes(family), u32::from_le_bytes(family)];
+    if families.iter().any(|family| matches!(family, 2 | 10 | 24 | 28 | 30)) {
+        ip(&frame[4..])
+    } else {
+        Err(Skip::Other)
+    }
+}
+
+fn ip(packet: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
+    match packet.first().ok_or(Skip::Cut)? >> 4 {
+        4 => ipv4(packet),
+        6 => ipv6(packet),
+        _ => Err(Skip::Other),
+    }
+}
+
+/// RFC 791 §3.1.
+fn ipv4(packet: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
+    let header: &[u8; 20] = packet.first_chunk().ok_or(Skip::Cut)?;
+    let header_len = usize::from(header[0] & 0x0f) * 4;
+    if header_len < 20 || header[9] != UDP {
+        return Err(Skip::Other);
+    }
+    // More fragments follow, or this one is not the first.
+    if u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0 {
+        return Err(Skip::Fragment);
+    }
+    let source = Ipv4Addr::new(header[12], header[13], header[14], header[15]);
+    // Segmentation offload leaves 0 here; anything else below the header is nonsense that UDP's length settles.
+    let total_len = usize::from(u16::from_be_bytes([header[2], header[3]]));
+    let end = if total_len < header_len { packet.len() } else { total_len.min(packet.len()) };
+    udp(source.into(), packet.get(header_len..end).ok_or(Skip::Cut)?)
+}
+
+/// RFC 8200 §3 and §4.
+fn ipv6(packet: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
+    let header: &[u8; 40] = packet.first_chunk().ok_or(Skip::Cut)?;
+    let source: [u8; 16] = *header[8..].first_chunk().ok_or(Skip::Cut)?;
+    let payload_len = usize::from(u16::from_be_bytes([header[4], header[5]]));
+    let mut rest = &packet[40..];
+    if payload_len != 0 && payload_len < rest.len() {
+        rest = &rest[..payload_len];
+    }
+    let mut next_header = header[6];
+    for _ in 0..MAX_EXTENSION_HEADERS {
+        let len = match next_header {
+            UDP => return udp(Ipv6Addr::from(source).into(), rest),
+            // Hop-by-hop options, routing, destination options, mobility: in units of 8 octets, less one.
+            0 | 43 | 60 | 135 => 8 + 8 * usize::from(*rest.get(1).ok_or(Skip::Cut)?),
+            // Authentication header (RFC 4302): in units of 4 octets, less two.
+            51 => 8 + 4 * usize::from(*rest.get(1).ok_or(Skip::Cut)?),
+            44 if be16(rest, 2)? & 0xfff9 != 0 => return Err(Skip::Fragment),
+            // A fragment header on a whole packet (RFC 6946).
+            44 => 8,
+            _ => return Err(Skip::Other),
+        };
+        next_header = *rest.first().ok_or(Skip::Cut)?;
+        rest = rest.get(len..).ok_or(Skip::Cut)?;
+    }
+    Err(Skip::Other)
+}
+
+/// RFC 768. A length of 0 means the rest of the packet (jumbograms, segmentation offload).
+fn udp(source: IpAddr, segment: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
+    let port = be16(segment, 0)?;
+    let len = usize::from(be16(segment, 4)?);
+    let available = segment.get(8..).ok_or(Skip::Cut)?;
+    let sent = match len {
+        0 => available.len(),
+        1..8 => return Err(Skip::Other),
+        _ => len - 8,
+    };
+    Ok(UdpDatagram {
+        from: SocketAddr::new(source, port),
+        payload: &available[..sent.min(available.len())],
+        is_cut: sent > available.len(),
+    })
+}
+
+fn be16(bytes: &[u8], at: usize) -> Result<u16, Skip> {
+    bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|pair| u16::from_be_bytes(*pair)).ok_or(Skip::Cut)
+}
+
+#[cfg(test)]
+pub(super) mod build {
+    //! Frames for tests.
+
+    use super::*;
+
+    pub(crate) fn udp(payload: &[u8]) -> Vec<u8> {
+        let mut segment = vec![0x12, 0x34, 0x27, 0x0b];
+        segment.extend_from_slice(&u16::try_from(payload.len() + 8).unwrap().to_be_bytes());
+        segment.extend_from_slice(&[0, 0]);
+        segment.extend_from_slice(payload);
+        segment
+    }
+
+    pub(crate) fn ipv4(payload: &[u8]) -> Vec<u8> {
+        let segment = udp(payload);
+        let mut packet = vec![0x45, 0];
+        packet.extend_from_slice(&u16::try_from(segment.len() + 20).unwrap().to_be_bytes());
+        packet.extend_from_slice(&[0, 1, 0, 0, 64, UDP, 0, 0, 192, 0, 2, 1, 127, 0, 0, 1]);
+        packet.extend_from_slice(&segment);
+        packet
+    }
+
+    pub(crate) fn ipv6(extensions: &[u8], first: u8, payload: &[u8]) -> Vec<u8> {
+        let segment = udp(payload);
+        let mut packet = vec![0x60, 0, 0, 0];
+        packet.extend_from_slice(&u16::try_from(extensions.len() + segment.len()).unwrap().to_be_bytes());
+        packet.extend_from_slice(&[first, 64]);
+        packet.extend_from_slice(&"2001:db8::1".parse::<Ipv6Addr>().unwrap().octets());
+        packet.extend_from_slice(&Ipv6Addr::LOCALHOST.octets());
+        packet.extend_from_slice(extensions);
+        packet.extend_from_slice(&segment);
+        packet
+    }
+
+    pub(crate) fn ethernet(tags: &[u16], packet: &[u8]) -> Vec<u8> {
+        let mut frame = vec![2; 12];
+        for tag in tags {
+            frame.extend_from_slice(&tag.to_be_bytes());
+            frame.extend_from_slice(&[0, 7]);
+        }
+        frame.extend_from_slice(if packet[0] >> 4 == 4 { &[0x08, 0x00] } else { &[0x86, 0xdd] });
+        frame.extend_from_slice(packet);
+        frame
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload(link: Link, frame: &[u8]) -> Result<(String, &[u8]), Skip> {
+        udp_datagram(link, frame).map(|datagram| {
+            assert!(!datagram.is_cut);
+            (datagram.from.to_string(), datagram.payload)
+        })
+    }
+
+    #[test]
+    fn finds_the_datagram_behind_every_link_header() {
+        let v4 = build::ipv4(b"flow");
+        let v6 = build::ipv6(&[], UDP, b"flow");
+        let from_v4 = Ok(("192.0.2.1:4660".to_owned(), &b"flow"[..]));
+        let from_v6 = Ok(("[2001:db8::1]:4660".to_owned(), &b"flow"[..]));
+        let with = |head: &[u8], packet: &[u8]| [head, packet].concat();
+
+        for (packet, expected) in [(&v4, &from_v4), (&v6, &from_v6)] {
+            assert_eq!(&payload(Link::Ethernet, &build::ethernet(&[], packet)), expected);
+            assert_eq!(&payload(Link::Ethernet, &build::ethernet(&[0x8100], packet)), expected);
+            assert_eq!(&payload(Link::Ethernet, &build::ethernet(&[0x88a8, 0x8100], packet)), expected);
+            assert_eq!(
+                &payload(Link::Ethernet, &build::ethernet(&[0x9100, 0x9200, 0x9300], packet)),
+                expected
+            );
+            assert_eq!(&payload(Link::Ip, packet), expected);
+            let ether_type: &[u8] = if packet[0] == 0x45 { &[8, 0] } else { &[0x86, 0xdd] };
+            assert_eq!(&payload(Link::Cooked, &with(&[&[0; 14][..], ether_type].concat(), packet)), expected);
+            let tagged = [&[0; 14][..], &[0x81, 0, 0, 7], ether_type].concat();
+            assert_eq!(&payload(Link::Cooked, &with(&tagged, packet)), expected);
+            assert_eq!(&payload(Link::Cooked2, &with(&[ether_type, &[0; 18]].concat(), packet)), expected);
+            let tagged = [&[0x81, 0][..], &[0; 18], &[0, 7], ether_type].concat();
+            assert_eq!(&payload(Link::Cooked2, &with(&tagged, packet)), expected);
+        }
+        for family in [2_u32.to_be_bytes(), 2_u32.to_le_bytes()] {
+            assert_eq!(payload(Link::Loopback, &with(&family, &v4)), from_v4);
+        }
+        for family in [10_u32, 24, 28, 30] {
+            assert_eq!(payload(Link::Loopback, &with(&family.to_le_bytes(), &v6)), from_v6);
+        }
+        assert_eq!(payload(Link::Unknown, &v4), Err(Skip::LinkType));
+    }
+
+    #[test]
+    fn knows_the_numbers_of_link_types() {
+        let links = [0, 1, 12, 14, 101, 108, 113, 228, 229, 276, 105, -1].map(Link::from_number);
+        use Link::{Cooked, Cooked2, Ethernet, Ip, Loopback, Unknown};
+        let expected = [Loopback, Ethernet, Ip, Ip, Ip, Loopback, Cooked, Ip, Ip, Cooked2, Unknown, Unknown];
+        assert_eq!(links, expected);
+    }
+
+    #[test]
+    fn steps_over_ipv6_extension_headers() {
+        let hop_by_hop = [60, 0, 0, 0, 0, 0, 0, 0];
+        let destination = [51, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let authentication = [44, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let whole = [UDP, 0, 0, 0, 0, 0, 0, 9];
+        let extensions = [&hop_by_hop[..], &destination, &authentication, &whole].concat();
+        let packet = build::ipv6(&extensions, 0, b"flow");
+        assert_eq!(payload(Link::Ip, &packet).unwrap().1, b"flow");
+        let endless = [60, 0, 0, 0, 0, 0, 0, 0].repeat(100);
+        assert_eq!(payload(Link::Ip, &build::ipv6(&endless, 60, b"")), Err(Skip::Other));
+    }
+
+    #[test]
+    fn skips_fragments_of_both_families() {
+        for (at, value) in [(6, 0x20), (7, 1)] {
+            let mut packet = build::ipv4(b"flow");
+            packet[at] = value;
+            assert_eq!(payload(Link::Ip, &packet), Err(Skip::Fragment));
+        }
+        let mut whole = build::ipv4(b"flow");
+        whole[6] = 0x40;
+        assert!(payload(Link::Ip, &whole).is_ok(), "don't fragment is no fragment");
+        for fragment in [[UDP, 0, 0, 1, 0, 0, 0, 9], [UDP, 0, 0, 8, 0, 0, 0, 9]] {
+            assert_eq!(payload(Link::Ip, &build::ipv6(&fragment, 44, b"flow")), Err(Skip::Fragment));
+        }
+    }
+
+    #[test]
+    fn takes_the_payload_by_the_length_in_the_udp_header() {
+        let mut padded = build::ethernet(&[], &build::ipv4(b"flow"));
+        padded.extend_from_slice(&[0; 18]);
+        assert_eq!(payload(Link::Ethernet, &padded).unwrap().1, b"flow");
+
+        let packet = build::ipv4(b"flow record");
+        let cut = udp_datagram(Link::Ip, &packet[..packet.len() - 7]).unwrap();
+        assert_eq!((cut.payload, cut.is_cut), (&b"flow"[..], true));
+
+        let mut offloaded = build::ipv4(b"flow");
+        offloaded[2..4].copy_from_slice(&[0, 0]);
+        offloaded[24..26].copy_from_slice(&[0, 0]);
+        assert_eq!(payload(Link::Ip, &offloaded).unwrap().1, b"flow");
+        offloaded[24..26].copy_from_slice(&[0, 7]);
+        assert_eq!(payload(Link::Ip, &offloaded), Err(Skip::Other));
+    }
+
+    #[test]
+    fn skips_other_packets() {
+        let mut tcp = build::ipv4(b"flow");
+        tcp[9] = 6;
+        assert_eq!(payload(Link::Ip, &tcp), Err(Skip::Other));
+        let mut arp = build::ethernet(&[], &build::ipv4(b"flow"));
+        arp[13] = 6;
+        assert_eq!(payload(Link::Ethernet, &arp), Err(Skip::Other));
+        let mut short_header = build::ipv4(b"flow");
+        short_header[0] = 0x44;
+        assert_eq!(payload(Link::Ip, &short_header), Err(Skip::Other));
+        assert_eq!(payload(Link::Ip, &[0x15; 60]), Err(Skip::Other));
+        assert_eq!(payload(Link::Loopback, &[9, 9, 9, 9, 0x45]), Err(Skip::Other));
+        assert_eq!(payload(Link::Ethernet, &build::ethernet(&[0x8100; 20], &tcp)), Err(Skip::Other));
+    }
+
+    #[test]
+    fn a_frame_cut_anywhere_gives_a_prefix_or_nothing() {
+        let extensions = [60, 0, 0, 0, 0, 0, 0, 0, UDP, 0, 0, 0, 0, 0, 0, 0];
+        for packet in [build::ipv4(b"flow record"), build::ipv6(&extensions, 0, b"flow record")] {
+            let frame = build::ethernet(&[0x88a8, 0x8100], &packet);
+            for len in 0..frame.len() {
+                for link in [Link::Ethernet, Link::Ip, Link::Cooked, Link::Cooked2, Link::Loopback] {
+                    if let Ok(datagram) = udp_datagram(link, &frame[..len]) {
+                        assert_eq!(link, Link::Ethernet);
+                        assert!(b"flow record".starts_with(datagram.payload) && datagram.is_cut);
+                    }
+                }
+            }
+        }
+    }
+}

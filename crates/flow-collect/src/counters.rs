@@ -1,0 +1,41 @@
+//! What a running collector can be asked about itself.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts since the start, kept by all threads.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) datagrams: AtomicU64,
+    pub(crate) octets: AtomicU64,
+    pub(crate) flows: AtomicU64,
+    pub(crate) bad_datagrams: AtomicU64,
+    pub(crate) sequence_failures: AtomicU64,
+    pub(crate) kernel_drops: AtomicU64,
+    pub(crate) blocks: AtomicU64,
+    /// Flows that were decoded and could not be written.
+    pub(crate) lost_flows: AtomicU64,
+}
+
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        write!(
+            f,
+            "Counters: datagrams: {}, octets: {}, flows: {}, blocks: {}, sequence errors: {}, bad datagrams: {}, kernel drops: {}, flows not written: {}",
+            get(&self.datagrams),
+            get(&self.octets),
+            get(&self.flows),
+            get(&self.blocks),
+            get(&self.sequence_failures),
+            get(&self.bad_datagrams),
+            get(&self.kernel_drops),
+            get(&self.lost_flows),
+        )
+    }
+}
+
+/// Adds to a counter.
+pub(crate) fn count(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
+}

@@ -1,0 +1,471 @@
+//! Blocks to disk: the writer thread, which appends them to the working file, and the filing thread, which
+//! finishes files and puts them under their names.
+//!
+//! Two threads, so that a slow finish (fsync, a merger) does not keep the next slot's blocks waiting.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use flow_file::{Compression, FileError, FileTail, FileWriter, FlowFile, WriteOptions, merge_files};
+use flow_model::{CountRule, FlowBatch, LossLedger, Totals};
+
+use crate::counters::{Counters, count};
+use crate::log::Log;
+use crate::slot::Slots;
+use crate::spool::{Filed, FilingError, Spool, scratch_path};
+
+/// Blocks that may wait for the disk. Each is a few megabytes.
+pub(crate) const BLOCK_QUEUE_LEN: usize = 2;
+
+/// Files that may wait to be finished.
+pub(crate) const FILING_QUEUE_LEN: usize = 64;
+
+/// What the writer is told.
+pub(crate) enum Job {
+    /// A slot begins.
+    Open {
+        /// ms since 1970.
+        created_ms: u64,
+    },
+    /// Flows of the slot.
+    Block(FlowBatch),
+    /// It ends.
+    Close(Box<SlotEnd>),
+}
+
+/// What is known about a slot when it ends.
+pub(crate) struct SlotEnd {
+    /// ms since 1970.
+    pub(crate) start_ms: u64,
+    /// For the end of the file.
+    pub(crate) tail: FileTail,
+    /// Datagrams with something wrong.
+    pub(crate) bad_datagrams: u64,
+}
+
+/// What the filing thread is told: a slot has ended.
+pub(crate) struct Filing {
+    writer: FileWriter,
+    path: PathBuf,
+    end: Box<SlotEnd>,
+}
+
+/// Appends blocks to the working file.
+pub(crate) struct BlockWriter {
+    pub(crate) spool: Arc<Spool>,
+    pub(crate) log: Arc<Log>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) ident: String,
+    pub(crate) compression: Compression,
+    pub(crate) filing: SyncSender<Filing>,
+}
+
+impl BlockWriter {
+    /// Works until nobody has jobs any more.
+    pub(crate) fn run(self, jobs: &Receiver<Job>) {
+        let mut open = None;
+        let mut created_ms = 0;
+        let mut closed = 0;
+        // One message for a row of failures.
+        let mut is_failing = false;
+        for job in jobs {
+            let result = match job {
+                Job::Open { created_ms: now_ms } => {
+                    created_ms = now_ms;
+                    self.open(created_ms).map(|writer| open = Some(writer))
+                }
+                Job::Block(batch) => self.write(&mut open, created_ms, &batch).inspect_err(|_| {
+                    count(&self.counters.lost_flows, batch.len() as u64);
+                }),
+                Job::Close(end) => {
+                    closed += 1;
+                    match open.take().map_or_else(|| self.open(created_ms), Ok) {
+                        Ok(writer) => {
+                            self.close(writer, closed, end);
+                            Ok(())
+                        }
+                        Err(error) => Err(error),
+                    }
+                }
+            };
+            match result {
+                Ok(()) => is_failing = false,
+                Err(error) if !is_failing => {
+                    is_failing = true;
+                    self.log.error(format_args!("Ident: '{}' flows are being lost: {error}", self.ident));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn open(&self, created_ms: u64) -> Result<FileWriter, FileError> {
+        let options = WriteOptions {
+            ident: self.ident.clone(),
+            compression: self.compression,
+            rule: CountRule::Collected,
+            created_ms,
+        };
+        let path = self.spool.working_path();
+        if path.exists() {
+            // It could not be renamed when its slot ended, and the filing thread has not done with it yet.
+            let source = Arc::new(io::ErrorKind::AlreadyExists.into());
+            return Err(FileError::Io { path, action: "create the file", source });
+        }
+        FileWriter::create(&path, options)
+    }
+
+    /// Writes a block; if there is no file because it could not be created, tries again first.
+    fn write(
+        &self,
+        open: &mut Option<FileWriter>,
+        created_ms: u64,
+        batch: &FlowBatch,
+    ) -> Result<(), FileError> {
+        let writer = match open {
+            Some(writer) => writer,
+            None => open.insert(self.open(created_ms)?),
+        };
+        writer.write(batch)?;
+        count(&self.counters.blocks, 1);
+        Ok(())
+    }
+
+    /// Makes way for the next slot's file, and leaves the rest to the filing thread.
+    fn close(&self, writer: FileWriter, number: u64, end: Box<SlotEnd>) {
+        let working = self.spool.working_path();
+        let waiting = self.spool.waiting_path(number);
+        let path = match fs::rename(&working, &waiting) {
+            Ok(()) => waiting,
+            Err(error) => {
+                self.log.error(format_args!("{}: cannot rename to it: {error}", waiting.display()));
+                working
+            }
+        };
+        // If the filing thread is gone, so is the process.
+        let _ = self.filing.send(Filing { writer, path, end });
+    }
+}
+
+/// Finishes files and puts them under their names.
+pub(crate) struct Filer {
+    pub(crate) spool: Arc<Spool>,
+    pub(crate) log: Arc<Log>,
+    pub(crate) ident: String,
+    pub(crate) interval_s: u32,
+}
+
+impl Filer {
+    /// Files what predecessors left, and then what it is given, until nobody gives it more. Returns how many
+    /// files it could not file; they wait for the next start.
+    pub(crate) fn run(self, leftovers: Vec<PathBuf>, filings: &Receiver<Filing>) -> u64 {
+        for orphan in leftovers {
+            self.adopt(&orphan);
+        }
+        let mut unfiled = Vec::new();
+        for Filing { writer, path, end } in filings {
+            // What failed earlier may succeed now: there may be room on the disk again.
+            unfiled.retain(|path: &PathBuf| !self.adopt(path));
+            if let Err(error) = self.finish(writer, &path, *end) {
+                self.log.error(format_args!("{error}; kept as {}", path.display()));
+                unfiled.push(path);
+            }
+        }
+        unfiled.len() as u64
+    }
+
+    fn finish(&self, writer: FileWriter, path: &Path, end: SlotEnd) -> Result<(), FilerError> {
+        let SlotEnd { start_ms, tail, bad_datagrams } = end;
+        let (ledger, sequence_failures) = (tail.ledger, tail.sequence_failures);
+        let totals = writer.finish(tail)?;
+        let is_empty = totals.flows == 0 && ledger == LossLedger::default();
+        self.spool.file(path, start_ms, is_empty, &self.log)?;
+        self.log.info(rotation_line(&self.ident, &totals, sequence_failures, bad_datagrams));
+        if let Some(line) = loss_line(&self.ident, &ledger) {
+            self.log.info(line);
+        }
+        Ok(())
+    }
+
+    /// Finishes and files what a dead predecessor left, or says why not.
+    fn adopt(&self, orphan: &Path) -> bool {
+        let name = orphan.display();
+        match self.try_adopt(orphan) {
+            Ok(Some((flows, filed))) => {
+                self.log.info(format_args!("Adopted {name}: {flows} flows, filed {filed}"))
+            }
+            Ok(None) => self.log.info(format_args!("Removed {name}: nothing in it")),
+            Err(error) => {
+                self.log.error(format_args!("cannot adopt {name}: {error}"));
+                return false;
+            }
+        }
+        true
+    }
+
+    fn try_adopt(&self, orphan: &Path) -> Result<Option<(u64, Filed)>, FilerError> {
+        let file = match FlowFile::open(orphan) {
+            Ok(file) if file.is_finished() || file.block_count() > 0 => file,
+            // Its writer died before the first block was on disk.
+            Ok(_) | Err(FileError::Empty { .. }) => {
+                fs::remove_file(orphan).map_err(|source| FilerError::Remove { source })?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let start_ms = Slots::new(self.interval_s).start_of(file.created_ms());
+        let (flows, is_finished) = (file.totals().flows, file.is_finished());
+        for problem in file.problems() {
+            self.log.error(problem);
+        }
+        if !is_finished {
+            complete(&file, orphan)?;
+        }
+        Ok(Some((flows, self.spool.file(orphan, start_ms, false, &self.log)?)))
+    }
+}
+
+/// Why a file was not filed.
+#[derive(Debug, thiserror::Error)]
+enum FilerError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Filing(#[from] FilingError),
+    #[error("cannot remove it: {source}")]
+    Remove { source: io::Error },
+    #[error("cannot replace it: {source}")]
+    Replace { source: io::Error },
+}
+
+/// Gives a file without footer one, by merging it into an empty file: blocks are copied, not encoded anew.
+fn complete(file: &FlowFile, path: &Path) -> Result<(), FilerError> {
+    let (empty, scratch) = (scratch_path(path, "empty"), scratch_path(path, "complete"));
+    let options = WriteOptions {
+        ident: file.ident().to_owned(),
+        compression: Compression::default(),
+        rule: file.rule(),
+        created_ms: file.created_ms(),
+    };
+    let result = FileWriter::create(&empty, options)
+        .and_then(|writer| writer.finish(FileTail::default()))
+        .and_then(|_| merge_files(&empty, path, &scratch));
+    // Should this fail, the next start clears it away.
+    let _ = fs::remove_file(&empty);
+    result?;
+    fs::rename(&scratch, path).map_err(|source| FilerError::Replace { source })
+}
+
+/// The line that monitoring parses.
+fn rotation_line(ident: &str, totals: &Totals, sequence_failures: u64, bad_datagrams: u64) -> String {
+    let Totals { flows, packets, bytes, .. } = totals;
+    format!(
+        "Ident: '{ident}' Flows: {flows}, Packets: {packets}, Bytes: {bytes}, Sequence Errors: {sequence_failures}, Bad Packets: {bad_datagrams}"
+    )
+}
+
+/// What was lost, cause by cause, if anything was.
+fn loss_line(ident: &str, ledger: &LossLedger) -> Option<String> {
+    let causes = [
+        ("datagrams dropped by the kernel", ledger.kernel_drops),
+        ("datagrams dropped by a full queue", ledger.queue_drops),
+        ("missing by sequence", ledger.missed),
+        ("sets without template", ledger.no_template),
+        ("malformed", ledger.malformed),
+        ("refused", ledger.refused),
+    ];
+    let lost: Vec<String> = causes
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(cause, count)| format!("{cause}: {count}"))
+        .collect();
+    (!lost.is_empty()).then(|| format!("Ident: '{ident}' Lost: {}", lost.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::{Naming, Zone};
+    use chrono::FixedOffset;
+    use flow_file::SubDir;
+    use flow_model::{BatchBuilder, Field};
+    use std::sync::mpsc;
+    use tempfile::TempDir;
+
+    /// 2023-11-14 22:15:00 UTC.
+    const START_MS: u64 = 1_700_000_100_000;
+
+    fn spool(directory: &TempDir) -> Arc<Spool> {
+        let zone = Zone::Fixed(FixedOffset::east_opt(0).unwrap());
+        let naming = Naming { interval_s: 300, layout: SubDir::Flat, zone, with_offset: false };
+        Arc::new(Spool::open(directory.path(), naming).unwrap())
+    }
+
+    fn batch(flows: u64) -> FlowBatch {
+        let mut builder = BatchBuilder::new();
+        for flow in 0..flows {
+            builder.set(Field::SrcPort, flow);
+            builder.set(Field::InPackets, 2);
+            builder.set(Field::InBytes, 100);
+            builder.finish_row();
+        }
+        builder.finish()
+    }
+
+    fn close(start_ms: u64) -> Job {
+        let ledger = LossLedger { datagrams: 1, kernel_drops: 7, missed: 3, ..LossLedger::default() };
+        let span_if_empty = Some((start_ms, start_ms + 300_000));
+        let tail = FileTail { ledger, sequence_failures: 2, span_if_empty, ..FileTail::default() };
+        Job::Close(Box::new(SlotEnd { start_ms, tail, bad_datagrams: 5 }))
+    }
+
+    fn writer(spool: &Arc<Spool>, log: &Arc<Log>) -> (BlockWriter, Receiver<Filing>) {
+        let (filing, filings) = mpsc::sync_channel(FILING_QUEUE_LEN);
+        let writer = BlockWriter {
+            spool: Arc::clone(spool),
+            log: Arc::clone(log),
+            counters: Arc::default(),
+            ident: "x".to_owned(),
+            compression: Compression::Lz4,
+            filing,
+        };
+        (writer, filings)
+    }
+
+    fn filer(spool: &Arc<Spool>, log: &Arc<Log>) -> Filer {
+        let (spool, log) = (Arc::clone(spool), Arc::clone(log));
+        Filer { spool, log, ident: "x".to_owned(), interval_s: 300 }
+    }
+
+    /// Lets the writer do its jobs, and the filer what the writer asks for.
+    fn run(spool: &Arc<Spool>, log: &Arc<Log>, jobs: Vec<Job>) -> (u64, Arc<Counters>) {
+        let (writer, filings) = writer(spool, log);
+        let counters = Arc::clone(&writer.counters);
+        let (sender, receiver) = mpsc::channel();
+        jobs.into_iter().for_each(|job| sender.send(job).unwrap());
+        drop(sender);
+        writer.run(&receiver);
+        (filer(spool, log).run(Vec::new(), &filings), counters)
+    }
+
+    #[test]
+    fn slots_become_files_and_log_lines() {
+        let directory = tempfile::tempdir().unwrap();
+        let (spool, log) = (spool(&directory), Arc::new(Log::to_memory()));
+        let open = |created_ms| Job::Open { created_ms };
+        let next_ms = START_MS + 300_000;
+        let jobs = vec![
+            open(START_MS + 5),
+            Job::Block(batch(10)),
+            Job::Block(batch(1)),
+            close(START_MS),
+            open(next_ms),
+            close(next_ms),
+        ];
+        assert_eq!(run(&spool, &log, jobs).0, 0);
+        let file = FlowFile::open(&spool.directory().join("nfcapd.202311142215")).unwrap();
+        assert_eq!((file.ident(), file.created_ms(), file.block_count()), ("x", START_MS + 5, 2));
+        assert_eq!((file.totals().flows, file.totals().sequence_failures), (11, 2));
+        assert_eq!(file.ledger().kernel_drops, 7);
+        let empty = FlowFile::open(&spool.directory().join("nfcapd.202311142220")).unwrap();
+        assert!(empty.is_finished());
+        assert_eq!((empty.totals().flows, empty.totals().first_ms), (0, next_ms));
+        let lost = "Ident: 'x' Lost: datagrams dropped by the kernel: 7, missing by sequence: 3";
+        let expected = [
+            "Ident: 'x' Flows: 11, Packets: 22, Bytes: 1100, Sequence Errors: 2, Bad Packets: 5",
+            lost,
+            "Ident: 'x' Flows: 0, Packets: 0, Bytes: 0, Sequence Errors: 2, Bad Packets: 5",
+            lost,
+        ];
+        assert_eq!(log.lines(), expected);
+    }
+
+    #[test]
+    fn flows_that_cannot_be_written_are_counted_and_service_resumes() {
+        let directory = tempfile::tempdir().unwrap();
+        let (spool, log) = (spool(&directory), Arc::new(Log::to_memory()));
+        let (writer, filings) = writer(&spool, &log);
+        let counters = Arc::clone(&writer.counters);
+        std::fs::remove_dir_all(spool.directory()).unwrap();
+        let (sender, receiver) = mpsc::sync_channel(0);
+        let thread = std::thread::spawn(move || writer.run(&receiver));
+        for _ in 0..2 {
+            sender.send(Job::Open { created_ms: START_MS }).unwrap();
+            sender.send(Job::Block(batch(10))).unwrap();
+            sender.send(close(START_MS)).unwrap();
+        }
+        // Once this is taken, everything before it has been done.
+        sender.send(Job::Open { created_ms: START_MS }).unwrap();
+        std::fs::create_dir(spool.directory()).unwrap();
+        sender.send(Job::Block(batch(4))).unwrap();
+        sender.send(close(START_MS)).unwrap();
+        drop(sender);
+        thread.join().unwrap();
+        filer(&spool, &log).run(Vec::new(), &filings);
+        assert_eq!(counters.lost_flows.load(std::sync::atomic::Ordering::Relaxed), 20);
+        let lines = log.lines();
+        assert!(lines[0].starts_with("Ident: 'x' flows are being lost: "), "{lines:?}");
+        assert_eq!(lines.iter().filter(|line| line.contains("being lost")).count(), 1, "{lines:?}");
+        let file = FlowFile::open(&spool.directory().join("nfcapd.202311142215")).unwrap();
+        assert_eq!(file.totals().flows, 4);
+    }
+
+    #[test]
+    fn orphans_are_finished_and_filed_under_their_slot() {
+        let directory = tempfile::tempdir().unwrap();
+        let (spool, log) = (spool(&directory), Arc::new(Log::to_memory()));
+        let path = |name: &str| spool.directory().join(name);
+        let orphan = |name: &str, created_ms| {
+            let options = WriteOptions {
+                ident: "old".to_owned(),
+                compression: Compression::Lz4,
+                rule: CountRule::Collected,
+                created_ms,
+            };
+            FileWriter::create(&path(name), options).unwrap()
+        };
+        // Two of the same slot, one of a later slot cut off within its second block, and one without flows.
+        for (name, created_ms) in [("a.orphan", START_MS), ("b.orphan", START_MS + 299_999)] {
+            orphan(name, created_ms).write(&batch(10)).unwrap();
+        }
+        let mut torn = orphan("c.orphan", START_MS + 300_000);
+        torn.write(&batch(5)).unwrap();
+        let whole = torn.byte_len();
+        torn.write(&batch(6)).unwrap();
+        fs::OpenOptions::new().write(true).open(path("c.orphan")).unwrap().set_len(whole + 20).unwrap();
+        drop(orphan("d.orphan", START_MS));
+        fs::write(path("e.orphan"), "").unwrap();
+        fs::write(path("f.orphan"), "rubbish").unwrap();
+
+        let (_, filings) = mpsc::sync_channel(1);
+        let orphans = ["a", "b", "c", "d", "e", "f"].map(|name| path(&format!("{name}.orphan")));
+        filer(&spool, &log).run(orphans.to_vec(), &filings);
+        let first = FlowFile::open(&path("nfcapd.202311142215")).unwrap();
+        assert_eq!((first.is_finished(), first.ident(), first.totals().flows), (true, "old", 20));
+        let second = FlowFile::open(&path("nfcapd.202311142220")).unwrap();
+        assert_eq!((second.is_finished(), second.totals().flows), (true, 5));
+        let mut left: Vec<_> = fs::read_dir(spool.directory())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, [".rcapd.stat", "f.orphan", "nfcapd.202311142215", "nfcapd.202311142220"]);
+        let lines = log.lines();
+        assert_eq!(lines.iter().filter(|line| line.starts_with("Adopted")).count(), 3, "{lines:?}");
+        assert!(
+            lines.iter().any(|line| line.starts_with("cannot adopt") && line.contains("f.orphan")),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn the_rotation_line_is_nfcapds() {
+        let totals = Totals { flows: 2, packets: 20, bytes: 2000, ..Totals::default() };
+        let expected = "Ident: 'none' Flows: 2, Packets: 20, Bytes: 2000, Sequence Errors: 0, Bad Packets: 0";
+        assert_eq!(rotation_line("none", &totals, 0, 0), expected);
+        assert_eq!(loss_line("none", &LossLedger { datagrams: 9, flows: 9, ..LossLedger::default() }), None);
+    }
+}

@@ -1,0 +1,378 @@
+//! From datagrams to blocks: decoding, and the decision in which slot a flow is filed.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use flow_file::FileTail;
+use flow_model::{BatchBuilder, ExporterInfo, MAX_BATCH_ROWS};
+use flow_wire::{DecodeError, Decoded, Decoder, DecoderOptions, Exporter, Fault, Limits};
+
+use crate::complaint::Complaints;
+use crate::counters::{Counters, count};
+use crate::file::{Job, SlotEnd};
+use crate::log::Log;
+use crate::slot::Slots;
+
+/// A block is written when the datagrams in it had this many octets, at the latest. Flows with long strings
+/// (payload, names) are as large in memory as on the wire; without strings, rows run out first.
+const MAX_BLOCK_OCTETS: u64 = 32 << 20;
+
+/// Lines about gaps (`-r`) in one slot.
+const MAX_GAP_LINES: u64 = 100;
+
+/// What an intake needs to know.
+pub(crate) struct IntakeOptions {
+    pub(crate) ident: String,
+    pub(crate) interval_s: u32,
+    pub(crate) decoder: DecoderOptions,
+    /// Log every gap in sequence numbers.
+    pub(crate) report_gaps: bool,
+}
+
+/// Decodes datagrams into blocks for the writer.
+///
+/// The times of the datagrams decide which slot they belong to, so that a live socket and a capture are the
+/// same to it.
+pub(crate) struct Intake {
+    options: IntakeOptions,
+    log: Arc<Log>,
+    counters: Arc<Counters>,
+    jobs: SyncSender<Job>,
+    decoder: Decoder,
+    builder: BatchBuilder,
+    slots: Slots,
+    complaints: Complaints,
+    /// Octets of the datagrams whose flows are in the builder.
+    block_octets: u64,
+    slot: SlotCounts,
+}
+
+/// Counts of the current slot.
+#[derive(Default)]
+struct SlotCounts {
+    bad_datagrams: u64,
+    sequence_failures: u64,
+    kernel_drops: u64,
+    gaps: u64,
+}
+
+impl Intake {
+    pub(crate) fn new(
+        options: IntakeOptions,
+        log: Arc<Log>,
+        counters: Arc<Counters>,
+        jobs: SyncSender<Job>,
+    ) -> Intake {
+        Intake {
+            log,
+            counters,
+            jobs,
+            decoder: Decoder::new(options.decoder),
+            builder: BatchBuilder::new(),
+            slots: Slots::new(options.interval_s),
+            complaints: Complaints::default(),
+            block_octets: 0,
+            slot: SlotCounts::default(),
+            options,
+        }
+    }
+
+    /// Takes a datagram, which first ends the current slot if it belongs to another.
+    pub(crate) fn datagram(&mut self, from: SocketAddr, received_ms: u64, payload: &[u8]) {
+        if self.slots.is_elsewhere(received_ms) {
+            self.begin_slot(received_ms);
+        }
+        let from = Exporter { addr: from.ip(), port: from.port() };
+        let decoded = self.decoder.decode(from, received_ms, payload, &mut self.builder);
+        self.block_octets += payload.len() as u64;
+        self.account(from, &decoded, payload.len());
+        if !has_room(&self.builder, &self.options.decoder.limits) || self.block_octets >= MAX_BLOCK_OCTETS {
+            self.write_block();
+        }
+    }
+
+    /// Ends the current slot, if there is one, and begins the one of this time.
+    pub(crate) fn begin_slot(&mut self, now_ms: u64) {
+        self.end_slot();
+        self.slots.enter(now_ms);
+        self.send(Job::Open { created_ms: now_ms });
+    }
+
+    /// When the current slot is to be ended without waiting for a datagram any longer.
+    pub(crate) fn deadline_ms(&self) -> Option<u64> {
+        self.slots.deadline_ms()
+    }
+
+    /// Whether a time belongs to another slot.
+    pub(crate) fn is_elsewhere(&self, time_ms: u64) -> bool {
+        self.slots.is_elsewhere(time_ms)
+    }
+
+    /// Whether the current slot is to be ended although no datagram says so.
+    pub(crate) fn is_overdue(&self, now_ms: u64) -> bool {
+        self.slots.is_overdue(now_ms)
+    }
+
+    /// Accounts datagrams that the kernel dropped to the current slot.
+    pub(crate) fn add_kernel_drops(&mut self, drops: u64) {
+        self.slot.kernel_drops += drops;
+        count(&self.counters.kernel_drops, drops);
+    }
+
+    /// Ends the current slot.
+    pub(crate) fn end_slot(&mut self) {
+        let (Some(start_ms), Some(end_ms)) = (self.slots.start_ms(), self.slots.end_ms()) else { return };
+        self.write_block();
+        self.complaints.summarise(&self.log, &self.options.ident);
+        let slot = std::mem::take(&mut self.slot);
+        if slot.gaps > MAX_GAP_LINES {
+            let more = slot.gaps - MAX_GAP_LINES;
+            self.log.info(format_args!("Ident: '{}' sequence gaps: {more} more", self.options.ident));
+        }
+        let exporters = self.decoder.take_exporters();
+        let mut ledger = self.decoder.take_unattributed();
+        for exporter in &exporters {
+            ledger.merge(&exporter.ledger);
+        }
+        ledger.kernel_drops += slot.kernel_drops;
+        let tail = FileTail {
+            exporters,
+            samplers: self.decoder.samplers(),
+            ledger,
+            span_if_empty: Some((start_ms, end_ms)),
+            sequence_failures: slot.sequence_failures,
+        };
+        self.send(Job::Close(Box::new(SlotEnd { start_ms, tail, bad_datagrams: slot.bad_datagrams })));
+    }
+
+    fn account(&mut self, from: Exporter, decoded: &Decoded, len: usize) {
+        let counters = &self.counters;
+        count(&counters.datagrams, 1);
+        count(&counters.octets, len as u64);
+        count(&counters.flows, decoded.flows as u64);
+        if let Some(exporter) = decoded.new_exporter {
+            self.announce(exporter);
+        }
+        if decoded.malformed > 0 {
+            self.slot.bad_datagrams += 1;
+            count(&self.counters.bad_datagrams, 1);
+        }
+        if let Some(error) = &decoded.error {
+            let ident = &self.options.ident;
+            let text = error_text(ident, error, len);
+            self.complaints.complain(&self.log, from.addr, cause(&error.fault), text);
+        }
+        if decoded.sequence_failure {
+            self.slot.sequence_failures += 1;
+            count(&self.counters.sequence_failures, 1);
+            if self.options.report_gaps {
+                self.report_gap(from, decoded);
+            }
+        }
+    }
+
+    fn report_gap(&mut self, from: Exporter, decoded: &Decoded) {
+        self.slot.gaps += 1;
+        if self.slot.gaps <= MAX_GAP_LINES {
+            let Exporter { addr, .. } = from;
+            let sysid = decoded.exporter.unwrap_or(0);
+            let missed = decoded.missed;
+            self.log.info(format_args!(
+                "Ident: '{}' sequence gap: SysID: {sysid}, IP: {addr}, missed: {missed}",
+                self.options.ident
+            ));
+        }
+    }
+
+    fn announce(&self, sysid: u16) {
+        if let Some(exporter) = self.decoder.exporters().iter().find(|exporter| exporter.sysid == sysid) {
+            self.log.info(exporter_line(exporter));
+        }
+    }
+
+    fn write_block(&mut self) {
+        self.block_octets = 0;
+        if !self.builder.is_empty() {
+            let batch = self.builder.finish();
+            self.send(Job::Block(batch));
+        }
+    }
+
+    fn send(&self, job: Job) {
+        // The writer ends after us, unless the process is ending.
+        let _ = self.jobs.send(job);
+    }
+}
+
+fn has_room(builder: &BatchBuilder, limits: &Limits) -> bool {
+    MAX_BATCH_ROWS - builder.len() >= limits.flows_per_datagram
+}
+
+/// nfcapd's lines.
+fn exporter_line(exporter: &ExporterInfo) -> String {
+    let ExporterInfo { sysid, version, addr, domain, .. } = exporter;
+    match version {
+        5 | 7 => {
+            let (engine_type, engine_id) = (domain >> 8 & 0xff, domain & 0xff);
+            format!(
+                "Process_v{version}: New exporter: SysID: {sysid}, engine id {engine_id}, type {engine_type}, IP: {addr}"
+            )
+        }
+        1 => format!("Process_v1: New exporter: SysID: {sysid}, IP: {addr}"),
+        10 => format!(
+            "Process_ipfix: New ipfix exporter: SysID: {sysid}, Observation domain {domain} from: {addr}"
+        ),
+        _ => format!(
+            "Process_v{version}: New v{version} exporter: SysID: {sysid}, Domain: {domain}, IP: {addr}"
+        ),
+    }
+}
+
+/// nfcapd's words where it has some.
+fn error_text(ident: &str, error: &DecodeError, len: usize) -> String {
+    let addr = error.addr;
+    match error.fault {
+        Fault::UnknownVersion { found } => format!(
+            "Ident: {ident}, Error reading netflow header: Unexpected netflow version {found} from {addr}"
+        ),
+        _ if error.offset == 0 && len < 2 => format!(
+            "Ident: {ident}, Data length error: too little data for common netflow header. cnt: {len} from {addr}"
+        ),
+        _ => format!("Ident: {ident}, {error}"),
+    }
+}
+
+/// The kind of a fault, without its numbers.
+fn cause(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::UnknownVersion { .. } => "unknown version",
+        Fault::Truncated { .. } => "truncated",
+        Fault::TooShort { .. } => "length too small",
+        Fault::RecordCount { .. } => "record count too large",
+        Fault::ReservedSet { .. } => "reserved set id",
+        Fault::TemplateId { .. } => "template id too small",
+        Fault::ScopeCount { .. } => "impossible scope",
+        Fault::EmptyRecord { .. } => "empty records",
+        Fault::Limit { .. } => "limit reached",
+        _ => "malformed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{self, Receiver};
+
+    /// 2023-11-14 22:15:00 UTC.
+    const START_MS: u64 = 1_700_000_100_000;
+
+    /// A v5 datagram of `count` flows.
+    fn v5(sequence: u32, count: u16) -> Vec<u8> {
+        let mut datagram = vec![0, 5];
+        datagram.extend_from_slice(&count.to_be_bytes());
+        for word in [600_000_u32, 1_700_000_123, 0, sequence, 0x0203_0000] {
+            datagram.extend_from_slice(&word.to_be_bytes());
+        }
+        for record in 0..count {
+            let mut octets = [0; 48];
+            octets[..4].copy_from_slice(&[192, 0, 2, 1]);
+            octets[4..8].copy_from_slice(&[198, 51, 100, 1]);
+            octets[19] = 10;
+            octets[22..24].copy_from_slice(&1000_u16.to_be_bytes());
+            octets[32..34].copy_from_slice(&record.to_be_bytes());
+            octets[38] = 6;
+            datagram.extend_from_slice(&octets);
+        }
+        datagram
+    }
+
+    fn from() -> SocketAddr {
+        "192.0.2.9:4711".parse().unwrap()
+    }
+
+    fn intake(report_gaps: bool) -> (Intake, Receiver<Job>, Arc<Log>) {
+        let options = IntakeOptions {
+            ident: "x".to_owned(),
+            interval_s: 300,
+            decoder: DecoderOptions::default(),
+            report_gaps,
+        };
+        let (jobs, receiver) = mpsc::sync_channel(1000);
+        let log = Arc::new(Log::to_memory());
+        (Intake::new(options, Arc::clone(&log), Arc::default(), jobs), receiver, log)
+    }
+
+    /// What the writer was told, in short.
+    fn told(jobs: &Receiver<Job>) -> Vec<String> {
+        jobs.try_iter()
+            .map(|job| match job {
+                Job::Open { created_ms } => format!("open {}", created_ms - START_MS),
+                Job::Block(batch) => format!("block {}", batch.len()),
+                Job::Close(end) => format!("close {} {}", end.start_ms - START_MS, end.tail.ledger.datagrams),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn datagrams_of_another_slot_end_the_current_one() {
+        let (mut intake, jobs, log) = intake(false);
+        intake.datagram(from(), START_MS + 1, &v5(0, 2));
+        intake.datagram(from(), START_MS + 299_999, &v5(2, 3));
+        intake.datagram(from(), START_MS + 900_000, &v5(5, 1));
+        assert!(intake.deadline_ms() == Some(START_MS + 1_201_000));
+        intake.end_slot();
+        assert_eq!(
+            told(&jobs),
+            ["open 1", "block 5", "close 0 2", "open 900000", "block 1", "close 900000 1"]
+        );
+        assert_eq!(log.lines(), ["Process_v5: New exporter: SysID: 1, engine id 3, type 2, IP: 192.0.2.9"]);
+    }
+
+    #[test]
+    fn blocks_are_written_while_a_datagram_may_still_fit() {
+        let (mut intake, jobs, _) = intake(false);
+        for number in 0..4000 {
+            intake.datagram(from(), START_MS, &v5(number * 30, 30));
+        }
+        let rows: Vec<usize> = jobs
+            .try_iter()
+            .filter_map(|job| match job {
+                Job::Block(batch) => Some(batch.len()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(rows, [57_360, 57_360]);
+    }
+
+    #[test]
+    fn the_tail_accounts_for_every_datagram() {
+        let (mut intake, jobs, log) = intake(true);
+        intake.datagram(from(), START_MS, &v5(0, 2));
+        intake.datagram(from(), START_MS, &v5(12, 2));
+        intake.datagram(from(), START_MS, &[0, 99, 1, 2]);
+        intake.datagram(from(), START_MS, &[0, 99, 1, 2]);
+        intake.datagram(from(), START_MS, &[7]);
+        intake.add_kernel_drops(4);
+        intake.end_slot();
+        let Some(Job::Close(end)) = jobs.try_iter().last() else { panic!("the slot was not closed") };
+        let ledger = end.tail.ledger;
+        assert_eq!((ledger.datagrams, ledger.flows, ledger.missed, ledger.kernel_drops), (5, 4, 10, 4));
+        assert_eq!((end.bad_datagrams, end.tail.sequence_failures), (3, 1));
+        assert_eq!(end.tail.span_if_empty, Some((START_MS, START_MS + 300_000)));
+        assert_eq!(end.tail.exporters.len(), 1);
+        let expected = [
+            "Process_v5: New exporter: SysID: 1, engine id 3, type 2, IP: 192.0.2.9",
+            "Ident: 'x' sequence gap: SysID: 1, IP: 192.0.2.9, missed: 10",
+            "Ident: x, Error reading netflow header: Unexpected netflow version 99 from 192.0.2.9",
+            "Ident: x, Data length error: too little data for common netflow header. cnt: 1 from 192.0.2.9",
+            "Ident: 'x' 192.0.2.9: unknown version: 1 more",
+        ];
+        assert_eq!(log.lines(), expected);
+
+        intake.datagram(from(), START_MS, &v5(14, 2));
+        intake.end_slot();
+        let Some(Job::Close(end)) = jobs.try_iter().last() else { panic!("the slot was not closed") };
+        assert_eq!((end.bad_datagrams, end.tail.sequence_failures, end.tail.ledger.datagrams), (0, 0, 1));
+    }
+}

@@ -1,0 +1,22 @@
+//! Our own layout, format version 1: columns in independent blocks. `docs/format.md` describes every octet.
+
+mod bitpack;
+mod codec;
+mod compress;
+mod cursor;
+mod dictionary;
+mod directory;
+mod footer;
+mod header;
+mod index;
+pub(crate) mod layout;
+mod membership;
+mod merge;
+mod reader;
+mod sequence;
+mod writer;
+
+pub use membership::BlockMembership;
+pub use merge::merge_files;
+pub use reader::FlowFile;
+pub use writer::{Compression, FileTail, FileWriter, WriteOptions};

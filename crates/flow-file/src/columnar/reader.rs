@@ -1,0 +1,456 @@
+//! Reading: opening a file, finished or not, and decoding columns of its blocks.
+
+use super::codec::{self, decode};
+use super::compress::decompress;
+use super::directory::{BlockHeader, Chunk, Directory};
+use super::footer::{Footer, Trailer};
+use super::header::{Header, MAX_HEADER_LEN, Parsed};
+use super::index::{Entry, Index};
+use super::layout::{
+    BLOCK_HEADER_LEN, BLOCK_MAGIC, FOOTER_MAGIC, MAX_FOOTER, TRAILER_LEN, compression, verify,
+};
+use super::membership::BlockMembership;
+use crate::error::{Damage, FileError, ForeignLayout};
+use crate::map::Map;
+use flow_model::{
+    BlockStats, Column, CountRule, ExporterInfo, Field, FieldSet, FlowBatch, LossLedger, SamplerInfo, Totals,
+    field_info,
+};
+use std::borrow::Cow;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// A file of our format, open for reading.
+///
+/// Opening a finished file is one read of its end. A file without footer, because it is still being written, its
+/// writer died or the footer is damaged, is walked block by block instead; what could not be used of it is in
+/// [`problems`](Self::problems). Blocks that are appended after opening are not seen.
+///
+/// Any number of threads may read blocks at once.
+#[derive(Debug)]
+pub struct FlowFile {
+    path: PathBuf,
+    file: File,
+    len: u64,
+    finished: bool,
+    map: OnceLock<Option<Map>>,
+    footer: Footer,
+    blocks: Vec<Block>,
+    problems: Vec<FileError>,
+}
+
+/// What was read of a block so far.
+#[derive(Debug, Default)]
+struct Block {
+    stats: OnceLock<BlockStats>,
+    directory: OnceLock<Directory>,
+}
+
+impl FlowFile {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is empty, is not of our format, or of a version to come. Damage behind the header
+    /// is not an error here.
+    pub fn open(path: &Path) -> Result<FlowFile, FileError> {
+        let file = File::open(path).map_err(FileError::io(path, "open the file"))?;
+        let metadata = file.metadata().map_err(FileError::io(path, "stat the file"))?;
+        if !metadata.is_file() {
+            return Err(FileError::NotRegular { path: path.into() });
+        }
+        let len = metadata.len();
+        if len == 0 {
+            return Err(FileError::Empty { path: path.into() });
+        }
+        let mut problems = Vec::new();
+        let (footer, finished) = match read_footer(path, &file, len) {
+            Ok(Some(footer)) => (footer, true),
+            Ok(None) => (walk(path, &file, len, &mut problems)?, false),
+            Err(error) => {
+                problems.push(error);
+                (walk(path, &file, len, &mut problems)?, false)
+            }
+        };
+        let blocks = footer.index.entries().iter().map(|_| Block::default()).collect();
+        let map = OnceLock::new();
+        Ok(FlowFile { path: path.into(), file, len, finished, map, footer, blocks, problems })
+    }
+
+    /// The file's path, as it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Name of the source; may be empty.
+    pub fn ident(&self) -> &str {
+        &self.footer.header.ident
+    }
+
+    /// Totals over all flows. Those of an unfinished file are over the blocks that are there, without failures of
+    /// sequence.
+    pub fn totals(&self) -> &Totals {
+        &self.footer.totals
+    }
+
+    /// How the totals count.
+    pub fn rule(&self) -> CountRule {
+        self.footer.header.rule
+    }
+
+    /// The exporters; none in an unfinished file.
+    pub fn exporters(&self) -> &[ExporterInfo] {
+        &self.footer.exporters
+    }
+
+    /// The samplers; none in an unfinished file.
+    pub fn samplers(&self) -> &[SamplerInfo] {
+        &self.footer.samplers
+    }
+
+    /// What was received and lost; zero in an unfinished file.
+    pub fn ledger(&self) -> &LossLedger {
+        &self.footer.ledger
+    }
+
+    /// When the file was created, ms since 1970 UTC.
+    pub fn created_ms(&self) -> u64 {
+        self.footer.header.created_ms
+    }
+
+    /// Whether the file has a sound footer.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// What was found damaged or incomplete while opening. That the last block of a file still being written is
+    /// [incomplete](FileError::Torn) is in its nature.
+    pub fn problems(&self) -> &[FileError] {
+        &self.problems
+    }
+
+    /// Octets of the file when it was opened.
+    pub fn byte_len(&self) -> u64 {
+        self.len
+    }
+
+    /// How many blocks the file has.
+    pub fn block_count(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// How many rows block `block` has.
+    ///
+    /// # Panics
+    /// This and all other methods that take a block number, when there is no such block.
+    pub fn block_rows(&self, block: usize) -> usize {
+        self.entry(block).header.rows as usize
+    }
+
+    /// The ranges of the fields in a block; those of absent fields are their defaults.
+    pub fn block_stats(&self, block: usize) -> &BlockStats {
+        self.blocks[block].stats.get_or_init(|| self.footer.index.stats(block))
+    }
+
+    /// The fields of which a block has other than default values.
+    pub fn block_fields(&self, block: usize) -> FieldSet {
+        self.entry(block).fields
+    }
+
+    /// Columns of a block that belong to fields of a later catalogue and cannot be read.
+    pub fn block_unknown_fields(&self, block: usize) -> usize {
+        self.entry(block).unknown_fields
+    }
+
+    /// Octets a block occupies in the file.
+    pub fn block_bytes(&self, block: usize) -> u64 {
+        self.entry(block).header.len
+    }
+
+    /// Where a block starts in the file.
+    pub fn block_offset(&self, block: usize) -> u64 {
+        self.entry(block).offset
+    }
+
+    /// Tells whether a block may contain an address.
+    pub fn membership(&self, block: usize) -> BlockMembership<'_> {
+        BlockMembership::new(self, block)
+    }
+
+    /// Decodes the columns of `fields` that `into` does not have yet.
+    ///
+    /// Decoding late is calling this again with more fields. A field that another one is stored relative to is
+    /// decoded with it.
+    ///
+    /// # Errors
+    /// When the file cannot be read or a column is damaged. Columns decoded before stay in `into`.
+    ///
+    /// # Panics
+    /// When `into` is not as long as the block.
+    pub fn read(&self, block: usize, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError> {
+        assert_eq!(into.len(), self.block_rows(block), "the batch is as long as the block");
+        let wanted = fields.without(into.decoded());
+        let present = wanted.intersect(self.block_fields(block));
+        if !present.is_empty() {
+            let directory = self.directory(block)?;
+            for chunk in &directory.chunks {
+                if let Some(field) = chunk.field()
+                    && present.contains(field)
+                    && !into.decoded().contains(field)
+                {
+                    self.read_chunk(block, directory, field, chunk, into)?;
+                }
+            }
+        }
+        into.mark_decoded(wanted);
+        Ok(())
+    }
+
+    fn read_chunk(
+        &self,
+        block: usize,
+        directory: &Directory,
+        field: Field,
+        chunk: &Chunk,
+        into: &mut FlowBatch,
+    ) -> Result<(), FileError> {
+        let start = self.block_offset(block) + chunk.offset;
+        let damaged = |damage| self.damaged(block, start, Some(field), damage);
+        let payload = self.payload(block, field, chunk)?;
+        let reference = codec::reference(chunk.encoding, &payload).map_err(damaged)?;
+        if let Some(reference) = reference
+            && !self.block_fields(block).contains(reference)
+        {
+            into.mark_decoded(FieldSet::of(&[reference]));
+        } else if let Some(reference) = reference
+            && !into.decoded().contains(reference)
+        {
+            // Relative to a field that is itself stored relative to another one is not a form we write, and to
+            // follow it would let a hostile file send us round in circles.
+            let theirs = directory.chunks.iter().find(|chunk| chunk.field() == Some(reference));
+            let theirs = theirs.filter(|theirs| theirs.encoding != super::layout::encoding::RELATIVE);
+            let theirs =
+                theirs.ok_or_else(|| damaged(Damage::Inconsistent("the reference column is unusable")))?;
+            self.read_chunk(block, directory, reference, theirs, into)?;
+        }
+        let reference = reference.map(|reference| into.column(reference));
+        let kind = field_info(field).kind;
+        let column: Column =
+            decode(kind, chunk.encoding, chunk.range, &payload, into.len(), reference).map_err(damaged)?;
+        into.insert(field, column);
+        Ok(())
+    }
+
+    /// The octets of a chunk, checked and decompressed.
+    fn payload(&self, block: usize, field: Field, chunk: &Chunk) -> Result<Cow<'_, [u8]>, FileError> {
+        let start = self.block_offset(block) + chunk.offset;
+        let damaged = |damage| self.damaged(block, start, Some(field), damage);
+        if chunk.stored_len == 0 {
+            return Ok(Cow::Borrowed(&[]));
+        }
+        let stored = self.bytes(start, chunk.stored_len)?;
+        verify(&stored, chunk.checksum).map_err(damaged)?;
+        if chunk.compression == compression::NONE {
+            return Ok(stored);
+        }
+        decompress(&stored, chunk.compression, chunk.len as usize).map(Cow::Owned).map_err(damaged)
+    }
+
+    fn directory(&self, block: usize) -> Result<&Directory, FileError> {
+        if let Some(directory) = self.blocks[block].directory.get() {
+            return Ok(directory);
+        }
+        let Entry { offset, header, .. } = *self.entry(block);
+        let damaged = |damage| self.damaged(block, offset, None, damage);
+        let bytes = self.bytes(offset, (BLOCK_HEADER_LEN as u64) + u64::from(header.directory_len))?;
+        let (header_bytes, directory_bytes) = bytes.split_at(BLOCK_HEADER_LEN);
+        if BlockHeader::parse(header_bytes).map_err(damaged)? != header {
+            return Err(damaged(Damage::Inconsistent("the block is not the one the footer tells of")));
+        }
+        let directory = Directory::parse(header, directory_bytes).map_err(damaged)?;
+        Ok(self.blocks[block].directory.get_or_init(|| directory))
+    }
+
+    /// Octets of the file: out of the map where it is mapped, otherwise read.
+    pub(crate) fn bytes(&self, offset: u64, len: u64) -> Result<Cow<'_, [u8]>, FileError> {
+        if self.finished {
+            // Where the system refuses to map, reading does as well.
+            let map = self.map.get_or_init(|| Map::new(&self.file, self.len).ok());
+            if let Some(map) = map {
+                let bytes = map.bytes().get(offset as usize..offset.saturating_add(len) as usize);
+                if let Some(bytes) = bytes {
+                    return Ok(Cow::Borrowed(bytes));
+                }
+            }
+        }
+        let mut bytes = vec![0; len as usize];
+        self.file.read_exact_at(&mut bytes, offset).map_err(FileError::io(&self.path, "read"))?;
+        Ok(Cow::Owned(bytes))
+    }
+
+    pub(crate) fn index(&self) -> &Index {
+        &self.footer.index
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        &self.footer.header
+    }
+
+    fn entry(&self, block: usize) -> &Entry {
+        &self.footer.index.entries()[block]
+    }
+
+    fn damaged(&self, block: usize, offset: u64, field: Option<Field>, damage: Damage) -> FileError {
+        FileError::Block { path: self.path.clone(), block, offset, field, damage }
+    }
+}
+
+/// Reads the footer; `None` if the file does not end with one of our version.
+fn read_footer(path: &Path, file: &File, len: u64) -> Result<Option<Footer>, FileError> {
+    let tail_len = len.min(TAIL_LEN);
+    let tail = read_at(path, file, len - tail_len, tail_len)?;
+    let Some(trailer) = Trailer::parse(&tail) else { return Ok(None) };
+    if trailer.major != super::layout::VERSION_MAJOR {
+        // The file header decides whether that is a newer file or a flipped bit.
+        return Ok(None);
+    }
+    let whole = u64::from(trailer.footer_len) + TRAILER_LEN as u64;
+    let offset = len.saturating_sub(whole);
+    let damaged = |damage| FileError::Footer { path: path.into(), offset, damage };
+    if trailer.file_len != len {
+        return Err(damaged(Damage::Inconsistent("the file does not have the length it was finished with")));
+    }
+    let limit = MAX_FOOTER.min(len);
+    if whole > limit {
+        return Err(damaged(Damage::TooLarge { what: "length of the footer", found: whole, limit }));
+    }
+    let longer;
+    let bytes = if let Some(start) = tail_len.checked_sub(whole) {
+        &tail[start as usize..]
+    } else {
+        longer = read_at(path, file, offset, whole)?;
+        &longer
+    };
+    Footer::parse(bytes, trailer, offset).map(Some).map_err(damaged)
+}
+
+/// Finds the blocks of a file without footer.
+fn walk(path: &Path, file: &File, len: u64, problems: &mut Vec<FileError>) -> Result<Footer, FileError> {
+    let start = read_at(path, file, 0, len.min(MAX_HEADER_LEN as u64))?;
+    let damaged = |damage| FileError::Header { path: path.into(), damage };
+    let (header, mut offset) = match Header::parse(&start).map_err(damaged)? {
+        Parsed::Header(header, offset) => (header, offset),
+        Parsed::Newer { major, minor } => {
+            return Err(FileError::NewerVersion { path: path.into(), major, minor });
+        }
+        Parsed::Foreign => return Err(foreign(path, &start)),
+    };
+    let mut footer = Footer {
+        header,
+        totals: Totals::default(),
+        ledger: LossLedger::default(),
+        exporters: Vec::new(),
+        samplers: Vec::new(),
+        index: Index::default(),
+    };
+    // The number a block has in messages counts damaged ones too.
+    let mut number = 0;
+    while offset < len {
+        let head = read_at(path, file, offset, (len - offset).min(HEAD_LEN))?;
+        if head.starts_with(&FOOTER_MAGIC) {
+            break;
+        }
+        let damaged =
+            |damage| FileError::Block { path: path.into(), block: number, offset, field: None, damage };
+        match BlockHeader::parse(&head) {
+            Ok(header) if header.len <= len - offset => {
+                let directory = read_directory(path, file, offset, header, &head)?;
+                match directory {
+                    Ok(directory) => {
+                        footer.totals.merge(&directory.totals);
+                        footer.index.push(offset, header, &directory);
+                    }
+                    Err(damage) => problems.push(damaged(damage)),
+                }
+                offset += header.len;
+            }
+            Ok(_) | Err(Damage::Short { .. }) => {
+                let path = path.into();
+                problems.push(FileError::Torn { path, block: number, offset, available: len - offset });
+                break;
+            }
+            Err(damage) => {
+                problems.push(damaged(damage));
+                match next_block(path, file, offset + 1, len)? {
+                    Some(next) => offset = next,
+                    None => break,
+                }
+            }
+        }
+        number += 1;
+    }
+    Ok(footer)
+}
+
+fn read_directory(
+    path: &Path,
+    file: &File,
+    offset: u64,
+    header: BlockHeader,
+    head: &[u8],
+) -> Result<Result<Directory, Damage>, FileError> {
+    let end = BLOCK_HEADER_LEN + header.directory_len as usize;
+    let longer;
+    let bytes = if let Some(bytes) = head.get(BLOCK_HEADER_LEN..end) {
+        bytes
+    } else {
+        let start = offset + BLOCK_HEADER_LEN as u64;
+        longer = read_at(path, file, start, header.directory_len.into())?;
+        &longer
+    };
+    Ok(Directory::parse(header, bytes))
+}
+
+/// The first place at or after `offset` where a sound block starts.
+fn next_block(path: &Path, file: &File, mut offset: u64, len: u64) -> Result<Option<u64>, FileError> {
+    while offset + (BLOCK_HEADER_LEN as u64) <= len {
+        let window = read_at(path, file, offset, (len - offset).min(SEARCH_LEN))?;
+        let starts = window.windows(BLOCK_HEADER_LEN).enumerate();
+        let mut candidates = starts.filter(|(_, bytes)| bytes.starts_with(&BLOCK_MAGIC));
+        let found = candidates.find(|(_, bytes)| BlockHeader::parse(bytes).is_ok());
+        if let Some((start, _)) = found {
+            return Ok(Some(offset + start as u64));
+        }
+        offset += (window.len() - BLOCK_HEADER_LEN + 1) as u64;
+    }
+    Ok(None)
+}
+
+/// Names a file that is not ours.
+fn foreign(path: &Path, start: &[u8]) -> FileError {
+    let path = path.into();
+    match start {
+        [0x0c, 0xa5, low, high, ..] => {
+            let layout = ForeignLayout::Nfdump(u16::from_le_bytes([*low, *high]));
+            FileError::ForeignLayout { path, layout }
+        }
+        [0xa5, 0x0c, ..] => FileError::ForeignLayout { path, layout: ForeignLayout::NfdumpSwapped },
+        _ => FileError::NotAFlowFile { path, first: start[..start.len().min(8)].to_vec() },
+    }
+}
+
+fn read_at(path: &Path, file: &File, offset: u64, len: u64) -> Result<Vec<u8>, FileError> {
+    let mut bytes = vec![0; len as usize];
+    file.read_exact_at(&mut bytes, offset).map_err(FileError::io(path, "read"))?;
+    Ok(bytes)
+}
+
+/// How much of the end is read at once: the footer of a five-minute file of a few blocks.
+const TAIL_LEN: u64 = 4096;
+
+/// How much is read of the start of a block while walking: header and directory of any usual block.
+const HEAD_LEN: u64 = 4096;
+
+/// How much is searched at once for the next block after a damaged one.
+const SEARCH_LEN: u64 = 1 << 20;

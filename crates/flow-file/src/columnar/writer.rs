@@ -1,0 +1,309 @@
+//! Writing: a batch becomes one block, appended whole; finishing appends the footer.
+
+use super::codec::{self, Encoded, encode};
+use super::compress::compress;
+use super::dictionary::Addresses;
+use super::directory::{BlockHeader, Chunk, Directory, FilterPlace};
+use super::footer::Footer;
+use super::header::Header;
+use super::index::Index;
+use super::layout::{BLOCK_HEADER_LEN, Class, FILTER_SPLIT_BLOCK, MAX_IDENT, MAX_OCTETS, checksum};
+use super::membership::{GROUPS, put_filter};
+use crate::error::FileError;
+use flow_model::{
+    Column, CountRule, ExporterInfo, FieldSet, FlowBatch, Kind, LossLedger, MAX_BATCH_ROWS, SamplerInfo,
+    Selection, Totals, Values, field_info,
+};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+pub use super::compress::Compression;
+
+/// How a file is written.
+#[derive(Clone, Debug)]
+pub struct WriteOptions {
+    /// Name of the source, at most 1024 octets; nfdump writes `none` where there is none.
+    pub ident: String,
+    /// Compression of chunks.
+    pub compression: Compression,
+    /// How the totals count.
+    pub rule: CountRule,
+    /// Time of creation, ms since 1970 UTC.
+    pub created_ms: u64,
+}
+
+/// What is known about a file when it is finished.
+#[derive(Clone, Debug, Default)]
+pub struct FileTail {
+    /// The exporters that sent the flows.
+    pub exporters: Vec<ExporterInfo>,
+    /// Their samplers.
+    pub samplers: Vec<SamplerInfo>,
+    /// What was received and lost over all exporters.
+    pub ledger: LossLedger,
+    /// First and last time, ms since 1970 UTC, that a file without flows reports: nfcapd takes the slot's start.
+    pub span_if_empty: Option<(u64, u64)>,
+    /// Discontinuities in sequence numbers, for the totals.
+    pub sequence_failures: u64,
+}
+
+/// A file being written.
+///
+/// Each block is appended by a single write, so that a reader finds whole blocks. A writer that is dropped before
+/// [`finish`](Self::finish) leaves a file without footer, in which readers find every block by walking.
+///
+/// Where a write fails (the disk is full), the file is cut back to its last whole block and stays usable: the same
+/// batch may be written again later.
+#[derive(Debug)]
+pub struct FileWriter {
+    path: PathBuf,
+    file: File,
+    header: Header,
+    /// Where the next block goes.
+    len: u64,
+    index: Index,
+    totals: Totals,
+    buffer: Vec<u8>,
+}
+
+impl FileWriter {
+    /// Creates the file, or empties it, and writes its header.
+    ///
+    /// # Errors
+    /// When the system refuses, or the ident is too long.
+    pub fn create(path: &Path, options: WriteOptions) -> Result<FileWriter, FileError> {
+        let WriteOptions { ident, compression, rule, created_ms } = options;
+        if ident.len() > MAX_IDENT {
+            return Err(FileError::Unwritable {
+                path: path.into(),
+                what: "length of the ident",
+                found: ident.len() as u64,
+                limit: MAX_IDENT as u64,
+            });
+        }
+        let header = Header { created_ms, rule, compression, ident };
+        let file = File::create(path).map_err(FileError::io(path, "create the file"))?;
+        let mut writer = FileWriter {
+            path: path.into(),
+            file,
+            header,
+            len: 0,
+            index: Index::default(),
+            totals: Totals::default(),
+            buffer: Vec::new(),
+        };
+        writer.buffer = writer.header.to_bytes();
+        writer.append()?;
+        Ok(writer)
+    }
+
+    /// The file being written.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Octets written so far.
+    pub fn byte_len(&self) -> u64 {
+        self.len
+    }
+
+    /// Blocks written so far.
+    pub fn block_count(&self) -> usize {
+        self.index.entries().len()
+    }
+
+    /// Totals of what was written so far.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Appends a batch as one block; as several where its octet strings exceed 64 MiB together.
+    ///
+    /// # Errors
+    /// When the system refuses; when the batch has no or more than [`MAX_BATCH_ROWS`] rows, or a row with more
+    /// than 64 MiB of octets in one field.
+    ///
+    /// # Panics
+    /// In debug builds, when a field of the batch is not decoded.
+    pub fn write(&mut self, batch: &FlowBatch) -> Result<(), FileError> {
+        let rows = batch.len();
+        let unwritable = |what, found: usize, limit: usize| FileError::Unwritable {
+            path: self.path.clone(),
+            what,
+            found: found as u64,
+            limit: limit as u64,
+        };
+        if !(1..=MAX_BATCH_ROWS).contains(&rows) {
+            return Err(unwritable("count of rows", rows, MAX_BATCH_ROWS));
+        }
+        let octets = most_octets(batch);
+        if octets > MAX_OCTETS {
+            if rows == 1 {
+                return Err(unwritable("count of octets in a field", octets, MAX_OCTETS));
+            }
+            let half = rows as u32 / 2;
+            self.write(&batch.select(&Selection::from_rows(rows, (0..half).collect())))?;
+            return self.write(&batch.select(&Selection::from_rows(rows, (half..rows as u32).collect())));
+        }
+        let (header, directory) = self.encode_block(batch);
+        self.append()?;
+        self.index.push(self.len - header.len, header, &directory);
+        self.totals.merge(&directory.totals);
+        Ok(())
+    }
+
+    /// Appends a block of another file as it is.
+    pub(crate) fn copy_block(
+        &mut self,
+        block: Vec<u8>,
+        other: &Index,
+        number: usize,
+    ) -> Result<(), FileError> {
+        let offset = self.len;
+        self.buffer = block;
+        self.append()?;
+        self.index.push_copy(offset, other, number);
+        Ok(())
+    }
+
+    /// Adds to the totals what the blocks copied count for.
+    pub(crate) fn add_totals(&mut self, totals: &Totals) {
+        self.totals.merge(totals);
+    }
+
+    /// Writes the footer and waits until the file is on disk.
+    ///
+    /// # Errors
+    /// When the system refuses. The file then is as without footer.
+    pub fn finish(mut self, tail: FileTail) -> Result<Totals, FileError> {
+        let FileTail { exporters, samplers, ledger, span_if_empty, sequence_failures } = tail;
+        let mut totals = self.totals;
+        totals.sequence_failures = totals.sequence_failures.saturating_add(sequence_failures);
+        if let (0, Some((first_ms, last_ms))) = (self.index.entries().len(), span_if_empty) {
+            (totals.first_ms, totals.last_ms) = (first_ms, last_ms);
+        }
+        let index = std::mem::take(&mut self.index);
+        let footer = Footer { header: self.header.clone(), totals, ledger, exporters, samplers, index };
+        self.buffer.clear();
+        footer.write(self.len, &mut self.buffer);
+        self.append()?;
+        self.file.sync_all().map_err(FileError::io(&self.path, "sync the file to disk"))?;
+        Ok(totals)
+    }
+
+    /// Writes what stands in the buffer to the end of the file, all of it or nothing.
+    fn append(&mut self) -> Result<(), FileError> {
+        if let Err(error) = self.file.write_all_at(&self.buffer, self.len) {
+            // If this fails too, the next write starts at the same place and replaces the remains.
+            let _ = self.file.set_len(self.len);
+            return Err(FileError::io(&self.path, "write")(error));
+        }
+        self.len += self.buffer.len() as u64;
+        Ok(())
+    }
+
+    /// Fills the buffer with the block of `batch`.
+    fn encode_block(&mut self, batch: &FlowBatch) -> (BlockHeader, Directory) {
+        let rows = batch.len();
+        let mut totals = Totals::default();
+        totals.add(batch, &Selection::all(rows), self.header.rule);
+        let mut directory =
+            Directory { rule: self.header.rule, totals, chunks: Vec::new(), filters: Vec::new() };
+        let present = batch.fields();
+        let mut body = Vec::new();
+        let mut members: [Addresses; GROUPS.len()] = Default::default();
+        for field in present.iter() {
+            let column_of = |other| present.contains(other).then(|| batch.column(other));
+            let Some(encoded) = encode(field, batch.column(field), rows, column_of) else { continue };
+            let Encoded { encoding, range, payload, addresses } = encoded;
+            let (compression, stored) = compress(&payload, self.header.compression);
+            let class = Class::of(field_info(field).kind);
+            debug_assert!(payload.len() as u64 <= codec::max_len(class, rows));
+            directory.chunks.push(Chunk {
+                id: field.id(),
+                class,
+                encoding,
+                compression,
+                offset: 0,
+                stored_len: stored.len() as u64,
+                len: payload.len() as u64,
+                checksum: if stored.is_empty() { 0 } else { checksum(&stored) },
+                range,
+            });
+            body.extend_from_slice(&stored);
+            for (group, members) in GROUPS.iter().zip(&mut members) {
+                if group.contains(field) {
+                    *members = members.union(&addresses);
+                }
+            }
+        }
+        let stored: FieldSet = directory.chunks.iter().filter_map(Chunk::field).collect();
+        for (group, members) in GROUPS.iter().zip(members) {
+            // Where all rows agree, the range answers exactly.
+            if members.len() > 2 {
+                let start = body.len();
+                put_filter(&members, &mut body);
+                directory.filters.push(FilterPlace {
+                    kind: FILTER_SPLIT_BLOCK,
+                    offset: 0,
+                    len: (body.len() - start) as u64,
+                    fields: group.intersect(stored),
+                });
+            }
+        }
+        let directory_bytes = directory.to_bytes();
+        let header = BlockHeader {
+            rows: rows as u32,
+            directory_len: directory_bytes.len() as u32,
+            len: (BLOCK_HEADER_LEN + directory_bytes.len() + body.len()) as u64,
+        };
+        self.buffer.clear();
+        self.buffer.extend_from_slice(&header.to_bytes());
+        self.buffer.extend_from_slice(&directory_bytes);
+        self.buffer.extend_from_slice(&body);
+        // Offsets follow from the lengths; the index needs those of the filters.
+        let mut offset = (BLOCK_HEADER_LEN + directory_bytes.len()) as u64;
+        for chunk in &mut directory.chunks {
+            chunk.offset = offset;
+            offset += chunk.stored_len;
+        }
+        for filter in &mut directory.filters {
+            filter.offset = offset;
+            offset += filter.len;
+        }
+        (header, directory)
+    }
+}
+
+/// The most octets that a field of octet strings has over all rows.
+fn most_octets(batch: &FlowBatch) -> usize {
+    let strings = batch.fields().iter().filter(|&field| field_info(field).kind == Kind::Bytes);
+    let octets = strings.map(|field| match batch.column(field) {
+        Column::Plain(Values::Bytes(strings)) => strings.total_len(),
+        Column::Constant(value) => match value.as_ref() {
+            flow_model::ValueRef::Bytes(octets) => octets.len(),
+            _ => 0,
+        },
+        other => (0..batch.len()).map(|row| other.bytes(row).len()).sum(),
+    });
+    octets.max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ident_that_does_not_fit_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = |len: usize| WriteOptions {
+            ident: "i".repeat(len),
+            compression: Compression::Light,
+            rule: CountRule::Collected,
+            created_ms: 0,
+        };
+        assert!(FileWriter::create(&dir.path().join("a"), options(1024)).is_ok());
+        assert!(FileWriter::create(&dir.path().join("b"), options(1025)).is_err());
+    }
+}

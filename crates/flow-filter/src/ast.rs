@@ -1,0 +1,180 @@
+//! The typed expression a filter means.
+
+use crate::ranges::{AddrSet, NumSet};
+use flow_model::{Field, FieldSet};
+use std::sync::Arc;
+
+/// A number of a flow that can be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Number {
+    /// A field.
+    Field(Field),
+    /// `width` bits of a field, from bit `shift` on.
+    Bits {
+        /// The field.
+        field: Field,
+        /// The lowest bit.
+        shift: u8,
+        /// How many bits, 1 to 63.
+        width: u8,
+    },
+    /// Last minus first, ms; 0 when negative.
+    DurationMs,
+    /// Packets in per second, a whole number; 0 without duration.
+    Pps,
+    /// Bits in per second, a whole number; 0 without duration.
+    Bps,
+    /// Bytes in per packet in, a whole number; 0 without packets.
+    Bpp,
+    /// Position of the flow in the input, from 1.
+    Count,
+}
+
+impl Number {
+    /// The fields it is computed from.
+    pub fn fields(self) -> FieldSet {
+        match self {
+            Number::Field(field) | Number::Bits { field, .. } => FieldSet::of(&[field]),
+            Number::DurationMs => FieldSet::of(&[Field::FirstMs, Field::LastMs]),
+            Number::Pps => FieldSet::of(&[Field::InPackets, Field::FirstMs, Field::LastMs]),
+            Number::Bps => FieldSet::of(&[Field::InBytes, Field::FirstMs, Field::LastMs]),
+            Number::Bpp => FieldSet::of(&[Field::InBytes, Field::InPackets]),
+            Number::Count => FieldSet::EMPTY,
+        }
+    }
+}
+
+/// How octets are compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Octets {
+    /// They are exactly these.
+    Equal(Box<[u8]>),
+    /// They contain these.
+    Contain(Box<[u8]>),
+}
+
+/// One decision about a flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Test {
+    /// A number is in a set.
+    Number(Number, Arc<NumSet>),
+    /// An address is in a set.
+    Address(Field, Arc<AddrSet>),
+    /// Octets are equal to a pattern or contain it.
+    Octets(Field, Octets),
+    /// A port lies in the NAT port block of the record.
+    InPortBlock(Field),
+    /// The file's ident.
+    Ident(Box<str>),
+}
+
+impl Test {
+    /// A number that is in a set.
+    pub fn number(number: Number, set: NumSet) -> Test {
+        Test::Number(number, Arc::new(set))
+    }
+
+    /// The fields it looks at.
+    pub fn fields(&self) -> FieldSet {
+        match self {
+            Test::Number(number, _) => number.fields(),
+            Test::Address(field, _) | Test::Octets(field, _) => FieldSet::of(&[*field]),
+            Test::InPortBlock(field) => FieldSet::of(&[*field, Field::PblockStart, Field::PblockEnd]),
+            Test::Ident(_) => FieldSet::EMPTY,
+        }
+    }
+}
+
+/// A part of an expression; operands are named by their index in [`Expr::nodes`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Node {
+    /// Every flow, or none.
+    Const(bool),
+    /// A decision.
+    Test(Test),
+    /// Flows for which the operand does not hold.
+    Not(usize),
+    /// Flows for which every operand holds.
+    And(Vec<usize>),
+    /// Flows for which any operand holds.
+    Or(Vec<usize>),
+}
+
+/// An expression: nodes in one vector, operands before the node that uses them, so that no depth of nesting
+/// makes anything recursive. Each node but the last is the operand of exactly one other; the last is the whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expr {
+    nodes: Vec<Node>,
+}
+
+impl Expr {
+    /// Every flow, or none.
+    pub fn constant(value: bool) -> Expr {
+        Expr { nodes: vec![Node::Const(value)] }
+    }
+
+    /// The nodes, operands first; never empty.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The index of the node that stands for the whole.
+    pub fn root(&self) -> usize {
+        self.nodes.len() - 1
+    }
+}
+
+/// Builds an expression from its leaves up.
+#[derive(Debug, Default)]
+pub struct ExprBuilder {
+    nodes: Vec<Node>,
+}
+
+impl ExprBuilder {
+    /// Adds a constant.
+    pub fn constant(&mut self, value: bool) -> usize {
+        self.push(Node::Const(value))
+    }
+
+    /// Adds a decision.
+    pub fn test(&mut self, test: Test) -> usize {
+        self.push(Node::Test(test))
+    }
+
+    /// Adds a negation.
+    pub fn not(&mut self, operand: usize) -> usize {
+        self.push(Node::Not(operand))
+    }
+
+    /// Adds a conjunction; a single operand stands for itself.
+    pub fn and(&mut self, operands: Vec<usize>) -> usize {
+        match operands[..] {
+            [] => self.constant(true),
+            [single] => single,
+            _ => self.push(Node::And(operands)),
+        }
+    }
+
+    /// Adds a disjunction; a single operand stands for itself.
+    pub fn or(&mut self, operands: Vec<usize>) -> usize {
+        match operands[..] {
+            [] => self.constant(false),
+            [single] => single,
+            _ => self.push(Node::Or(operands)),
+        }
+    }
+
+    /// The expression whose whole is `root`, the node added last.
+    ///
+    /// # Panics
+    /// In debug builds, when it is not the last.
+    pub fn finish(self, root: usize) -> Expr {
+        debug_assert_eq!(root + 1, self.nodes.len(), "the whole is added last");
+        Expr { nodes: self.nodes }
+    }
+
+    fn push(&mut self, node: Node) -> usize {
+        self.nodes.push(node);
+        self.nodes.len() - 1
+    }
+}

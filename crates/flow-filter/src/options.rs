@@ -1,0 +1,30 @@
+//! What a filter text cannot say itself.
+
+use crate::time::LocalMs;
+use std::fmt;
+use std::net::IpAddr;
+
+/// Finds the addresses of a host name.
+pub type Resolve<'a> = &'a dyn Fn(&str) -> Result<Vec<IpAddr>, String>;
+
+/// Reads a file the filter names.
+pub type Include<'a> = &'a dyn Fn(&str) -> Result<String, String>;
+
+/// What parsing needs from outside; everything that is I/O is a function given here.
+#[derive(Clone, Copy, Default)]
+pub struct ParseOptions<'a> {
+    /// The file the text comes from, for messages.
+    pub file: Option<&'a str>,
+    /// Finds the addresses of host names, all of them; without it every name is unknown.
+    pub resolve: Option<Resolve<'a>>,
+    /// Reads `@include` files.
+    pub include: Option<Include<'a>>,
+    /// What a local time is in UTC; without it times without zone are UTC.
+    pub local_ms: Option<LocalMs<'a>>,
+}
+
+impl fmt::Debug for ParseOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParseOptions").field("file", &self.file).finish_non_exhaustive()
+    }
+}

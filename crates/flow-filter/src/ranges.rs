@@ -1,0 +1,311 @@
+//! Sets of numbers and addresses as sorted ranges: closed under union, intersection and complement.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// An unsigned integer that ranges can be made of.
+pub trait Ordinal: Copy + Ord + fmt::Debug {
+    /// The smallest.
+    const MIN: Self;
+    /// The largest.
+    const MAX: Self;
+    /// The next larger one; `None` for the largest.
+    fn next(self) -> Option<Self>;
+    /// The next smaller one; `None` for the smallest.
+    fn previous(self) -> Option<Self>;
+}
+
+macro_rules! ordinal {
+    ($($int:ty)*) => {$(
+        impl Ordinal for $int {
+            const MIN: Self = <$int>::MIN;
+            const MAX: Self = <$int>::MAX;
+            fn next(self) -> Option<Self> { self.checked_add(1) }
+            fn previous(self) -> Option<Self> { self.checked_sub(1) }
+        }
+    )*};
+}
+
+ordinal! { u32 u64 u128 }
+
+/// A set of integers: inclusive ranges, ascending, with a gap between any two.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ranges<T> {
+    ranges: Vec<(T, T)>,
+}
+
+impl<T: Ordinal> Ranges<T> {
+    /// The empty set.
+    pub const EMPTY: Ranges<T> = Ranges { ranges: Vec::new() };
+
+    /// Every integer.
+    pub fn all() -> Ranges<T> {
+        Ranges { ranges: vec![(T::MIN, T::MAX)] }
+    }
+
+    /// The integers from `low` to `high`, both included; none when `low` is larger.
+    pub fn between(low: T, high: T) -> Ranges<T> {
+        Ranges { ranges: if low <= high { vec![(low, high)] } else { Vec::new() } }
+    }
+
+    /// The integers in any of the given inclusive ranges, which may overlap.
+    pub fn new(mut ranges: Vec<(T, T)>) -> Ranges<T> {
+        ranges.retain(|(low, high)| low <= high);
+        ranges.sort_unstable();
+        ranges.dedup_by(|next, kept| {
+            let touches = kept.1.next().is_none_or(|after| next.0 <= after);
+            if touches {
+                kept.1 = kept.1.max(next.1);
+            }
+            touches
+        });
+        Ranges { ranges }
+    }
+
+    /// The integers in any of `sets`.
+    pub fn union<'a>(sets: impl IntoIterator<Item = &'a Ranges<T>>) -> Ranges<T>
+    where
+        T: 'a,
+    {
+        Ranges::new(sets.into_iter().flat_map(|set| set.ranges.iter().copied()).collect())
+    }
+
+    /// The integers that are not in this set.
+    #[must_use]
+    pub fn complement(&self) -> Ranges<T> {
+        let mut ranges = Vec::with_capacity(self.ranges.len() + 1);
+        let mut low = Some(T::MIN);
+        for &(first, last) in &self.ranges {
+            if let (Some(low), Some(high)) = (low, first.previous())
+                && low <= high
+            {
+                ranges.push((low, high));
+            }
+            low = last.next();
+        }
+        if let Some(low) = low {
+            ranges.push((low, T::MAX));
+        }
+        Ranges { ranges }
+    }
+
+    /// The ranges, ascending.
+    pub fn as_slice(&self) -> &[(T, T)] {
+        &self.ranges
+    }
+
+    /// Whether the set is empty.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Whether `value` is in the set.
+    #[inline]
+    pub fn contains(&self, value: T) -> bool {
+        let at = self.ranges.partition_point(|&(_, last)| last < value);
+        self.ranges.get(at).is_some_and(|&(first, _)| first <= value)
+    }
+
+    /// Whether any integer from `low` to `high` is in the set.
+    pub fn overlaps(&self, low: T, high: T) -> bool {
+        let at = self.ranges.partition_point(|&(_, last)| last < low);
+        self.ranges.get(at).is_some_and(|&(first, _)| first <= high)
+    }
+
+    /// Whether every integer from `low` to `high` is in the set.
+    pub fn covers(&self, low: T, high: T) -> bool {
+        let at = self.ranges.partition_point(|&(_, last)| last < low);
+        self.ranges.get(at).is_some_and(|&(first, last)| first <= low && high <= last)
+    }
+}
+
+/// A set of numbers.
+pub type NumSet = Ranges<u64>;
+
+impl NumSet {
+    /// The numbers from `low` on.
+    pub fn at_least(low: u64) -> NumSet {
+        NumSet::between(low, u64::MAX)
+    }
+
+    /// The one number.
+    pub fn only(value: u64) -> NumSet {
+        NumSet::between(value, value)
+    }
+}
+
+/// A set of addresses. IPv4 and IPv6 addresses are different addresses, also where one maps the other.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AddrSet {
+    v4: Ranges<u32>,
+    v6: Ranges<u128>,
+}
+
+impl AddrSet {
+    /// The empty set.
+    pub const EMPTY: AddrSet = AddrSet { v4: Ranges::EMPTY, v6: Ranges::EMPTY };
+
+    /// The set of these IPv4 and these IPv6 addresses.
+    pub fn of(v4: Ranges<u32>, v6: Ranges<u128>) -> AddrSet {
+        AddrSet { v4, v6 }
+    }
+
+    /// Every IPv4 address.
+    pub fn all_v4() -> AddrSet {
+        AddrSet { v4: Ranges::all(), v6: Ranges::EMPTY }
+    }
+
+    /// Every IPv6 address.
+    pub fn all_v6() -> AddrSet {
+        AddrSet { v4: Ranges::EMPTY, v6: Ranges::all() }
+    }
+
+    /// The addresses in any of `networks`: an address and how many of its leading bits count. Other bits are
+    /// masked off, a length beyond the family's is cut to it.
+    pub fn networks(networks: impl IntoIterator<Item = (IpAddr, u8)>) -> AddrSet {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for (addr, prefix_len) in networks {
+            match addr {
+                IpAddr::V4(addr) => {
+                    let host_bits = u32::MAX.checked_shr(prefix_len.into()).unwrap_or(0);
+                    v4.push((u32::from(addr) & !host_bits, u32::from(addr) | host_bits));
+                }
+                IpAddr::V6(addr) => {
+                    let host_bits = u128::MAX.checked_shr(prefix_len.into()).unwrap_or(0);
+                    v6.push((u128::from(addr) & !host_bits, u128::from(addr) | host_bits));
+                }
+            }
+        }
+        AddrSet { v4: Ranges::new(v4), v6: Ranges::new(v6) }
+    }
+
+    /// The addresses in any of `sets`.
+    pub fn union<'a>(sets: impl IntoIterator<Item = &'a AddrSet> + Clone) -> AddrSet {
+        AddrSet {
+            v4: Ranges::union(sets.clone().into_iter().map(|set| &set.v4)),
+            v6: Ranges::union(sets.into_iter().map(|set| &set.v6)),
+        }
+    }
+
+    /// The addresses that are not in this set.
+    #[must_use]
+    pub fn complement(&self) -> AddrSet {
+        AddrSet { v4: self.v4.complement(), v6: self.v6.complement() }
+    }
+
+    /// The IPv4 addresses, as numbers.
+    pub fn v4(&self) -> &Ranges<u32> {
+        &self.v4
+    }
+
+    /// The IPv6 addresses, as numbers.
+    pub fn v6(&self) -> &Ranges<u128> {
+        &self.v6
+    }
+
+    /// Whether the set is empty.
+    pub fn is_empty(&self) -> bool {
+        self.v4.is_empty() && self.v6.is_empty()
+    }
+
+    /// Whether `addr` is in the set.
+    #[inline]
+    pub fn contains(&self, addr: IpAddr) -> bool {
+        match addr {
+            IpAddr::V4(addr) => self.v4.contains(addr.into()),
+            IpAddr::V6(addr) => self.v6.contains(addr.into()),
+        }
+    }
+
+    /// Whether any address from `low` to `high` is in the set, IPv4 before IPv6.
+    pub fn overlaps(&self, low: IpAddr, high: IpAddr) -> bool {
+        match (low, high) {
+            (IpAddr::V4(low), IpAddr::V4(high)) => self.v4.overlaps(low.into(), high.into()),
+            (IpAddr::V6(low), IpAddr::V6(high)) => self.v6.overlaps(low.into(), high.into()),
+            (IpAddr::V4(low), IpAddr::V6(high)) => {
+                self.v4.overlaps(low.into(), u32::MAX) || self.v6.overlaps(0, high.into())
+            }
+            (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+
+    /// Whether every address from `low` to `high` is in the set, IPv4 before IPv6.
+    pub fn covers(&self, low: IpAddr, high: IpAddr) -> bool {
+        match (low, high) {
+            (IpAddr::V4(low), IpAddr::V4(high)) => self.v4.covers(low.into(), high.into()),
+            (IpAddr::V6(low), IpAddr::V6(high)) => self.v6.covers(low.into(), high.into()),
+            (IpAddr::V4(low), IpAddr::V6(high)) => {
+                self.v4.covers(low.into(), u32::MAX) && self.v6.covers(0, high.into())
+            }
+            (IpAddr::V6(_), IpAddr::V4(_)) => true,
+        }
+    }
+
+    /// The addresses of the set one by one, when there are at most `limit` and no more ranges than that.
+    pub fn members(&self, limit: usize) -> Option<Vec<IpAddr>> {
+        let mut members = Vec::new();
+        for &(low, high) in self.v4.as_slice() {
+            if (high - low) as usize >= limit - members.len() {
+                return None;
+            }
+            members.extend((low..=high).map(|addr| IpAddr::V4(Ipv4Addr::from(addr))));
+        }
+        for &(low, high) in self.v6.as_slice() {
+            if high - low >= (limit - members.len()) as u128 {
+                return None;
+            }
+            members.extend((low..=high).map(|addr| IpAddr::V6(Ipv6Addr::from(addr))));
+        }
+        Some(members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn small() -> impl Strategy<Value = Vec<(u64, u64)>> {
+        let end = prop_oneof![0_u64..20, u64::MAX - 20..=u64::MAX];
+        prop::collection::vec((end.clone(), end), 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_are_sets(a in small(), b in small()) {
+            let within = |ranges: &[(u64, u64)], value| ranges.iter().any(|&(low, high)| low <= value && value <= high);
+            let (set, other) = (Ranges::new(a.clone()), Ranges::new(b.clone()));
+            let both = Ranges::union([&set, &other]);
+            prop_assert!(both.as_slice().windows(2).all(|pair| pair[0].1 + 1 < pair[1].0));
+            for value in (0..25).chain(u64::MAX - 25..=u64::MAX) {
+                prop_assert_eq!(set.contains(value), within(&a, value));
+                prop_assert_eq!(set.complement().contains(value), !within(&a, value));
+                prop_assert_eq!(both.contains(value), within(&a, value) || within(&b, value));
+            }
+            for low in 0..22 {
+                for high in low..22 {
+                    prop_assert_eq!(set.overlaps(low, high), (low..=high).any(|value| set.contains(value)));
+                    prop_assert_eq!(set.covers(low, high), (low..=high).all(|value| set.contains(value)));
+                }
+            }
+            prop_assert_eq!(set.complement().complement(), set);
+        }
+    }
+
+    #[test]
+    fn networks_are_ranges_of_their_family() {
+        let net = |text: &str, len| (text.parse::<IpAddr>().unwrap(), len);
+        let set = AddrSet::networks([net("10.0.0.5", 24), net("2001:db8::1", 32), net("10.0.1.0", 32)]);
+        assert_eq!(set.v4().as_slice(), [(0x0a00_0000, 0x0a00_0100)]);
+        for (text, within) in
+            [("10.0.0.255", true), ("10.0.1.1", false), ("2001:db8:ffff::", true), ("::a00:0", false)]
+        {
+            assert_eq!(set.contains(text.parse().unwrap()), within, "{text}");
+        }
+        let everything = AddrSet::networks([net("1.2.3.4", 0), net("::1", 0)]);
+        assert!(everything.covers("0.0.0.0".parse().unwrap(), "ffff::".parse().unwrap()));
+        assert!(everything.complement().is_empty());
+        assert_eq!(AddrSet::networks([net("1.2.3.4", 30)]).members(4).unwrap().len(), 4);
+        assert_eq!(AddrSet::networks([net("1.2.3.4", 30)]).members(3), None);
+    }
+}

@@ -1,0 +1,245 @@
+//! Filling many rows at once, column by column.
+
+use crate::column::UNSPECIFIED;
+use crate::{BatchBuilder, Field, Groups, MAX_BATCH_ROWS, Values};
+use std::net::IpAddr;
+
+/// Rows opened together with [`BatchBuilder::rows`], for a decoder that has many records of one shape.
+///
+/// Each call writes one field of every row in the window, which at first is all rows; [`narrow`](Self::narrow) makes it one
+/// row. Rows that no call reaches have the field's default. Groups are *not* derived from the fields: they are the
+/// same for every record of a shape and are added with [`add_groups`](Self::add_groups) in one go.
+///
+/// The rows count once [`finish`](Self::finish) is called; dropped before, they leave nothing.
+#[derive(Debug)]
+pub struct Rows<'a> {
+    builder: &'a mut BatchBuilder,
+    /// All rows opened.
+    count: usize,
+    /// First row of the window, in the batch.
+    start: usize,
+    /// Rows of the window.
+    len: usize,
+}
+
+impl BatchBuilder {
+    /// Opens `count` rows. An open row is forgotten.
+    ///
+    /// # Panics
+    /// When so many do not [fit](Self::room).
+    pub fn rows(&mut self, count: usize) -> Rows<'_> {
+        assert!(count <= self.room(), "a batch has at most {MAX_BATCH_ROWS} rows");
+        self.abort_row();
+        let start = self.len;
+        self.used.insert(Field::Groups);
+        if let Values::U64(groups) = &mut self.columns[Field::Groups as usize] {
+            groups.resize(start + count, 0);
+        }
+        Rows { builder: self, count, start, len: count }
+    }
+
+    /// How many rows still fit.
+    pub fn room(&self) -> usize {
+        MAX_BATCH_ROWS - self.len
+    }
+}
+
+impl Rows<'_> {
+    /// Sets a numeric field of each row of the window to what `num` says for the row's index in the window. Bits above
+    /// the field's width are dropped.
+    ///
+    /// # Panics
+    /// When the field is not numeric.
+    #[inline]
+    pub fn nums(&mut self, field: Field, mut num: impl FnMut(usize) -> u64) {
+        let (start, len, default) = (self.start, self.len, field.default_num());
+        match self.column(field) {
+            Values::U8(v) => write(v, start, len, default as u8, |row| num(row) as u8),
+            Values::U16(v) => write(v, start, len, default as u16, |row| num(row) as u16),
+            Values::U32(v) => write(v, start, len, default as u32, |row| num(row) as u32),
+            Values::U64(v) => write(v, start, len, default, num),
+            Values::Ip(_) | Values::Bytes(_) => panic!("{field:?} is not a number"),
+        }
+    }
+
+    /// Sets a numeric field of one row of the window, in a column that all of them have.
+    ///
+    /// # Panics
+    /// When the field is not numeric, or the row does not have it yet.
+    pub fn replace(&mut self, field: Field, row: usize, num: u64) {
+        let row = self.start + row;
+        match self.column(field) {
+            Values::U8(v) => v[row] = num as u8,
+            Values::U16(v) => v[row] = num as u16,
+            Values::U32(v) => v[row] = num as u32,
+            Values::U64(v) => v[row] = num,
+            Values::Ip(_) | Values::Bytes(_) => panic!("{field:?} is not a number"),
+        }
+    }
+
+    /// Sets a numeric field of every row of the window to `num`.
+    ///
+    /// # Panics
+    /// When the field is not numeric.
+    pub fn fill(&mut self, field: Field, num: u64) {
+        self.nums(field, |_| num);
+    }
+
+    /// Sets an address field of each row of the window to what `addr` says for the row's index in the window.
+    ///
+    /// # Panics
+    /// When the field is not an address.
+    #[inline]
+    pub fn ips(&mut self, field: Field, addr: impl FnMut(usize) -> IpAddr) {
+        let (start, len) = (self.start, self.len);
+        match self.column(field) {
+            Values::Ip(v) => write(v, start, len, UNSPECIFIED, addr),
+            _ => panic!("{field:?} is not an address"),
+        }
+    }
+
+    /// Sets an octet string field of one row of the window. Rows come in ascending order; one that has the field keeps it.
+    ///
+    /// # Panics
+    /// When the field is not an octet string.
+    pub fn octets(&mut self, field: Field, row: usize, octets: &[u8]) {
+        let row = self.start + row;
+        let Values::Bytes(values) = self.column(field) else { panic!("{field:?} is not octets") };
+        while values.len() < row {
+            values.push(&[]);
+        }
+        if values.len() == row {
+            values.push(octets);
+        }
+    }
+
+    /// Adds to each row of the window the groups that `groups` says for the row's index in the window.
+    #[inline]
+    pub fn add_groups(&mut self, mut groups: impl FnMut(usize) -> Groups) {
+        let (start, len) = (self.start, self.len);
+        if let Values::U64(column) = self.column(Field::Groups) {
+            for (row, bits) in column[start..start + len].iter_mut().enumerate() {
+                *bits |= groups(row).0;
+            }
+        }
+    }
+
+    /// How many rows the window has.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether the window has no row.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Makes `row`, an index into all rows, the whole window.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn narrow(&mut self, row: usize) {
+        assert!(row < self.count, "row {row} of {}", self.count);
+        (self.start, self.len) = (self.builder.len + row, 1);
+    }
+
+    /// Makes every row the window.
+    pub fn widen(&mut self) {
+        (self.start, self.len) = (self.builder.len, self.count);
+    }
+
+    /// Closes the rows.
+    pub fn finish(mut self) {
+        self.builder.len += self.count;
+        self.count = 0;
+    }
+
+    #[inline]
+    fn column(&mut self, field: Field) -> &mut Values {
+        self.builder.used.insert(field);
+        &mut self.builder.columns[field as usize]
+    }
+}
+
+impl Drop for Rows<'_> {
+    fn drop(&mut self) {
+        if self.count > 0 {
+            self.builder.trim();
+        }
+    }
+}
+
+#[inline]
+fn write<T: Copy>(
+    values: &mut Vec<T>,
+    start: usize,
+    len: usize,
+    default: T,
+    mut value: impl FnMut(usize) -> T,
+) {
+    if values.len() < start {
+        values.resize(start, default);
+    }
+    if values.len() == start {
+        values.extend((0..len).map(value));
+        return;
+    }
+    if values.len() < start + len {
+        values.resize(start + len, default);
+    }
+    for (row, slot) in values[start..start + len].iter_mut().enumerate() {
+        *slot = value(row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_many_rows_and_of_one() {
+        let mut builder = BatchBuilder::new();
+        builder.set(Field::Proto, 17);
+        builder.finish_row();
+        let mut rows = builder.rows(3);
+        rows.nums(Field::SrcPort, |row| 100 + row as u64);
+        rows.fill(Field::Proto, 6);
+        rows.add_groups(|_| Groups(1 << Groups::GENERIC));
+        rows.narrow(1);
+        rows.fill(Field::Input, 9);
+        rows.octets(Field::UserName, 0, b"bob");
+        rows.octets(Field::UserName, 0, b"eve");
+        rows.fill(Field::SrcPort, 7);
+        rows.add_groups(|_| Groups(1 << Groups::MISC));
+        rows.replace(Field::Input, 0, 8);
+        rows.widen();
+        rows.ips(Field::SrcAddr, |row| IpAddr::from([10, 0, 0, row as u8]));
+        rows.finish();
+        builder.set(Field::SrcPort, 1);
+        builder.finish_row();
+        let batch = builder.finish();
+        let nums = |field| (0..5).map(|row| batch.column(field).num(row)).collect::<Vec<_>>();
+        assert_eq!(nums(Field::Proto), [17, 6, 6, 6, 0]);
+        assert_eq!(nums(Field::SrcPort), [0, 100, 7, 102, 1]);
+        assert_eq!(nums(Field::Input), [0, 0, 8, 0, 0]);
+        assert_eq!(batch.column(Field::UserName).bytes(2), b"bob");
+        assert_eq!(batch.column(Field::UserName).bytes(3), b"");
+        assert_eq!(batch.column(Field::SrcAddr).ip(3), IpAddr::from([10, 0, 0, 2]));
+        assert_eq!(batch.groups(2).iter().collect::<Vec<_>>(), [Groups::GENERIC, Groups::MISC]);
+        assert_eq!(batch.groups(3).iter().collect::<Vec<_>>(), [Groups::GENERIC]);
+        assert_eq!(batch.groups(4).iter().collect::<Vec<_>>(), [Groups::GENERIC]);
+    }
+
+    #[test]
+    fn rows_dropped_before_they_are_finished_leave_nothing() {
+        let mut builder = BatchBuilder::new();
+        let mut rows = builder.rows(2);
+        rows.fill(Field::SrcPort, 5);
+        drop(rows);
+        builder.set(Field::Proto, 1);
+        builder.finish_row();
+        let batch = builder.finish();
+        assert_eq!(batch.len(), 1);
+        assert_eq!(batch.column(Field::SrcPort).num(0), 0);
+    }
+}

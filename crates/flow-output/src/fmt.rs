@@ -1,0 +1,266 @@
+//! `fmt:` strings: parsing, and the layout that a tag becomes.
+
+use crate::cell::Form;
+use crate::format::{FormatError, predefined};
+use crate::layout::Layout;
+use crate::OutputOptions;
+use crate::text::{DurationStyle, spaces};
+use flow_model::{Derived, Field, Source, Tag, TagStyle, tags};
+
+/// A part of a `fmt:` string.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Piece {
+    /// Text as typed.
+    Literal(String),
+    /// A value.
+    Tag(&'static Tag),
+}
+
+/// Parses the text behind `fmt:`. A tag is the longest one that stands behind a `%` and is followed by no letter; names of
+/// predefined formats stand for their columns.
+///
+/// # Errors
+/// The text from the first `%` on behind which no tag stands.
+pub(crate) fn parse(text: &str) -> Result<Vec<Piece>, FormatError> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some(percent) = rest.find('%') {
+        push_literal(&mut pieces, &rest[..percent]);
+        rest = &rest[percent..];
+        let Some(name) = longest_name(&rest[1..]) else {
+            return Err(FormatError::UnknownTag { rest: rest.to_owned() });
+        };
+        match tags().find(|tag| tag.name == name) {
+            Some(tag) => pieces.push(Piece::Tag(tag)),
+            None => pieces.extend(predefined_pieces(name)),
+        }
+        rest = &rest[1 + name.len()..];
+    }
+    push_literal(&mut pieces, rest);
+    Ok(pieces)
+}
+
+/// The columns of a predefined format; none when there is no such format.
+pub(crate) fn predefined_pieces(name: &str) -> Vec<Piece> {
+    predefined(name).and_then(|text| parse(text).ok()).unwrap_or_default()
+}
+
+/// The longest name of a tag or predefined format that `text` begins with and that no letter follows.
+fn longest_name(text: &str) -> Option<&str> {
+    let letters_end = text.bytes().position(|octet| !octet.is_ascii_alphanumeric()).unwrap_or(text.len());
+    (1..=letters_end).rev().map(|end| &text[..end]).find(|name| {
+        let followed_by_letter = text.as_bytes().get(name.len()).is_some_and(u8::is_ascii_alphabetic);
+        !followed_by_letter && (tags().any(|tag| tag.name == *name) || predefined(name).is_some())
+    })
+}
+
+fn push_literal(pieces: &mut Vec<Piece>, text: &str) {
+    if !text.is_empty() {
+        pieces.push(Piece::Literal(text.to_owned()));
+    }
+}
+
+/// How many columns `-6` adds to an address.
+const LONG_IPV6_EXTRA: usize = 39 - 16;
+
+/// Appends the header: the headings of the tags, and as many blanks as the text between them is long.
+pub(crate) fn header(pieces: &[Piece], long_ipv6: bool, out: &mut Vec<u8>) {
+    for piece in pieces {
+        match piece {
+            Piece::Literal(text) => spaces(out, text.len()),
+            Piece::Tag(tag) => {
+                if long_ipv6 && is_address(tag) {
+                    spaces(out, LONG_IPV6_EXTRA);
+                }
+                out.extend_from_slice(tag.header.as_bytes());
+            }
+        }
+    }
+}
+
+fn is_address(tag: &Tag) -> bool {
+    matches!(
+        tag.style,
+        TagStyle::Addr
+            | TagStyle::AddrCountry
+            | TagStyle::AddrPort(_)
+            | TagStyle::AddrCountryPort(_)
+            | TagStyle::Network(_)
+    )
+}
+
+/// How tags are printed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// No scaling, no names of protocols, durations in seconds.
+    plain: bool,
+    /// Long IPv6 addresses cut to 16 columns.
+    condensed: bool,
+    /// An octet 1 in front of addresses.
+    marked: bool,
+    /// No padding at all.
+    narrow: bool,
+    /// Columns of an address.
+    addr_width: usize,
+}
+
+impl Look {
+    /// As the options say.
+    pub(crate) fn columns(options: &OutputOptions, long_ipv6: bool) -> Look {
+        Look {
+            plain: options.plain_numbers,
+            condensed: !long_ipv6,
+            marked: options.mark_addresses,
+            narrow: false,
+            addr_width: if long_ipv6 { 39 } else { 16 },
+        }
+    }
+
+    /// For machines: whole, plain, without padding.
+    pub(crate) fn narrow() -> Look {
+        Look { plain: true, condensed: false, marked: false, narrow: true, addr_width: 0 }
+    }
+
+    fn width(&self, width: usize) -> usize {
+        if self.narrow { 0 } else { width }
+    }
+}
+
+/// The layout of the rows, without the line break.
+pub(crate) fn layout(pieces: &[Piece], look: &Look) -> Layout {
+    let mut layout = Layout::default();
+    for piece in pieces {
+        match piece {
+            Piece::Literal(text) => {
+                layout.literal(text);
+            }
+            Piece::Tag(tag) => push_tag(&mut layout, tag, look),
+        }
+    }
+    layout
+}
+
+/// Columns of a port behind an address.
+const PORT_WIDTH: usize = 5;
+
+/// What stands for a country that is not known.
+const NO_COUNTRY: &str = "..";
+
+/// Appends what a tag prints.
+pub(crate) fn push_tag(layout: &mut Layout, tag: &Tag, look: &Look) {
+    let width = look.width(tag.width.into());
+    let Look { plain, condensed, addr_width, .. } = *look;
+    if look.marked && is_address(tag) {
+        layout.literal(b"\x01");
+    }
+    let field = match tag.source {
+        Source::Field(field) => field,
+        Source::Derived(derived) => return push_derived(layout, derived, tag, look),
+    };
+    match tag.style {
+        TagStyle::Num | TagStyle::TimeMillis => layout.cell(Form::Num, [field], width),
+        TagStyle::Scaled => layout.cell(Form::Scaled { plain }, [field], width),
+        TagStyle::Time => layout.cell(Form::Time { between: b' ' }, [field], 0),
+        TagStyle::TimeRaw => layout.cell(Form::Thousandths, [field], 0),
+        TagStyle::Proto if plain => layout.cell(Form::NumLeft, [field], width),
+        TagStyle::Proto => layout.cell(Form::Proto, [field], width),
+        TagStyle::Addr => layout.cell(Form::Addr { condensed }, [field], addr_width),
+        TagStyle::AddrCountry => layout.cell(Form::Addr { condensed }, [field], addr_width).literal("(..)"),
+        TagStyle::AddrPort(port) => {
+            layout.cell(Form::Addr { condensed }, [field], addr_width);
+            push_port(layout, field, port, look)
+        }
+        TagStyle::AddrCountryPort(port) => {
+            layout.cell(Form::Addr { condensed }, [field], addr_width).literal("(..)");
+            push_port(layout, field, port, look)
+        }
+        TagStyle::Network(mask) => {
+            layout.cell(Form::Network { condensed, prefix_width: look.width(2) }, [field, mask], addr_width)
+        }
+        TagStyle::IcmpPort => layout.cell(Form::DstPort, [field, Field::Proto], width),
+        TagStyle::TcpFlags => layout.cell(Form::TcpFlagsOfTcp, [field, Field::Proto], 0),
+        TagStyle::Direction => layout.cell(Form::Direction, [field], width),
+        TagStyle::NfVersion => layout.cell(Form::NfVersion, [field], 0),
+        TagStyle::Mac => layout.cell(Form::Mac, [field], 0),
+        TagStyle::Mpls => layout.cell(Form::Mpls, [field], width),
+        TagStyle::MplsStack => {
+            for label in Field::MPLS {
+                layout.cell(Form::Mpls, [label], look.width(12)).literal(" ");
+            }
+            layout
+        }
+        TagStyle::Engine => {
+            layout.cell(Form::Num, [field], look.width(3)).literal("/");
+            layout.cell(Form::NumLeft, [Field::EngineId], look.width(3))
+        }
+        TagStyle::Hex => layout.cell(Form::Hex { digits: tag.width.saturating_sub(2) }, [field], 0),
+        TagStyle::Latency => layout.cell(Form::Thousandths, [field], width),
+        TagStyle::Event | TagStyle::NatEvent => {
+            layout.cell(Form::Event, [Field::Groups, Field::FwEvent, Field::NatEvent], width)
+        }
+        TagStyle::Xevent => layout.cell(Form::Xevent, [field], width),
+        TagStyle::AclHex => push_acl(layout, Form::HexLeft, field, look.width(8)),
+        TagStyle::AclDecimal => push_acl(layout, Form::Num, field, look.width(10)),
+        TagStyle::Label => layout.cell(Form::Text { none: "<none>" }, [field], width),
+        TagStyle::UserName => layout.cell(Form::Text { none: "<empty>" }, [field], 0),
+        TagStyle::AppId => layout.cell(Form::AppId, [field], look.width(2)),
+        TagStyle::Payload => layout.cell(Form::Payload, [field], 0),
+        TagStyle::Text => layout.cell(Form::Text { none: "" }, [field], width),
+        TagStyle::Country => layout.literal(NO_COUNTRY),
+        TagStyle::Newline => layout.literal("\n"),
+        TagStyle::Nothing | TagStyle::Duration | TagStyle::DurationSeconds => layout,
+    };
+}
+
+fn push_port<'a>(layout: &'a mut Layout, addr: Field, port: Field, look: &Look) -> &'a mut Layout {
+    let width = look.width(PORT_WIDTH);
+    if port == Field::DstPort {
+        layout.cell(Form::DstPortAfter, [addr, port, Field::Proto], width)
+    } else {
+        layout.cell(Form::PortAfter, [addr, port], width)
+    }
+}
+
+fn push_acl(layout: &mut Layout, form: Form, first: Field, width: usize) -> &mut Layout {
+    let [acl, ace, xace] = acl_fields(first);
+    layout.cell(form, [acl], width).literal(" ").cell(form, [ace], width).literal(" ").cell(form, [xace], width)
+}
+
+/// The three fields of an access list, of which `first` is the first.
+pub(crate) fn acl_fields(first: Field) -> [Field; 3] {
+    if first == Field::IngressAcl {
+        [Field::IngressAcl, Field::IngressAce, Field::IngressXace]
+    } else {
+        [Field::EgressAcl, Field::EgressAce, Field::EgressXace]
+    }
+}
+
+fn push_derived(layout: &mut Layout, derived: Derived, tag: &Tag, look: &Look) {
+    let width = look.width(tag.width.into());
+    let plain = look.plain;
+    let [first, last] = [Field::FirstMs, Field::LastMs];
+    match derived {
+        Derived::DurationMs => {
+            let seconds = plain || tag.style == TagStyle::DurationSeconds;
+            let style = if seconds { DurationStyle::Seconds(width as u8) } else { DurationStyle::Clock };
+            layout.cell(Form::Duration(style), [first, last], 0)
+        }
+        Derived::Pps => layout.cell(Form::Pps { plain }, [Field::InPackets, first, last], width),
+        Derived::Bps => layout.cell(Form::Bps { plain }, [Field::InBytes, first, last], width),
+        Derived::Bpp => layout.cell(Form::Bpp, [Field::InBytes, Field::InPackets], width),
+        Derived::IcmpType => layout.cell(Form::IcmpType, [Field::DstPort, Field::Proto], width),
+        Derived::IcmpCode => layout.cell(Form::IcmpCode, [Field::DstPort, Field::Proto], width),
+        Derived::Count => layout.cell(Form::Count, [], width),
+        Derived::SrcCountry | Derived::DstCountry => layout.literal(NO_COUNTRY),
+        Derived::AppName => layout.literal("<no info>"),
+        Derived::Newline => layout.literal("\n"),
+        // Nothing looks into payloads for TLS; of any other payload nfdump too prints blanks.
+        Derived::Ja3 | Derived::Sni => layout.literal(" ".repeat(width)),
+        Derived::SrcLocation
+        | Derived::DstLocation
+        | Derived::InputName
+        | Derived::OutputName
+        | Derived::IngressVrfName
+        | Derived::EgressVrfName => layout,
+    };
+}

@@ -1,0 +1,151 @@
+//! Formats, as `-o` names them.
+
+use crate::fmt::{self, Piece};
+use flow_model::Aggregate;
+
+/// An output format.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Format {
+    pub(crate) kind: FormatKind,
+    pub(crate) long_ipv6: bool,
+}
+
+/// What a format is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum FormatKind {
+    /// Columns of text: the predefined formats and `fmt:`.
+    Text(Vec<Piece>),
+    /// nfdump's classic csv of 48 columns.
+    Csv,
+    /// csv with the columns that 1.7.5 introduced for speed, epoch times.
+    CsvFast,
+    /// csv with chosen columns.
+    CsvColumns(Vec<Piece>),
+    /// A json array.
+    Json,
+    /// A json object a line.
+    NdJson,
+    /// Numbers between bars.
+    Pipe,
+    /// A line for each value.
+    Raw,
+    /// No rows.
+    Null,
+}
+
+/// The predefined formats of text columns.
+static PREDEFINED: &[(&str, &str)] = &[
+    ("line", "%ts %td %pr %sap -> %dap %pkt %byt %fl"),
+    ("gline", "%ts %td %pr %gsap -> %gdap %pkt %byt %fl"),
+    ("long", "%ts %td %pr %sap -> %dap %flg %tos %pkt %byt %fl"),
+    ("glong", "%ts %td %pr %gsap -> %gdap %flg %tos %pkt %byt %fl"),
+    ("extended", "%ts %td %pr %sap -> %dap %flg %tos %pkt %byt %pps %bps %bpp %fl"),
+    ("biline", "%ts %td %pr %sap <-> %dap %opkt %ipkt %obyt %ibyt %fl"),
+    ("bilong", "%ts %td %pr %sap <-> %dap %flg %tos %opkt %ipkt %obyt %ibyt %fl"),
+    ("nsel", "%tevt %evt %xevt %pr %sap -> %dap %xsap -> %xdap %ibyt %obyt"),
+    ("nel", "%tevt %nevt %pr %sap -> %dap %nsap -> %ndap"),
+    ("nat", "%ts %nevt %pr %sap -> %dap %nsap -> %ndap"),
+];
+
+/// The text of a predefined format of text columns.
+pub(crate) fn predefined(name: &str) -> Option<&'static str> {
+    PREDEFINED.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+impl Default for Format {
+    /// `line`.
+    fn default() -> Self {
+        Format::text(fmt::predefined_pieces("line"))
+    }
+}
+
+impl Format {
+    /// What the argument of `-o` means: a name in either case, with a 6 behind it for whole IPv6 addresses, or `fmt:` and
+    /// tags, where `fmt:` may be left out before a `%`.
+    ///
+    /// # Errors
+    /// nfdump's message when there is no such format or tag.
+    pub fn parse(text: &str) -> Result<Format, FormatError> {
+        if text.starts_with('%') {
+            return Ok(Format::text(fmt::parse(text)?));
+        }
+        if let Some(tags) = strip_prefix_ignoring_case(text, "fmt:") {
+            if tags.is_empty() {
+                return Err(FormatError::MissingDescription);
+            }
+            return Ok(Format::text(fmt::parse(tags)?));
+        }
+        if let Some(tags) = strip_prefix_ignoring_case(text, "csv:") {
+            if tags.is_empty() {
+                return Err(FormatError::MissingDescription);
+            }
+            return Ok(Format { kind: FormatKind::CsvColumns(fmt::parse(tags)?), long_ipv6: false });
+        }
+        let (name, long_ipv6) = match text.strip_suffix('6') {
+            Some(name) if name.len() > 1 => (name, true),
+            _ => (text, false),
+        };
+        let lower = name.to_ascii_lowercase();
+        let kind = match lower.as_str() {
+            "csv" => FormatKind::Csv,
+            "csv-fast" => FormatKind::CsvFast,
+            "json" => FormatKind::Json,
+            "ndjson" => FormatKind::NdJson,
+            "pipe" => FormatKind::Pipe,
+            "raw" => FormatKind::Raw,
+            "null" => FormatKind::Null,
+            _ => FormatKind::Text(predefined(&lower).map(|_| fmt::predefined_pieces(&lower)).ok_or_else(|| {
+                FormatError::UnknownMode { name: name.to_owned() }
+            })?),
+        };
+        Ok(Format { kind, long_ipv6 })
+    }
+
+    /// The automatic format of `-A`: times, the key's columns in their order, counters.
+    pub fn aggregate(columns: &[&Aggregate]) -> Format {
+        let keys: Vec<String> = columns.iter().map(|column| format!("%{}", column.tag)).collect();
+        let text = format!("%ts %td  {}  %pkt %byt %bps %bpp %fl", keys.join(" "));
+        // The tags of the catalogue are known: its own tests look every one of them up.
+        Format::text(fmt::parse(&text).unwrap_or_else(|_| fmt::predefined_pieces("line")))
+    }
+
+    fn text(pieces: Vec<Piece>) -> Format {
+        Format { kind: FormatKind::Text(pieces), long_ipv6: false }
+    }
+
+    /// Whether an empty result is said in words (without `-q`): in the formats made for people (D-04).
+    pub fn says_no_match(&self) -> bool {
+        matches!(self.kind, FormatKind::Text(_) | FormatKind::Raw | FormatKind::Null)
+    }
+
+    /// Whether the format is one document, which several record statistics share.
+    pub fn is_one_document(&self) -> bool {
+        self.kind == FormatKind::Json
+    }
+}
+
+fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let head = text.get(..prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
+}
+
+/// Why a format was not understood; the texts are nfdump's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FormatError {
+    /// There is no format of that name.
+    #[error("Unknown output mode '{name}'")]
+    UnknownMode {
+        /// The name, without its 6.
+        name: String,
+    },
+    /// No tag stands where a `%` is.
+    #[error("Output format parse error at: {rest}")]
+    UnknownTag {
+        /// The text from the `%` on.
+        rest: String,
+    },
+    /// `fmt:` without anything behind it.
+    #[error("Missing format description for user defined output format!")]
+    MissingDescription,
+}

@@ -1,0 +1,250 @@
+//! Json: one object for each record, with the keys of the groups that the record carried.
+
+use crate::cell::{Context, Form};
+use crate::layout::{Bound, Layout};
+use crate::zone::Zone;
+use flow_model::{Field, FieldSet, FlowBatch, Groups, Protocol, Selection, field_info};
+
+/// How objects are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// As nfdump's json: a key a line, behind a tab.
+    Lines,
+    /// One object a line.
+    Compact,
+}
+
+/// The fields of any object.
+pub(crate) fn fields() -> FieldSet {
+    let groups = (0..64).fold(Groups::default(), |mut groups, group| {
+        groups.insert(group);
+        groups
+    });
+    let shape = FieldSet::of(&[Field::Groups, Field::Proto, Field::DstPort]);
+    [false, true].iter().fold(shape, |fields, &is_icmp| fields.union(object(groups, is_icmp, Style::Compact).fields()))
+}
+
+/// Appends the selected rows. Objects of [`Style::Lines`] have their comma in front, so that blocks can be joined: only
+/// `first_number` 0 has none.
+pub(crate) fn rows(
+    style: Style,
+    zone: &Zone,
+    batch: &FlowBatch,
+    selection: &Selection,
+    context: &mut Context<'_>,
+    first_number: u64,
+    out: &mut Vec<u8>,
+) {
+    let (groups, protos) = (batch.column(Field::Groups), batch.column(Field::Proto));
+    let rows = selection.count();
+    let mut shapes: Vec<((u64, bool), Bound<'_>)> = Vec::new();
+    let mut last = 0;
+    let mut is_first = first_number == 0;
+    selection.for_each(|row| {
+        let shape = (groups.num(row), Protocol(protos.num(row) as u8).is_icmp());
+        if shapes.get(last).is_none_or(|(known, _)| *known != shape) {
+            last = shapes.iter().position(|(known, _)| *known == shape).unwrap_or_else(|| {
+                if shapes.len() == MAX_SHAPES {
+                    shapes.clear();
+                }
+                shapes.push((shape, object(Groups(shape.0), shape.1, style).bind(batch, rows, zone)));
+                shapes.len() - 1
+            });
+        }
+        if style == Style::Lines && !is_first {
+            out.extend_from_slice(b",\n");
+        }
+        is_first = false;
+        shapes[last].1.write(row, context, out);
+    });
+}
+
+/// How many sets of groups are kept ready within a block: exporters have few templates, hostile ones any number.
+const MAX_SHAPES: usize = 32;
+
+/// An object under construction.
+struct Object {
+    layout: Layout,
+    style: Style,
+    is_empty: bool,
+}
+
+impl Object {
+    fn key(&mut self, key: &str) -> &mut Layout {
+        let separator = match (self.style, self.is_empty) {
+            (Style::Lines, true) => "\n\t\"",
+            (Style::Lines, false) => ",\n\t\"",
+            (Style::Compact, true) => "\"",
+            (Style::Compact, false) => ",\"",
+        };
+        self.is_empty = false;
+        self.layout.literal(separator).literal(key);
+        self.layout.literal(if self.style == Style::Lines { "\" : " } else { "\":" })
+    }
+
+    fn text<const N: usize>(&mut self, key: &str, form: Form, sources: [Field; N]) {
+        self.key(key).literal("\"").cell(form, sources, 0).literal("\"");
+    }
+
+    fn bare<const N: usize>(&mut self, key: &str, form: Form, sources: [Field; N]) {
+        self.key(key).cell(form, sources, 0);
+    }
+
+    fn num(&mut self, field: Field) {
+        self.bare(key_of(field), Form::Num, [field]);
+    }
+
+    fn nums(&mut self, fields: &[Field]) {
+        fields.iter().for_each(|&field| self.num(field));
+    }
+
+    /// Numbers of events are quoted in nfdump's json.
+    fn quoted_nums(&mut self, fields: &[Field]) {
+        fields.iter().for_each(|&field| self.text(key_of(field), Form::Num, [field]));
+    }
+
+    fn time(&mut self, field: Field) {
+        self.text(key_of(field), Form::Time { between: b'T' }, [field]);
+    }
+
+    fn addr(&mut self, field: Field, is_v6: bool) {
+        let key = key_of(field).replace("{}", if is_v6 { "6" } else { "4" });
+        self.text(&key, Form::Addr { condensed: false }, [field]);
+    }
+
+    fn acl(&mut self, key: &str, fields: [Field; 3]) {
+        self.key(key).literal("\"");
+        for (index, field) in fields.into_iter().enumerate() {
+            if index > 0 {
+                self.layout.literal("/");
+            }
+            self.layout.cell(Form::Hex { digits: 0 }, [field], 0);
+        }
+        self.layout.literal("\"");
+    }
+}
+
+fn key_of(field: Field) -> &'static str {
+    field_info(field).json.unwrap_or(field_info(field).name)
+}
+
+/// The layout of an object with these groups.
+fn object(groups: Groups, is_icmp: bool, style: Style) -> Layout {
+    let has = |group| groups.contains(group);
+    let mut object = Object { layout: Layout::default(), style, is_empty: true };
+    object.layout.literal("{");
+    object.text("type", Form::RecordType, [Field::RecordFlags]);
+    object.bare("sampled", Form::Sampled, [Field::RecordFlags]);
+    object.num(Field::ExporterId);
+    [Field::FirstMs, Field::LastMs, Field::ReceivedMs].into_iter().for_each(|field| object.time(field));
+    object.nums(&[Field::InPackets, Field::InBytes, Field::Proto]);
+    if is_icmp {
+        object.bare("icmp_type", Form::IcmpType, [Field::DstPort, Field::Proto]);
+        object.bare("icmp_code", Form::IcmpCode, [Field::DstPort, Field::Proto]);
+    } else {
+        object.text("tcp_flags", Form::TcpFlags, [Field::TcpFlags]);
+        object.nums(&[Field::SrcPort, Field::DstPort]);
+    }
+    object.num(Field::SrcTos);
+    if has(Groups::IPV4) || has(Groups::IPV6) {
+        object.addr(Field::SrcAddr, has(Groups::IPV6));
+        object.addr(Field::DstAddr, has(Groups::IPV6));
+    }
+    if has(Groups::MISC) {
+        object.nums(&[Field::Input, Field::Output, Field::SrcMask, Field::DstMask]);
+        object.text("src_net", Form::JsonNetwork, [Field::SrcAddr, Field::SrcMask, Field::DstMask]);
+        object.text("dst_net", Form::JsonNetwork, [Field::DstAddr, Field::DstMask, Field::SrcMask]);
+        object.nums(&[Field::FwdStatus, Field::Direction, Field::DstTos]);
+    }
+    if has(Groups::COUNTERS) {
+        object.nums(&[Field::OutPackets, Field::OutBytes, Field::Flows]);
+    }
+    if has(Groups::VLAN) {
+        object.nums(&[Field::SrcVlan, Field::DstVlan]);
+    }
+    if has(Groups::AS) {
+        object.nums(&[Field::SrcAs, Field::DstAs]);
+    }
+    for (field, v4, v6) in [
+        (Field::BgpNextHop, Groups::BGP_NEXT_HOP_V4, Groups::BGP_NEXT_HOP_V6),
+        (Field::NextHop, Groups::NEXT_HOP_V4, Groups::NEXT_HOP_V6),
+        (Field::RouterAddr, Groups::ROUTER_V4, Groups::ROUTER_V6),
+    ] {
+        if has(v4) || has(v6) {
+            object.addr(field, has(v6));
+        }
+    }
+    if has(Groups::MPLS) {
+        for label in Field::MPLS {
+            object.text(key_of(label), Form::Mpls, [label]);
+        }
+    }
+    if has(Groups::MAC) {
+        for mac in [Field::InSrcMac, Field::OutDstMac, Field::InDstMac, Field::OutSrcMac] {
+            object.text(key_of(mac), Form::Mac, [mac]);
+        }
+    }
+    if has(Groups::ADJACENT_AS) {
+        object.nums(&[Field::NextAs, Field::PrevAs]);
+    }
+    if has(Groups::LATENCY) {
+        for latency in [Field::ClientLatencyUs, Field::ServerLatencyUs, Field::AppLatencyUs] {
+            object.bare(key_of(latency), Form::ThousandthsLong, [latency]);
+        }
+    }
+    events(&mut object, groups);
+    if has(Groups::TUNNEL_V4) || has(Groups::TUNNEL_V6) {
+        let family = if has(Groups::TUNNEL_V6) { 6 } else { 4 };
+        object.bare("tun proto", Form::Num, [Field::TunnelProto]);
+        let whole = Form::Addr { condensed: false };
+        object.text(&format!("src{family}_tun_ip"), whole, [Field::TunnelSrcAddr]);
+        object.text(&format!("dst{family}_tun_ip"), whole, [Field::TunnelDstAddr]);
+    }
+    if has(Groups::OBSERVATION) {
+        // Spelt as nfdump spells it.
+        object.bare("observationDoaminID", Form::Num, [Field::ObservationDomainId]);
+        object.bare("observationPointID", Form::Num, [Field::ObservationPointId]);
+    }
+    // A NAT event has shown them; nfdump repeats the keys (D-19).
+    if has(Groups::VRF) && !has(Groups::NAT) {
+        object.quoted_nums(&[Field::IngressVrf, Field::EgressVrf]);
+    }
+    object.text("label", Form::JsonText { none: "<none>" }, [Field::Label]);
+    object.layout.literal(if style == Style::Lines { "\n}" } else { "}\n" });
+    object.layout
+}
+
+fn events(object: &mut Object, groups: Groups) {
+    let has = |group| groups.contains(group);
+    if has(Groups::NSEL) {
+        object.quoted_nums(&[Field::ConnId, Field::FwEvent]);
+        object.text("event", Form::FirewallEvent, [Field::FwEvent]);
+        object.quoted_nums(&[Field::FwXevent]);
+        object.time(Field::EventTimeMs);
+    }
+    if has(Groups::XLATE_V4) || has(Groups::XLATE_V6) {
+        object.addr(Field::XlateSrcAddr, has(Groups::XLATE_V6));
+        object.addr(Field::XlateDstAddr, has(Groups::XLATE_V6));
+    }
+    if has(Groups::XLATE_PORT) {
+        object.quoted_nums(&[Field::XlateSrcPort, Field::XlateDstPort]);
+    }
+    if has(Groups::ACL) {
+        object.acl("ingress_acl", [Field::IngressAcl, Field::IngressAce, Field::IngressXace]);
+        object.acl("egress_acl", [Field::EgressAcl, Field::EgressAce, Field::EgressXace]);
+    }
+    if has(Groups::USER) {
+        object.text("user_name", Form::JsonText { none: "<empty>" }, [Field::UserName]);
+    }
+    if has(Groups::NAT) {
+        object.quoted_nums(&[Field::NatEvent]);
+        object.text("nat_event", Form::NatEventLong, [Field::NatEvent]);
+        object.quoted_nums(&[Field::IngressVrf, Field::EgressVrf]);
+        if !has(Groups::NSEL) {
+            object.time(Field::EventTimeMs);
+        }
+    }
+    if has(Groups::PORT_BLOCK) {
+        object.quoted_nums(&[Field::PblockStart, Field::PblockEnd, Field::PblockStep, Field::PblockSize]);
+    }
+}

@@ -1,0 +1,145 @@
+//! Layouts: the sequence of literal text and cells that makes a row.
+
+use crate::cell::{Cell, Context, Form, Sources};
+use crate::zone::{TimeWriter, Zone};
+use flow_model::{Column, Field, FieldSet, FlowBatch, ValueRef};
+
+/// What a row consists of.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Layout {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Literal(Vec<u8>),
+    Cell(Cell),
+}
+
+impl Layout {
+    /// Appends text.
+    pub(crate) fn literal(&mut self, text: impl AsRef<[u8]>) -> &mut Layout {
+        match self.parts.last_mut() {
+            Some(Part::Literal(literal)) => literal.extend_from_slice(text.as_ref()),
+            _ => self.parts.push(Part::Literal(text.as_ref().to_vec())),
+        }
+        self
+    }
+
+    /// Appends a cell.
+    pub(crate) fn cell<const N: usize>(&mut self, form: Form, sources: [Field; N], width: usize) -> &mut Layout {
+        self.parts.push(Part::Cell(Cell::new(form, sources, width)));
+        self
+    }
+
+    /// The fields that the cells read.
+    pub(crate) fn fields(&self) -> FieldSet {
+        self.parts.iter().fold(FieldSet::EMPTY, |fields, part| match part {
+            Part::Literal(_) => fields,
+            Part::Cell(cell) => fields.union(cell.fields()),
+        })
+    }
+
+    /// The layout for `rows` rows of `batch`: cells that are the same in every row become literal text, and values of a
+    /// dictionary that is worth it are printed once.
+    pub(crate) fn bind<'a>(&self, batch: &'a FlowBatch, rows: usize, zone: &Zone) -> Bound<'a> {
+        let mut context = Context { time: TimeWriter::new(zone), number: 0 };
+        let mut bound = Bound { parts: Vec::new() };
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => bound.literal().extend_from_slice(text),
+                Part::Cell(cell) => {
+                    let columns = cell.sources().map(|field| batch.column(field.unwrap_or(Field::FirstMs)));
+                    bound.bind_cell(*cell, columns, rows, &mut context);
+                }
+            }
+        }
+        bound
+    }
+}
+
+/// A layout with the columns of one batch.
+pub(crate) struct Bound<'a> {
+    parts: Vec<BoundPart<'a>>,
+}
+
+enum BoundPart<'a> {
+    Literal(Vec<u8>),
+    /// The text of each dictionary entry, and each row's code.
+    Coded { codes: &'a [u16], texts: Texts },
+    Cell(Cell, Sources<'a>),
+}
+
+impl<'a> Bound<'a> {
+    /// Appends `row`.
+    #[inline]
+    pub(crate) fn write(&self, row: usize, context: &mut Context<'_>, out: &mut Vec<u8>) {
+        for part in &self.parts {
+            match part {
+                BoundPart::Literal(text) => out.extend_from_slice(text),
+                BoundPart::Coded { codes, texts } => out.extend_from_slice(texts.get(codes[row])),
+                BoundPart::Cell(cell, columns) => cell.write(columns, row, context, out),
+            }
+        }
+    }
+
+    fn literal(&mut self) -> &mut Vec<u8> {
+        if !matches!(self.parts.last(), Some(BoundPart::Literal(_))) {
+            self.parts.push(BoundPart::Literal(Vec::new()));
+        }
+        match self.parts.last_mut() {
+            Some(BoundPart::Literal(text)) => text,
+            _ => unreachable!("a literal was just pushed"),
+        }
+    }
+
+    fn bind_cell(&mut self, cell: Cell, columns: Sources<'a>, rows: usize, context: &mut Context<'_>) {
+        let sources = cell.sources();
+        let constant = |index: usize| sources[index].is_none() || matches!(columns[index], Column::Constant(_));
+        if !cell.depends_on_position() && (0..3).all(constant) {
+            return cell.write(&columns, 0, context, self.literal());
+        }
+        if let (Column::Dictionary(dictionary), true, true) = (columns[0], constant(1), constant(2))
+            && dictionary.values.len() <= rows / ENTRIES_PER_ROW
+        {
+            let mut texts = Texts::default();
+            for entry in 0..dictionary.values.len() {
+                let value = Column::Constant(ValueRef::to_owned(dictionary.values.get(entry)));
+                cell.write(&[&value, columns[1], columns[2]], 0, context, texts.next());
+                texts.close();
+            }
+            self.parts.push(BoundPart::Coded { codes: &dictionary.codes, texts });
+            return;
+        }
+        self.parts.push(BoundPart::Cell(cell, columns));
+    }
+}
+
+/// A dictionary is printed beforehand when each entry will be used twice on average.
+const ENTRIES_PER_ROW: usize = 2;
+
+/// Texts, stored end to end.
+#[derive(Default)]
+struct Texts {
+    text: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Texts {
+    /// Where the next text is appended.
+    fn next(&mut self) -> &mut Vec<u8> {
+        &mut self.text
+    }
+
+    /// Ends the text.
+    fn close(&mut self) {
+        self.ends.push(self.text.len() as u32);
+    }
+
+    #[inline]
+    fn get(&self, code: u16) -> &[u8] {
+        let code = usize::from(code);
+        let start = if code == 0 { 0 } else { self.ends[code - 1] };
+        &self.text[start as usize..self.ends[code] as usize]
+    }
+}

@@ -1,0 +1,161 @@
+//! Printing records in a format.
+
+use crate::cell::Context;
+use crate::format::FormatKind;
+use crate::json::{self, Style};
+use crate::layout::Layout;
+use crate::zone::TimeWriter;
+use crate::{Format, OutputOptions, csv, fmt, pipe, raw};
+use flow_model::{FieldSet, FlowBatch, Order, Selection};
+
+/// Prints records in one format.
+///
+/// Everything is decided when the printer is made: rows cost no lookup. Blocks can be formatted on any number of threads
+/// and their texts joined in order.
+#[derive(Clone, Debug)]
+pub struct RecordPrinter {
+    format: Format,
+    options: OutputOptions,
+    layout: Layout,
+    numbered: bool,
+}
+
+impl RecordPrinter {
+    /// A printer for `format`.
+    pub fn new(format: Format, options: OutputOptions) -> RecordPrinter {
+        let layout = match &format.kind {
+            FormatKind::Text(pieces) => {
+                let look = fmt::Look::columns(&options, options.long_ipv6 || format.long_ipv6);
+                let mut layout = fmt::layout(pieces, &look);
+                layout.literal("\n");
+                layout
+            }
+            FormatKind::Csv => csv::classic(),
+            FormatKind::CsvFast => csv::fast(),
+            FormatKind::CsvColumns(pieces) => csv::columns(pieces),
+            FormatKind::Pipe => pipe::record(),
+            FormatKind::Json | FormatKind::NdJson | FormatKind::Raw | FormatKind::Null => Layout::default(),
+        };
+        RecordPrinter { format, options, layout, numbered: true }
+    }
+
+    /// A printer of records that do not stand as they were read (sorted, aggregated): their number is 0, as nfdump has it.
+    #[must_use]
+    pub fn unnumbered(self) -> RecordPrinter {
+        RecordPrinter { numbered: false, ..self }
+    }
+
+    /// The fields that rows are printed from.
+    pub fn fields(&self) -> FieldSet {
+        match self.format.kind {
+            FormatKind::Json | FormatKind::NdJson => json::fields(),
+            FormatKind::Raw => raw::fields(),
+            _ => self.layout.fields(),
+        }
+    }
+
+    /// Appends what stands above the rows.
+    pub fn header(&self, out: &mut Vec<u8>) {
+        match &self.format.kind {
+            // Without its brackets a document is none, so they are no header in the sense of -q (D-19).
+            FormatKind::Json => out.extend_from_slice(b"[\n"),
+            _ if self.options.quiet => {}
+            FormatKind::Text(pieces) => {
+                fmt::header(pieces, self.options.long_ipv6 || self.format.long_ipv6, out);
+                out.push(b'\n');
+            }
+            FormatKind::Csv => header_line(csv::HEADER, out),
+            FormatKind::CsvFast => header_line(csv::FAST_HEADER, out),
+            FormatKind::CsvColumns(pieces) => {
+                csv::columns_header(pieces, out);
+                out.push(b'\n');
+            }
+            FormatKind::NdJson | FormatKind::Pipe | FormatKind::Raw | FormatKind::Null => {}
+        }
+    }
+
+    /// Appends the heading of a record statistic: `Top 10 flows ordered by bytes:`; `top` 0 stands for all rows.
+    pub fn heading(&self, order: Order, top: usize, out: &mut Vec<u8>) {
+        if !self.options.quiet && self.format.says_no_match() {
+            heading(out, "flows", order, top);
+        }
+    }
+
+    /// Appends the selected rows of `batch`, which must have [the fields](Self::fields) decoded. `first_number` is how many
+    /// records were printed before.
+    pub fn rows(&self, batch: &FlowBatch, selection: &Selection, first_number: u64, out: &mut Vec<u8>) {
+        let zone = &self.options.zone;
+        let mut context = Context { time: TimeWriter::new(zone), number: 0 };
+        match self.format.kind {
+            FormatKind::Null => {}
+            FormatKind::Json => json::rows(Style::Lines, zone, batch, selection, &mut context, first_number, out),
+            FormatKind::NdJson => {
+                json::rows(Style::Compact, zone, batch, selection, &mut context, first_number, out);
+            }
+            FormatKind::Raw => {
+                let mut number = first_number;
+                selection.for_each(|row| {
+                    number += 1;
+                    raw::record(batch, row, self.numbered.then_some(number), &mut context.time, out);
+                });
+            }
+            _ => {
+                let bound = self.layout.bind(batch, selection.count(), zone);
+                let mut number = first_number;
+                selection.for_each(|row| {
+                    number += 1;
+                    context.number = if self.numbered { number } else { 0 };
+                    bound.write(row, &mut context, out);
+                });
+            }
+        }
+    }
+
+    /// Appends what stands below the rows.
+    pub fn footer(&self, out: &mut Vec<u8>) {
+        if self.format.kind == FormatKind::Json {
+            out.extend_from_slice(b"]\n");
+        }
+    }
+
+    /// Appends what an empty result is said with, if it is (D-04).
+    pub fn no_match(&self, out: &mut Vec<u8>) {
+        no_match(&self.format, &self.options, out);
+    }
+
+    /// The format.
+    pub fn format(&self) -> &Format {
+        &self.format
+    }
+
+    /// The options.
+    pub fn options(&self) -> &OutputOptions {
+        &self.options
+    }
+}
+
+fn header_line(names: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(names.as_bytes());
+    out.push(b'\n');
+}
+
+/// Appends `Top 10 NAME ordered by ORDER:`.
+pub(crate) fn heading(out: &mut Vec<u8>, name: &str, order: Order, top: usize) {
+    out.extend_from_slice(b"Top ");
+    if top > 0 {
+        crate::text::num(out, top as u64);
+        out.push(b' ');
+    }
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b" ordered by ");
+    out.extend_from_slice(order.name().as_bytes());
+    out.extend_from_slice(b":\n");
+}
+
+/// Appends `No matching flows` where an empty result is said in words: not with `-q`, and not in the formats of machines,
+/// which would take it for a row.
+pub fn no_match(format: &Format, options: &OutputOptions, out: &mut Vec<u8>) {
+    if !options.quiet && format.says_no_match() {
+        out.extend_from_slice(b"No matching flows\n");
+    }
+}

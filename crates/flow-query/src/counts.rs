@@ -1,0 +1,307 @@
+//! Counters of rows as plain slices, and what they add up to.
+
+use crate::RowOrigin;
+use flow_model::{
+    Column, Counters, Field, FieldSet, FlowBatch, Protocol, Selection, Totals, Value, ValueRef, Values,
+};
+
+/// The fields that counters consist of.
+pub(crate) const COUNTER_FIELDS: FieldSet = FieldSet::of(&[
+    Field::FirstMs,
+    Field::LastMs,
+    Field::Flows,
+    Field::InPackets,
+    Field::InBytes,
+    Field::OutPackets,
+    Field::OutBytes,
+]);
+
+/// Memory for columns that have to be unpacked; a worker keeps it from block to block.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    columns: [Vec<u64>; 7],
+    rows: Vec<u32>,
+}
+
+/// Counters of the selected rows of a batch, one entry per selected row.
+pub(crate) struct Counts<'a> {
+    first_ms: &'a [u64],
+    last_ms: &'a [u64],
+    in_packets: &'a [u64],
+    in_bytes: &'a [u64],
+    /// `None` when every row is one flow.
+    flows: Option<&'a [u64]>,
+    /// Packets and bytes; `None` when all are 0.
+    out: Option<(&'a [u64], &'a [u64])>,
+    /// The selected rows; `None` when all are.
+    rows: Option<&'a [u32]>,
+    len: usize,
+}
+
+impl<'a> Counts<'a> {
+    /// The counters of the selected rows. Columns that can be used as they are, are.
+    pub(crate) fn new(batch: &'a FlowBatch, selection: &Selection, scratch: &'a mut Scratch) -> Counts<'a> {
+        let [first, last, flows, in_packets, in_bytes, out_packets, out_bytes] = &mut scratch.columns;
+        let constant = |field, value| is_constant(batch.column(field), value);
+        let no_out = constant(Field::OutPackets, 0) && constant(Field::OutBytes, 0);
+        scratch.rows.clear();
+        if !selection.is_all() {
+            selection.for_each(|row| scratch.rows.push(row as u32));
+        }
+        let slice = |field, buffer| slice(batch.column(field), selection, buffer);
+        Counts {
+            first_ms: slice(Field::FirstMs, first),
+            last_ms: slice(Field::LastMs, last),
+            in_packets: slice(Field::InPackets, in_packets),
+            in_bytes: slice(Field::InBytes, in_bytes),
+            flows: (!constant(Field::Flows, 1)).then(|| slice(Field::Flows, flows)),
+            out: (!no_out)
+                .then(|| (slice(Field::OutPackets, out_packets), slice(Field::OutBytes, out_bytes))),
+            rows: (!selection.is_all()).then_some(scratch.rows.as_slice()),
+            len: selection.count(),
+        }
+    }
+
+    /// How many rows are selected.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The selected rows; `None` when all are.
+    pub(crate) fn rows(&self) -> Option<&'a [u32]> {
+        self.rows
+    }
+
+    /// The number in the batch of the selected row `index`.
+    #[inline]
+    pub(crate) fn row(&self, index: usize) -> usize {
+        self.rows.map_or(index, |rows| rows[index] as usize)
+    }
+
+    /// The counters of the selected row `index`.
+    #[inline]
+    pub(crate) fn at(&self, index: usize) -> Counters {
+        Counters {
+            first_ms: self.first_ms[index],
+            last_ms: self.last_ms[index],
+            flows: self.flows.map_or(1, |flows| flows[index].max(1)),
+            in_packets: self.in_packets[index],
+            in_bytes: self.in_bytes[index],
+            out_packets: self.out.map_or(0, |(packets, _)| packets[index]),
+            out_bytes: self.out.map_or(0, |(_, bytes)| bytes[index]),
+        }
+    }
+
+    /// Calls `visit` with the index among the selected rows and the counters of each.
+    #[inline(always)]
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(usize, Counters)) {
+        let len = self.len;
+        let (first_ms, last_ms) = (&self.first_ms[..len], &self.last_ms[..len]);
+        let (in_packets, in_bytes) = (&self.in_packets[..len], &self.in_bytes[..len]);
+        let base = |index: usize| Counters {
+            first_ms: first_ms[index],
+            last_ms: last_ms[index],
+            flows: 1,
+            in_packets: in_packets[index],
+            in_bytes: in_bytes[index],
+            out_packets: 0,
+            out_bytes: 0,
+        };
+        match (self.flows, self.out) {
+            (None, None) => (0..len).for_each(|index| visit(index, base(index))),
+            (Some(flows), None) => {
+                let flows = &flows[..len];
+                (0..len).for_each(|index| visit(index, Counters { flows: flows[index].max(1), ..base(index) }));
+            }
+            (flows, Some((out_packets, out_bytes))) => {
+                let (out_packets, out_bytes) = (&out_packets[..len], &out_bytes[..len]);
+                for index in 0..len {
+                    let counters = Counters {
+                        flows: flows.map_or(1, |flows| flows[index].max(1)),
+                        out_packets: out_packets[index],
+                        out_bytes: out_bytes[index],
+                        ..base(index)
+                    };
+                    visit(index, counters);
+                }
+            }
+        }
+    }
+
+    /// Adds the rows to `totals`, counted as in a file that was written anew.
+    pub(crate) fn add_to(&self, totals: &mut Totals, batch: &FlowBatch) {
+        let mut by_class = [Counters { first_ms: u64::MAX, ..Counters::default() }; 4];
+        match batch.column(Field::Proto) {
+            Column::Constant(value) => {
+                let class = class(value.as_ref());
+                let sum = &mut by_class[class];
+                self.for_each(|_, row| add_both(sum, &row));
+            }
+            Column::Dictionary(dictionary) => {
+                let mut classes = [0_u8; 256];
+                for (entry, code) in classes.iter_mut().zip(0..dictionary.values.len()) {
+                    *entry = class(dictionary.values.get(code)) as u8;
+                }
+                let of = |row: usize| usize::from(classes[usize::from(dictionary.codes[row] as u8)] & 3);
+                self.for_each(|index, row| add_both(&mut by_class[of(self.row(index))], &row));
+            }
+            Column::Plain(values) => {
+                self.for_each(|index, row| {
+                    add_both(&mut by_class[class(values.get(self.row(index)))], &row);
+                });
+            }
+        }
+        for (class, sum) in by_class.iter().enumerate() {
+            add(&mut totals.flows_by[class], sum.flows);
+            add(&mut totals.packets_by[class], sum.in_packets);
+            add(&mut totals.bytes_by[class], sum.in_bytes);
+            add(&mut totals.flows, sum.flows);
+            add(&mut totals.packets, sum.in_packets);
+            add(&mut totals.bytes, sum.in_bytes);
+            totals.first_ms = totals.first_ms.min(sum.first_ms);
+            totals.last_ms = totals.last_ms.max(sum.last_ms);
+        }
+    }
+}
+
+/// What a group of rows adds up to, in one cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(crate) struct Sums {
+    pub(crate) counters: Counters,
+    /// The origin of the group's first row; above it, the TCP flags of all rows.
+    tag: u64,
+}
+
+const FLAGS_SHIFT: u32 = 56;
+const ORIGIN_MASK: u64 = (1 << FLAGS_SHIFT) - 1;
+const _: () = assert!(RowOrigin::BITS <= FLAGS_SHIFT, "an origin and eight flags fit 64 bits");
+
+impl Sums {
+    /// The sum of no row.
+    pub(crate) const EMPTY: Sums = Sums {
+        counters: Counters {
+            first_ms: u64::MAX,
+            last_ms: 0,
+            flows: 0,
+            in_packets: 0,
+            in_bytes: 0,
+            out_packets: 0,
+            out_bytes: 0,
+        },
+        tag: ORIGIN_MASK,
+    };
+
+    /// Adds a row.
+    #[inline]
+    pub(crate) fn add(&mut self, row: &Counters, origin: RowOrigin, flags: u8) {
+        add_counters(&mut self.counters, row);
+        self.tag = ((self.tag & ORIGIN_MASK).min(origin.0)) | self.tag & !ORIGIN_MASK | u64::from(flags) << FLAGS_SHIFT;
+    }
+
+    /// Adds the rows of another sum.
+    #[inline]
+    pub(crate) fn merge(&mut self, other: &Sums) {
+        self.add(&other.counters, other.origin(), other.flags());
+    }
+
+    /// Whether no row was added.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.counters.flows == 0
+    }
+
+    /// The origin of the first row.
+    pub(crate) fn origin(&self) -> RowOrigin {
+        RowOrigin(self.tag & ORIGIN_MASK)
+    }
+
+    /// The TCP flags of all rows.
+    pub(crate) fn flags(&self) -> u8 {
+        (self.tag >> FLAGS_SHIFT) as u8
+    }
+}
+
+#[inline]
+fn add_counters(sum: &mut Counters, more: &Counters) {
+    sum.first_ms = sum.first_ms.min(more.first_ms);
+    sum.last_ms = sum.last_ms.max(more.last_ms);
+    add(&mut sum.flows, more.flows);
+    add(&mut sum.in_packets, more.in_packets);
+    add(&mut sum.in_bytes, more.in_bytes);
+    add(&mut sum.out_packets, more.out_packets);
+    add(&mut sum.out_bytes, more.out_bytes);
+}
+
+/// Adds a row with its counters out added to its counters in.
+#[inline]
+fn add_both(sum: &mut Counters, row: &Counters) {
+    sum.first_ms = sum.first_ms.min(row.first_ms);
+    sum.last_ms = sum.last_ms.max(row.last_ms);
+    add(&mut sum.flows, row.flows);
+    add(&mut sum.in_packets, row.in_packets.saturating_add(row.out_packets));
+    add(&mut sum.in_bytes, row.in_bytes.saturating_add(row.out_bytes));
+}
+
+#[inline]
+fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
+}
+
+/// The place of a protocol in the arrays of [`Totals`].
+fn class(proto: ValueRef<'_>) -> usize {
+    let ValueRef::Num(proto) = proto else { return 3 };
+    match Protocol(proto as u8) {
+        Protocol::TCP => 0,
+        Protocol::UDP => 1,
+        Protocol::ICMP | Protocol::ICMP6 => 2,
+        _ => 3,
+    }
+}
+
+fn is_constant(column: &Column, value: u64) -> bool {
+    matches!(column, Column::Constant(Value::Num(num)) if *num == value)
+}
+
+/// The numbers of the selected rows: the column itself where possible, otherwise unpacked into `buffer`.
+pub(crate) fn slice<'a>(column: &'a Column, selection: &Selection, buffer: &'a mut Vec<u64>) -> &'a [u64] {
+    if let (Column::Plain(Values::U64(values)), true) = (column, selection.is_all()) {
+        return values;
+    }
+    buffer.clear();
+    column.gather(selection, buffer);
+    buffer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flow_model::CountRule;
+    use flow_testkit::generate::{Mix, batch};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn totals_are_those_of_the_model(seed: u64, rows in 1_usize..200, every in 1_usize..5) {
+            let batch = batch(seed, rows, Mix::default());
+            let selection = Selection::from_fn(rows, |row| row % every == 0);
+            let mut expected = Totals::default();
+            expected.add(&batch, &selection, CountRule::Written);
+            let mut scratch = Scratch::default();
+            let mut totals = Totals::default();
+            Counts::new(&batch, &selection, &mut scratch).add_to(&mut totals, &batch);
+            prop_assert_eq!(totals, expected);
+        }
+    }
+
+    #[test]
+    fn sums_keep_the_first_origin_and_all_flags() {
+        let row = Counters { first_ms: 5, last_ms: 9, flows: 1, in_bytes: u64::MAX, ..Counters::default() };
+        let mut sums = Sums::EMPTY;
+        sums.add(&row, RowOrigin::of_block(7), 2);
+        let mut other = Sums::EMPTY;
+        other.add(&Counters { first_ms: 4, ..row }, RowOrigin::of_block(3), 16);
+        sums.merge(&other);
+        assert_eq!((sums.origin(), sums.flags()), (RowOrigin::of_block(3), 18));
+        assert_eq!((sums.counters.first_ms, sums.counters.in_bytes, sums.counters.flows), (4, u64::MAX, 2));
+    }
+}

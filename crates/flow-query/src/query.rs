@@ -1,0 +1,123 @@
+//! What is asked, and what is said beside the answer.
+
+use flow_file::FileError;
+use flow_filter::Filter;
+use flow_model::{BlockStats, Field, FlowBatch, LossLedger, Prune, Range, Selection, Totals};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Which flows are meant.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// The files, in the order in which their flows count.
+    pub files: Vec<PathBuf>,
+    /// Only flows that lie completely inside.
+    pub window: Option<TimeWindow>,
+    /// Only flows that match.
+    pub filter: Filter,
+    /// Only the first so many matching flows, in the order of the files (`-c`).
+    pub limit: Option<u64>,
+    /// Worker threads; 0 = one per core.
+    pub threads: usize,
+    /// Set it to make the query end soon with [`QueryError::Interrupted`].
+    pub interrupt: Arc<AtomicBool>,
+}
+
+impl Query {
+    /// A query for every flow that matches `filter`, on all cores, about no file yet.
+    pub fn new(filter: Filter) -> Query {
+        Query {
+            files: Vec::new(),
+            window: None,
+            filter,
+            limit: None,
+            threads: 0,
+            interrupt: Arc::default(),
+        }
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupt.load(Ordering::Relaxed)
+    }
+}
+
+/// A span of time, both ends included. A flow is inside when it starts and ends inside (nfdump 1.7.1's rule).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeWindow {
+    /// Earliest start, ms since 1970 UTC.
+    pub first_ms: u64,
+    /// Latest end, ms since 1970 UTC.
+    pub last_ms: u64,
+}
+
+impl TimeWindow {
+    /// What the statistics of a block say about its flows.
+    pub(crate) fn prune(&self, stats: &BlockStats) -> Prune {
+        let (Some(Range::Num { min: start_min, max: start_max }), Some(Range::Num { min: end_min, max: end_max })) =
+            (stats.range(Field::FirstMs), stats.range(Field::LastMs))
+        else {
+            return Prune::Maybe;
+        };
+        if start_max < self.first_ms || end_min > self.last_ms {
+            Prune::Never
+        } else if start_min >= self.first_ms && end_max <= self.last_ms {
+            Prune::Always
+        } else {
+            Prune::Maybe
+        }
+    }
+
+    /// Keeps the selected flows of `batch` that are inside.
+    pub(crate) fn select(&self, batch: &FlowBatch, selection: &mut Selection) {
+        let (first, last) = (batch.column(Field::FirstMs), batch.column(Field::LastMs));
+        selection.retain(|row| first.num(row) >= self.first_ms && last.num(row) <= self.last_ms);
+    }
+}
+
+/// What was seen while answering.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Totals over the flows that matched, counted by [`CountRule::Written`](flow_model::CountRule::Written).
+    pub totals: Totals,
+    /// Rows looked at: all rows of all blocks, also of those that statistics ruled out; without the rows of damaged
+    /// blocks. With a limit, the rows up to the one that reached it.
+    pub processed: u64,
+    /// Rows that matched.
+    pub passed: u64,
+    /// Blocks that were not read because nothing in them can match.
+    pub blocks_skipped: u64,
+    /// Octets on disk of the blocks that were read, whole blocks, whichever columns of them were decoded.
+    pub bytes_read: u64,
+    /// Earliest start and latest end of all flows in the files, clipped to the time window; `None` without flows.
+    pub span_ms: Option<(u64, u64)>,
+    /// Files that could be opened.
+    pub files: usize,
+    /// Files and blocks that could not be read, in their order. The rest was answered.
+    pub problems: Vec<FileError>,
+    /// What the files' collector lost.
+    pub ledger: LossLedger,
+}
+
+/// Why a query has no answer. Damage in files is not a reason: it stands in [`Report::problems`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// [`Query::interrupt`] was set.
+    #[error("interrupted")]
+    Interrupted,
+    /// A block that had been read before could not be read again, or the output file not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A field that flows cannot be grouped by.
+    #[error("flows cannot be grouped by `{}`", flow_model::field_info(*.0).name)]
+    NotAKey(Field),
+    /// A key of too many fields.
+    #[error("a key of {found} bytes is too long: at most {limit} are possible")]
+    KeyTooLong {
+        /// Octets of one packed key.
+        found: usize,
+        /// What is possible.
+        limit: usize,
+    },
+}

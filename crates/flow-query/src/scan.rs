@@ -1,0 +1,647 @@
+//! Going through the blocks: what is read, what is not, and by whom. The only module that knows about threads.
+
+use crate::counts::{Counts, Scratch};
+use crate::fetch;
+use crate::{Query, QueryError, Report, RowOrigin, Sink, Source};
+use flow_file::{FileError, FlowFile};
+use flow_filter::{EvalContext, FileContext};
+use flow_model::{Field, FieldSet, FlowBatch, Prune, Selection, Totals};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+
+/// Answers a query about files: every matching flow goes into `sink`.
+///
+/// # Errors
+/// When it was interrupted, or the sink failed. Files and blocks that cannot be read are left out and reported.
+pub fn run<S: Sink>(query: &Query, sink: &S) -> Result<(S::Output, Report), QueryError> {
+    with_files(query, |files, workers| Scan::new(query, files, workers).collect(sink))
+}
+
+/// Answers a query about `sources`; [`Query::files`] is not looked at.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on<R: Source, S: Sink>(sources: &[R], query: &Query, sink: &S) -> Result<(S::Output, Report), QueryError> {
+    let (output, outcome) = Scan::new(query, sources, &Workers::new(query.threads)).collect(sink)?;
+    Ok((output, outcome.into_report(Vec::new())))
+}
+
+/// Lists the matching flows of files in their order: `format` makes text (or whatever else) of the flows of a
+/// block, on the workers; `emit` gets the pieces in order, on the calling thread, until it says
+/// [`Break`](ControlFlow::Break). `format` is told the number of the block's first matching flow, from 0.
+///
+/// # Errors
+/// When it was interrupted. Files and blocks that cannot be read are left out and reported.
+pub fn list(
+    query: &Query,
+    columns: FieldSet,
+    emit: &mut dyn FnMut(Vec<u8>) -> ControlFlow<()>,
+    format: &(dyn Fn(&FlowBatch, &Selection, u64) -> Vec<u8> + Sync),
+) -> Result<Report, QueryError> {
+    let ((), report) = with_files(query, |files, workers| {
+        let outcome = Scan::new(query, files, workers).stream(columns, emit, format)?;
+        Ok(((), outcome))
+    })?;
+    Ok(report)
+}
+
+/// Lists the matching flows of `sources`; [`Query::files`] is not looked at.
+///
+/// # Errors
+/// As [`list`].
+pub fn list_on<R: Source, T: Send>(
+    sources: &[R],
+    query: &Query,
+    columns: FieldSet,
+    emit: &mut dyn FnMut(T) -> ControlFlow<()>,
+    format: &(dyn Fn(&FlowBatch, &Selection, u64) -> T + Sync),
+) -> Result<Report, QueryError> {
+    let outcome = Scan::new(query, sources, &Workers::new(query.threads)).stream(columns, emit, format)?;
+    Ok(outcome.into_report(Vec::new()))
+}
+
+/// Opens the query's files and lets `answer` have those that could be opened.
+pub(crate) fn with_files<T>(
+    query: &Query,
+    answer: impl FnOnce(&[FlowFile], &Workers) -> Result<(T, Outcome), QueryError>,
+) -> Result<(T, Report), QueryError> {
+    let workers = Workers::new(query.threads);
+    let opened = workers.map(query.files.iter().collect(), |path| FlowFile::open(path));
+    let mut files = Vec::with_capacity(opened.len());
+    let mut positions = Vec::with_capacity(opened.len());
+    let mut unopened = Vec::new();
+    for (position, result) in opened.into_iter().enumerate() {
+        match result {
+            Ok(file) => {
+                files.push(file);
+                positions.push(position);
+            }
+            Err(error) => unopened.push((position, error)),
+        }
+    }
+    let (answer, mut outcome) = answer(&files, &workers)?;
+    for (position, _) in &mut outcome.problems {
+        *position = positions[*position];
+    }
+    Ok((answer, outcome.into_report(unopened)))
+}
+
+/// What a sink may still ask for when every block was seen.
+pub struct Scanned<'a> {
+    workers: &'a Workers,
+    rows: &'a (dyn Rows + Sync + 'a),
+}
+
+impl Scanned<'_> {
+    /// Applies `function` to every item, on all workers; results are in the order of the items.
+    pub fn map<T: Send, R: Send>(&self, items: Vec<T>, function: impl Fn(T) -> R + Sync) -> Vec<R> {
+        self.workers.map(items, function)
+    }
+
+    /// Reads rows again, in the order given, as batches of at most [`MAX_BATCH_ROWS`](flow_model::MAX_BATCH_ROWS).
+    ///
+    /// # Errors
+    /// When the query is interrupted, or a block cannot be read any more.
+    pub fn fetch(&self, origins: &[RowOrigin], fields: FieldSet) -> Result<Vec<FlowBatch>, QueryError> {
+        fetch::fetch(self, self.rows, origins, fields)
+    }
+}
+
+/// Access to single rows of a block.
+pub(crate) trait Rows {
+    /// The listed rows of a block, which ascend.
+    fn read_rows(&self, block: usize, rows: Vec<u32>, fields: FieldSet) -> Result<FlowBatch, QueryError>;
+}
+
+/// How often per thread blocks may be finished ahead of the oldest unfinished one: enough that nobody waits for a
+/// slow block, little enough that memory stays bounded.
+const BLOCKS_AHEAD_PER_THREAD: usize = 4;
+
+struct Block {
+    source: u32,
+    block: u32,
+    rows: u32,
+    /// Rows of all blocks before this one.
+    first_row: u64,
+}
+
+/// A query and the blocks it is about.
+pub(crate) struct Scan<'a, R> {
+    query: &'a Query,
+    sources: &'a [R],
+    workers: &'a Workers,
+    blocks: Vec<Block>,
+    rows: u64,
+    filter_fields: FieldSet,
+}
+
+/// What became of a block.
+enum Examined {
+    /// Nothing in it can match.
+    Skipped,
+    Damaged(FileError),
+    /// These rows match; the columns asked for are decoded if there is any.
+    Matched(FlowBatch, Selection),
+}
+
+impl<'a, R: Source> Scan<'a, R> {
+    pub(crate) fn new(query: &'a Query, sources: &'a [R], workers: &'a Workers) -> Scan<'a, R> {
+        let mut blocks = Vec::new();
+        let mut first_row = 0;
+        for (number, source) in sources.iter().enumerate() {
+            for block in 0..source.block_count() {
+                let rows = source.block_rows(block);
+                blocks.push(Block { source: number as u32, block: block as u32, rows: rows as u32, first_row });
+                first_row += rows as u64;
+            }
+        }
+        Scan { query, sources, workers, blocks, rows: first_row, filter_fields: query.filter.columns() }
+    }
+
+    /// Lets `sink` have every matching row.
+    pub(crate) fn collect<S: Sink>(&self, sink: &S) -> Result<(S::Output, Outcome), QueryError> {
+        let next = AtomicUsize::new(0);
+        let fields = sink.columns().union(Totals::FIELDS);
+        let gate = Gate::new(self.query.limit, self.blocks_ahead());
+        let results = self.workers.run(self.blocks.len(), || {
+            let mut partial = sink.start();
+            let tally = match self.query.limit {
+                None => self.visit(&next, fields, |index, batch, selection| {
+                    sink.push(&mut partial, batch, selection, RowOrigin::of_block(index as u32))
+                }),
+                Some(_) => self.visit_in_order(&next, &gate, fields, |index, found| {
+                    gate.release(index);
+                    found.map_or(Ok(()), |(batch, selection, _)| {
+                        sink.push(&mut partial, batch, selection, RowOrigin::of_block(index as u32))
+                    })
+                }),
+            };
+            tally.map(|tally| (partial, tally))
+        });
+        let mut partials = Vec::with_capacity(results.len());
+        let mut tally = Tally::default();
+        for result in results {
+            let (partial, more) = result?;
+            partials.push(partial);
+            tally.merge(more);
+        }
+        let output = sink.finish(partials, &Scanned { workers: self.workers, rows: self })?;
+        Ok((output, self.outcome(tally)))
+    }
+
+    /// Lets `emit` have what `format` makes of the matching rows of each block, in order.
+    pub(crate) fn stream<T: Send>(
+        &self,
+        columns: FieldSet,
+        emit: &mut dyn FnMut(T) -> ControlFlow<()>,
+        format: &(dyn Fn(&FlowBatch, &Selection, u64) -> T + Sync),
+    ) -> Result<Outcome, QueryError> {
+        let next = AtomicUsize::new(0);
+        let fields = columns.union(Totals::FIELDS);
+        let gate = Gate::new(self.query.limit, self.blocks_ahead());
+        let mut tally = Tally::default();
+        let results = if self.workers.is_single(self.blocks.len()) {
+            vec![self.visit_in_order(&next, &gate, fields, |index, found| {
+                gate.release(index);
+                if let Some((batch, selection, number)) = found
+                    && emit(format(batch, selection, number)).is_break()
+                {
+                    gate.close();
+                }
+                Ok(())
+            })]
+        } else {
+            self.workers.run_beside(
+                |sender| {
+                    self.visit_in_order(&next, &gate, fields, |index, found| {
+                        let piece = found.map(|(batch, selection, number)| format(batch, selection, number));
+                        // Nobody receives any more when `emit` has had enough; the gate is closed then.
+                        let _ = sender.send((index, piece));
+                        Ok(())
+                    })
+                },
+                |receiver| {
+                    let mut waiting = BTreeMap::new();
+                    let mut due = 0;
+                    for (index, piece) in receiver {
+                        waiting.insert(index, piece);
+                        while let Some(piece) = waiting.remove(&due) {
+                            gate.release(due);
+                            due += 1;
+                            if piece.is_some_and(|piece| emit(piece).is_break()) {
+                                gate.close();
+                                return;
+                            }
+                        }
+                    }
+                },
+            )
+        };
+        for result in results {
+            tally.merge(result?);
+        }
+        Ok(self.outcome(tally))
+    }
+
+    fn blocks_ahead(&self) -> usize {
+        self.workers.threads * BLOCKS_AHEAD_PER_THREAD
+    }
+
+    /// Takes blocks until none is left.
+    fn visit(
+        &self,
+        next: &AtomicUsize,
+        fields: FieldSet,
+        mut found: impl FnMut(usize, &FlowBatch, &Selection) -> Result<(), QueryError>,
+    ) -> Result<Tally, QueryError> {
+        let mut tally = Tally::default();
+        let mut scratch = Scratch::default();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= self.blocks.len() {
+                return Ok(tally);
+            }
+            if self.query.is_interrupted() {
+                return Err(QueryError::Interrupted);
+            }
+            let examined = self.examine(index, fields);
+            if let Some((batch, selection)) = self.count(index, examined, &mut tally, &mut scratch) {
+                found(index, &batch, &selection)?;
+            }
+        }
+    }
+
+    /// Takes blocks until none is left or the limit is reached, and decides in their order which rows count.
+    /// `found` is called for every block that counts, with the number of its first matching row.
+    fn visit_in_order(
+        &self,
+        next: &AtomicUsize,
+        gate: &Gate,
+        fields: FieldSet,
+        mut found: impl FnMut(usize, Option<(&FlowBatch, &Selection, u64)>) -> Result<(), QueryError>,
+    ) -> Result<Tally, QueryError> {
+        let mut tally = Tally::default();
+        let mut scratch = Scratch::default();
+        let mut closer = CloseOnDrop(Some(gate));
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= self.blocks.len() || !gate.admit(index) {
+                closer.0 = None;
+                return Ok(tally);
+            }
+            if self.query.is_interrupted() {
+                return Err(QueryError::Interrupted);
+            }
+            let mut examined = self.examine(index, fields);
+            let count = match &examined {
+                Examined::Matched(_, selection) => selection.count() as u64,
+                _ => 0,
+            };
+            let Some((number, taken)) = gate.pass(index, count) else {
+                closer.0 = None;
+                return Ok(tally);
+            };
+            if let Examined::Matched(_, selection) = &mut examined
+                && let Some(last) = gate.limit_reached_at(selection, number, taken)
+            {
+                selection.truncate(taken as usize);
+                tally.processed = Some(self.blocks[index].first_row + last + 1);
+            }
+            let matched = self.count(index, examined, &mut tally, &mut scratch);
+            found(index, matched.as_ref().map(|(batch, selection)| (batch, selection, number)))?;
+        }
+    }
+
+    /// Finds the matching rows of a block and decodes `fields` if there are any.
+    fn examine(&self, index: usize, fields: FieldSet) -> Examined {
+        let Block { source, block, rows, first_row } = self.blocks[index];
+        let (source, block) = (&self.sources[source as usize], block as usize);
+        let stats = source.block_stats(block);
+        let window = self.query.window.filter(|window| window.prune(stats) != Prune::Always);
+        if window.is_some_and(|window| window.prune(stats) == Prune::Never) {
+            return Examined::Skipped;
+        }
+        let filter = if self.query.filter.matches_all() {
+            Prune::Always
+        } else {
+            let file = FileContext { ident: source.ident() };
+            self.query.filter.prune(stats, &*source.membership(block), &file)
+        };
+        if filter == Prune::Never {
+            return Examined::Skipped;
+        }
+        let mut batch = FlowBatch::new(rows as usize);
+        let mut selection = Selection::all(batch.len());
+        let mut read = || {
+            if let Some(window) = window {
+                source.read(block, FieldSet::of(&[Field::FirstMs, Field::LastMs]), &mut batch)?;
+                window.select(&batch, &mut selection);
+            }
+            if filter == Prune::Maybe && !selection.is_empty() {
+                source.read(block, self.filter_fields, &mut batch)?;
+                let context = EvalContext { ident: source.ident(), first_row };
+                self.query.filter.eval(&batch, &context, &mut selection);
+            }
+            if selection.is_empty() { Ok(()) } else { source.read(block, fields, &mut batch) }
+        };
+        match read() {
+            Ok(()) => Examined::Matched(batch, selection),
+            Err(error) => Examined::Damaged(error),
+        }
+    }
+
+    /// Counts what became of a block, and hands out the rows that match if there are any.
+    fn count(
+        &self,
+        index: usize,
+        examined: Examined,
+        tally: &mut Tally,
+        scratch: &mut Scratch,
+    ) -> Option<(FlowBatch, Selection)> {
+        let Block { source, block, rows, .. } = self.blocks[index];
+        match examined {
+            Examined::Skipped => tally.skipped += 1,
+            Examined::Damaged(error) => {
+                tally.damaged_rows += u64::from(rows);
+                tally.problems.push((index, error));
+            }
+            Examined::Matched(batch, selection) => {
+                tally.bytes_read += self.sources[source as usize].block_bytes(block as usize);
+                if !selection.is_empty() {
+                    tally.passed += selection.count() as u64;
+                    Counts::new(&batch, &selection, scratch).add_to(&mut tally.totals, &batch);
+                    return Some((batch, selection));
+                }
+            }
+        }
+        None
+    }
+
+    fn outcome(&self, mut tally: Tally) -> Outcome {
+        let mut report = Report {
+            totals: tally.totals,
+            processed: tally.processed.unwrap_or(self.rows).saturating_sub(tally.damaged_rows),
+            passed: tally.passed,
+            blocks_skipped: tally.skipped,
+            bytes_read: tally.bytes_read,
+            files: self.sources.len(),
+            ..Report::default()
+        };
+        let mut problems = Vec::new();
+        let (mut first_ms, mut last_ms) = (u64::MAX, 0);
+        for (number, source) in self.sources.iter().enumerate() {
+            report.ledger.merge(source.ledger());
+            problems.extend(source.problems().iter().map(|problem| (number, problem.clone())));
+            if source.totals().first_ms != u64::MAX {
+                first_ms = first_ms.min(source.totals().first_ms);
+                last_ms = last_ms.max(source.totals().last_ms);
+            }
+        }
+        if first_ms != u64::MAX {
+            if let Some(window) = self.query.window {
+                first_ms = first_ms.max(window.first_ms);
+                last_ms = last_ms.min(window.last_ms);
+            }
+            report.span_ms = Some((first_ms, last_ms));
+        }
+        tally.problems.sort_by_key(|(index, _)| *index);
+        problems.extend(
+            tally.problems.into_iter().map(|(index, problem)| (self.blocks[index].source as usize, problem)),
+        );
+        problems.sort_by_key(|(source, _)| *source);
+        Outcome { report, problems }
+    }
+}
+
+impl<R: Source> Rows for Scan<'_, R> {
+    fn read_rows(&self, block: usize, rows: Vec<u32>, fields: FieldSet) -> Result<FlowBatch, QueryError> {
+        if self.query.is_interrupted() {
+            return Err(QueryError::Interrupted);
+        }
+        let Block { source, block, rows: len, .. } = self.blocks[block];
+        let mut batch = FlowBatch::new(len as usize);
+        self.sources[source as usize].read(block as usize, fields, &mut batch)?;
+        let selection = Selection::from_rows(batch.len(), rows);
+        Ok(if selection.is_all() { batch } else { batch.select(&selection) })
+    }
+}
+
+/// What one worker saw.
+#[derive(Default)]
+struct Tally {
+    totals: Totals,
+    /// Rows up to the one that reached the limit, if that happened here.
+    processed: Option<u64>,
+    passed: u64,
+    skipped: u64,
+    bytes_read: u64,
+    damaged_rows: u64,
+    /// By number of the block.
+    problems: Vec<(usize, FileError)>,
+}
+
+impl Tally {
+    fn merge(&mut self, other: Tally) {
+        self.totals.merge(&other.totals);
+        self.processed = self.processed.or(other.processed);
+        self.passed += other.passed;
+        self.skipped += other.skipped;
+        self.bytes_read += other.bytes_read;
+        self.damaged_rows += other.damaged_rows;
+        self.problems.extend(other.problems);
+    }
+}
+
+/// A report, and problems by number of the source, ascending.
+pub(crate) struct Outcome {
+    report: Report,
+    problems: Vec<(usize, FileError)>,
+}
+
+impl Outcome {
+    /// The report, with the problems of sources that could not even be opened among the others.
+    pub(crate) fn into_report(self, unopened: Vec<(usize, FileError)>) -> Report {
+        let mut problems = self.problems;
+        problems.extend(unopened);
+        problems.sort_by_key(|(source, _)| *source);
+        Report { problems: problems.into_iter().map(|(_, problem)| problem).collect(), ..self.report }
+    }
+}
+
+/// Lets workers pass in the order of blocks, so that they can number matching rows and stop at the limit.
+struct Gate {
+    state: Mutex<GateState>,
+    changed: Condvar,
+    limit: u64,
+    ahead: usize,
+}
+
+struct GateState {
+    /// The block whose turn it is.
+    turn: usize,
+    /// Matching rows of the blocks before it.
+    passed: u64,
+    /// Blocks before this one are done with altogether.
+    released: usize,
+    closed: bool,
+}
+
+impl Gate {
+    fn new(limit: Option<u64>, ahead: usize) -> Gate {
+        let state = GateState { turn: 0, passed: 0, released: 0, closed: limit == Some(0) };
+        Gate { state: Mutex::new(state), changed: Condvar::new(), limit: limit.unwrap_or(u64::MAX), ahead }
+    }
+
+    /// Waits until `index` is not too far ahead; `false` when the gate is closed.
+    fn admit(&self, index: usize) -> bool {
+        let state = self.wait_while(|state| index >= state.released + self.ahead);
+        !state.closed
+    }
+
+    /// Waits for the turn of block `index`, of which `count` rows match. Says the number of the first of them, from
+    /// 0, and how many are within the limit; `None` when the gate was closed before.
+    fn pass(&self, index: usize, count: u64) -> Option<(u64, u64)> {
+        let mut state = self.wait_while(|state| state.turn != index);
+        if state.closed {
+            return None;
+        }
+        let number = state.passed;
+        let taken = count.min(self.limit - number);
+        state.passed += taken;
+        state.turn += 1;
+        state.closed = state.passed == self.limit;
+        drop(state);
+        self.changed.notify_all();
+        Some((number, taken))
+    }
+
+    /// The row at which the limit was reached, if it was reached in this block.
+    fn limit_reached_at(&self, selection: &Selection, number: u64, taken: u64) -> Option<u64> {
+        if number + taken != self.limit || taken == 0 {
+            return None;
+        }
+        let mut left = taken;
+        let mut last = 0;
+        selection.for_each(|row| {
+            if left > 0 {
+                left -= 1;
+                last = row as u64;
+            }
+        });
+        Some(last)
+    }
+
+    /// Says that nothing of block `index` is kept any more.
+    fn release(&self, index: usize) {
+        let mut state = lock(&self.state);
+        state.released = state.released.max(index + 1);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Lets nobody pass any more.
+    fn close(&self) {
+        lock(&self.state).closed = true;
+        self.changed.notify_all();
+    }
+
+    fn wait_while(&self, blocked: impl Fn(&GateState) -> bool) -> MutexGuard<'_, GateState> {
+        let mut state = lock(&self.state);
+        while !state.closed && blocked(&state) {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state
+    }
+}
+
+/// Closes the gate when a worker fails, so that nobody waits for it.
+struct CloseOnDrop<'a>(Option<&'a Gate>);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(gate) = self.0 {
+            gate.close();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The threads of a query; started when there is work for more than one.
+pub(crate) struct Workers {
+    threads: usize,
+    pool: OnceLock<Option<rayon::ThreadPool>>,
+}
+
+impl Workers {
+    /// So many threads; 0 = one per core.
+    pub(crate) fn new(threads: usize) -> Workers {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        Workers { threads: if threads == 0 { cores() } else { threads }, pool: OnceLock::new() }
+    }
+
+    /// The pool, if there are tasks for it. Where the system refuses threads, everything runs on the calling one.
+    fn pool(&self, tasks: usize) -> Option<&rayon::ThreadPool> {
+        if self.threads == 1 || tasks <= 1 {
+            return None;
+        }
+        self.pool
+            .get_or_init(|| rayon::ThreadPoolBuilder::new().num_threads(self.threads).build().ok())
+            .as_ref()
+    }
+
+    /// Whether everything runs on the calling thread.
+    fn is_single(&self, tasks: usize) -> bool {
+        self.pool(tasks).is_none()
+    }
+
+    /// Applies `function` to every item; results are in the order of the items.
+    fn map<T: Send, R: Send>(&self, items: Vec<T>, function: impl Fn(T) -> R + Sync) -> Vec<R> {
+        match self.pool(items.len()) {
+            Some(pool) => pool.install(|| items.into_par_iter().map(&function).collect()),
+            None => items.into_iter().map(function).collect(),
+        }
+    }
+
+    /// Runs `work` once on each thread that is useful for so many tasks.
+    fn run<R: Send>(&self, tasks: usize, work: impl Fn() -> R + Sync) -> Vec<R> {
+        match self.pool(tasks) {
+            Some(pool) => pool.broadcast(|_| work()),
+            None => vec![work()],
+        }
+    }
+
+    /// Runs `work` once on each thread of the pool, and `beside` on the calling thread, where it receives what
+    /// they send.
+    fn run_beside<M: Send, R: Send>(
+        &self,
+        work: impl Fn(mpsc::Sender<M>) -> R + Sync,
+        beside: impl FnOnce(mpsc::Receiver<M>),
+    ) -> Vec<R> {
+        let (sender, receiver) = mpsc::channel();
+        let Some(pool) = self.pool(usize::MAX) else {
+            let result = work(sender);
+            beside(receiver);
+            return vec![result];
+        };
+        let results = Mutex::new(Vec::new());
+        let (work, collected) = (&work, &results);
+        pool.in_place_scope(|scope| {
+            for _ in 0..self.threads {
+                let sender = sender.clone();
+                scope.spawn(move |_| {
+                    let result = work(sender);
+                    lock(collected).push(result);
+                });
+            }
+            drop(sender);
+            beside(receiver);
+        });
+        results.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}

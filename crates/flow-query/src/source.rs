@@ -1,0 +1,156 @@
+//! What flows are read from.
+
+use flow_file::{FileError, FlowFile};
+use flow_model::{
+    BlockStats, CountRule, FieldSet, FlowBatch, LossLedger, Membership, NoMembership, Selection, Totals,
+};
+
+/// Flows in blocks, each of which can be read alone and in parallel.
+pub trait Source: Sync {
+    /// The ident of whoever collected the flows.
+    fn ident(&self) -> &str;
+    /// Totals over all flows.
+    fn totals(&self) -> &Totals;
+    /// What the collector lost.
+    fn ledger(&self) -> &LossLedger;
+    /// Damage found so far.
+    fn problems(&self) -> &[FileError];
+    /// How many blocks there are.
+    fn block_count(&self) -> usize;
+    /// How many rows a block has.
+    fn block_rows(&self, block: usize) -> usize;
+    /// What is known about a block without reading it.
+    fn block_stats(&self, block: usize) -> &BlockStats;
+    /// Octets a block occupies.
+    fn block_bytes(&self, block: usize) -> u64;
+    /// Tells whether a block may contain an address.
+    fn membership(&self, block: usize) -> Box<dyn Membership + '_>;
+    /// Adds the columns of `fields` to a batch of as many rows as the block has.
+    ///
+    /// # Errors
+    /// Damage.
+    fn read(&self, block: usize, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError>;
+}
+
+impl Source for FlowFile {
+    fn ident(&self) -> &str {
+        self.ident()
+    }
+
+    fn totals(&self) -> &Totals {
+        self.totals()
+    }
+
+    fn ledger(&self) -> &LossLedger {
+        self.ledger()
+    }
+
+    fn problems(&self) -> &[FileError] {
+        self.problems()
+    }
+
+    fn block_count(&self) -> usize {
+        self.block_count()
+    }
+
+    fn block_rows(&self, block: usize) -> usize {
+        self.block_rows(block)
+    }
+
+    fn block_stats(&self, block: usize) -> &BlockStats {
+        self.block_stats(block)
+    }
+
+    fn block_bytes(&self, block: usize) -> u64 {
+        self.block_bytes(block)
+    }
+
+    fn membership(&self, block: usize) -> Box<dyn Membership + '_> {
+        Box::new(self.membership(block))
+    }
+
+    fn read(&self, block: usize, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError> {
+        self.read(block, fields, into)
+    }
+}
+
+/// Batches in memory as a source, one block each.
+#[derive(Debug)]
+pub struct MemorySource {
+    ident: String,
+    batches: Vec<FlowBatch>,
+    stats: Vec<BlockStats>,
+    totals: Totals,
+    ledger: LossLedger,
+}
+
+impl MemorySource {
+    /// A source of `batches`, whose fields must all be decoded.
+    pub fn new(batches: Vec<FlowBatch>) -> MemorySource {
+        let mut totals = Totals::default();
+        for batch in &batches {
+            totals.add(batch, &Selection::all(batch.len()), CountRule::Collected);
+        }
+        MemorySource {
+            ident: String::new(),
+            stats: batches.iter().map(BlockStats::of).collect(),
+            batches,
+            totals,
+            ledger: LossLedger::default(),
+        }
+    }
+
+    /// The same source with an ident.
+    #[must_use]
+    pub fn with_ident(mut self, ident: &str) -> MemorySource {
+        ident.clone_into(&mut self.ident);
+        self
+    }
+}
+
+impl Source for MemorySource {
+    fn ident(&self) -> &str {
+        &self.ident
+    }
+
+    fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    fn ledger(&self) -> &LossLedger {
+        &self.ledger
+    }
+
+    fn problems(&self) -> &[FileError] {
+        &[]
+    }
+
+    fn block_count(&self) -> usize {
+        self.batches.len()
+    }
+
+    fn block_rows(&self, block: usize) -> usize {
+        self.batches[block].len()
+    }
+
+    fn block_stats(&self, block: usize) -> &BlockStats {
+        &self.stats[block]
+    }
+
+    fn block_bytes(&self, _: usize) -> u64 {
+        0
+    }
+
+    fn membership(&self, _: usize) -> Box<dyn Membership + '_> {
+        Box::new(NoMembership)
+    }
+
+    fn read(&self, block: usize, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError> {
+        let batch = &self.batches[block];
+        for field in fields.intersect(batch.fields()).without(into.decoded()).iter() {
+            into.insert(field, batch.column(field).clone());
+        }
+        into.mark_decoded(fields);
+        Ok(())
+    }
+}

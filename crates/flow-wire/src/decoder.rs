@@ -1,0 +1,206 @@
+//! The decoder, and what it says about each datagram.
+
+use crate::exporter::{Exporter, Registry};
+use crate::plan::Scratch;
+use crate::sampling::Configured;
+use crate::sequence::Continuity;
+use crate::{DecodeError, Fault, Limits, WireProtocol, fixed, ipfix, v9};
+use flow_model::{BatchBuilder, ExporterInfo, Field, Groups, LossLedger, Rows, SamplerInfo};
+
+/// How a decoder behaves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DecoderOptions {
+    /// Rate of flows whose exporter announces none.
+    pub default_sampling: Option<u32>,
+    /// Rate of every flow, whatever its exporter announces.
+    pub override_sampling: Option<u32>,
+    /// Bounds on what a peer can make us keep or do.
+    pub limits: Limits,
+}
+
+/// Turns datagrams into flows, and keeps what later datagrams need: templates, samplers, sequence numbers.
+///
+/// It knows no socket and no clock: who sent a datagram, and when it came, are arguments.
+#[derive(Debug)]
+pub struct Decoder {
+    pub(crate) options: DecoderOptions,
+    pub(crate) registry: Registry,
+    pub(crate) scratch: Scratch,
+}
+
+/// What became of a datagram.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Decoded {
+    /// Number of the exporter that it is accounted to, if any.
+    pub exporter: Option<u16>,
+    /// The same number, when this was the exporter's first datagram.
+    pub new_exporter: Option<u16>,
+    /// Flows appended to the batch.
+    pub flows: usize,
+    /// Options data records read.
+    pub options: usize,
+    /// Templates read, new or known.
+    pub templates: usize,
+    /// Data sets skipped because their template is not known.
+    pub sets_skipped: usize,
+    /// Units missing before this datagram: flows for v5, v7 and IPFIX, datagrams for v9.
+    pub missed: u64,
+    /// Units counted as missing earlier which this late datagram brought after all.
+    pub recovered: u64,
+    /// Whether the sequence number was not the expected one, for whatever reason.
+    pub sequence_failure: bool,
+    /// Messages, sets or templates that could not be decoded.
+    pub malformed: usize,
+    /// What a limit made us refuse.
+    pub refused: usize,
+    /// The first thing that was wrong.
+    pub error: Option<DecodeError>,
+}
+
+impl Decoder {
+    /// A decoder that has seen nothing.
+    pub fn new(options: DecoderOptions) -> Decoder {
+        Decoder { options, registry: Registry::default(), scratch: Scratch::default() }
+    }
+
+    /// Appends the flows of `datagram`, which came from `from` at `received_ms` (ms since 1970 UTC), to `out`.
+    ///
+    /// At most [`Limits::flows_per_datagram`] rows are appended, and no more than fit; the caller keeps as much
+    /// [room](BatchBuilder::room). Every row has, besides its fields, when and from whom it came:
+    /// [`ReceivedMs`](flow_model::Field::ReceivedMs), [`RouterAddr`](flow_model::Field::RouterAddr), `ExporterId`, `NfVersion`,
+    /// `EngineType`, `EngineId` and `RecordFlags`.
+    ///
+    /// A datagram is never refused as a whole because a part of it is wrong: [`Decoded`] says what was kept.
+    pub fn decode(
+        &mut self,
+        from: Exporter,
+        received_ms: u64,
+        datagram: &[u8],
+        out: &mut BatchBuilder,
+    ) -> Decoded {
+        let mut message = Message::new(from, received_ms, datagram, self);
+        let found = datagram.first_chunk().copied().map(u16::from_be_bytes);
+        match found.map(|version| (version, WireProtocol::from_version(version))) {
+            None => message.fail(
+                None,
+                0,
+                Fault::Truncated { what: "version", expected: 2, found: datagram.len() },
+            ),
+            Some((found, None)) => message.fail(None, 0, Fault::UnknownVersion { found }),
+            Some((_, Some(protocol))) => {
+                message.protocol = protocol;
+                match protocol {
+                    WireProtocol::V9 => v9::decode(self, &mut message, out),
+                    WireProtocol::Ipfix => ipfix::decode(self, &mut message, out),
+                    _ => fixed::decode(self, &mut message, out),
+                }
+            }
+        }
+        self.registry.account(&message.decoded);
+        message.decoded
+    }
+
+    /// Every exporter seen, in order of appearance, with its ledger since it was last taken.
+    pub fn exporters(&self) -> Vec<ExporterInfo> {
+        self.registry.states().iter().map(crate::exporter::State::info).collect()
+    }
+
+    /// Every exporter seen, in order of appearance, with its ledger since the last call.
+    pub fn take_exporters(&mut self) -> Vec<ExporterInfo> {
+        self.registry.take()
+    }
+
+    /// The account of datagrams that belong to no exporter, since the last call: too short, of an unknown version, or from
+    /// one address too many.
+    pub fn take_unattributed(&mut self) -> LossLedger {
+        std::mem::take(&mut self.registry.unattributed)
+    }
+
+    /// Every sampler in force, exporter by exporter.
+    pub fn samplers(&self) -> Vec<SamplerInfo> {
+        let configured = self.configured();
+        self.registry.states().iter().flat_map(|state| state.samplers.list(state.sysid, configured)).collect()
+    }
+
+    pub(crate) fn configured(&self) -> Configured {
+        Configured { default: self.options.default_sampling, forced: self.options.override_sampling }
+    }
+}
+
+impl Decoded {
+    /// Notes what the sequence number said.
+    pub(crate) fn take(&mut self, continuity: Continuity) {
+        self.missed += continuity.missed;
+        self.recovered += continuity.recovered;
+        self.sequence_failure |= continuity.failure;
+    }
+}
+
+/// A datagram on its way through the decoder.
+pub(crate) struct Message<'a> {
+    pub(crate) from: Exporter,
+    pub(crate) received_ms: u64,
+    pub(crate) datagram: &'a [u8],
+    pub(crate) protocol: WireProtocol,
+    pub(crate) domain: Option<u32>,
+    pub(crate) limits: Limits,
+    pub(crate) configured: Configured,
+    pub(crate) decoded: Decoded,
+}
+
+impl<'a> Message<'a> {
+    fn new(from: Exporter, received_ms: u64, datagram: &'a [u8], decoder: &Decoder) -> Message<'a> {
+        Message {
+            from,
+            received_ms,
+            datagram,
+            protocol: WireProtocol::Unknown,
+            domain: None,
+            limits: decoder.options.limits,
+            configured: decoder.configured(),
+            decoded: Decoded::default(),
+        }
+    }
+
+    /// Notes that something could not be decoded.
+    pub(crate) fn fail(&mut self, set: Option<u16>, offset: usize, fault: Fault) {
+        self.decoded.malformed += 1;
+        self.note(set, offset, fault);
+    }
+
+    /// Notes that something was refused.
+    pub(crate) fn refuse(&mut self, set: Option<u16>, offset: usize, fault: Fault) {
+        self.decoded.refused += 1;
+        self.note(set, offset, fault);
+    }
+
+    /// How many more flows this datagram may add to `out`.
+    pub(crate) fn allowance(&self, out: &BatchBuilder) -> usize {
+        self.limits.flows_per_datagram.saturating_sub(self.decoded.flows).min(out.room())
+    }
+
+    /// Fills what every row has: when, from whom and how it came.
+    pub(crate) fn stamp(&self, rows: &mut Rows<'_>, sysid: u16, engine_type: u8, engine_id: u8) {
+        rows.fill(Field::ReceivedMs, self.received_ms);
+        rows.ips(Field::RouterAddr, |_| self.from.addr);
+        rows.fill(Field::ExporterId, u64::from(sysid));
+        rows.fill(Field::NfVersion, u64::from(self.protocol.version()));
+        rows.fill(Field::EngineType, u64::from(engine_type));
+        rows.fill(Field::EngineId, u64::from(engine_id));
+        let mut groups = Groups::default();
+        groups.insert_addr(Field::RouterAddr, self.from.addr);
+        rows.add_groups(|_| groups);
+    }
+
+    fn note(&mut self, set: Option<u16>, offset: usize, fault: Fault) {
+        self.decoded.error.get_or_insert(DecodeError {
+            protocol: self.protocol,
+            addr: self.from.addr,
+            domain: self.domain,
+            set,
+            offset,
+            fault,
+        });
+    }
+}

@@ -1,0 +1,187 @@
+//! Samplers, and the rate that applies to a flow.
+
+use crate::Limits;
+use flow_model::SamplerInfo;
+
+/// The id of a sampler that announces none.
+pub(crate) const GENERIC: i64 = -1;
+const DEFAULT: i64 = -2;
+const OVERRIDE: i64 = -3;
+
+/// A sampler's id as announced. None has the highest bit, which would make it one of ours.
+#[inline]
+pub(crate) fn sampler_id(announced: u64) -> i64 {
+    (announced & (u64::MAX >> 1)).cast_signed()
+}
+
+/// What an exporter announced about its samplers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Samplers {
+    /// Sorted by id.
+    known: Vec<Sampler>,
+}
+
+/// Packets are selected `interval` in a row, then `space` are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sampler {
+    pub(crate) id: i64,
+    pub(crate) algorithm: u16,
+    pub(crate) interval: u32,
+    pub(crate) space: u32,
+}
+
+impl Sampler {
+    /// One of `rate` packets.
+    pub(crate) fn one_of(id: i64, algorithm: u16, rate: u32) -> Sampler {
+        Sampler { id, algorithm, interval: 1, space: rate.saturating_sub(1) }
+    }
+
+    /// What counters are multiplied by.
+    pub(crate) fn rate(&self) -> Rate {
+        let interval = u64::from(self.interval.max(1));
+        Rate { of: interval + u64::from(self.space), taken: interval }
+    }
+
+    fn info(&self, exporter: u16) -> SamplerInfo {
+        SamplerInfo {
+            exporter,
+            id: self.id,
+            algorithm: self.algorithm,
+            interval: self.interval,
+            space: self.space,
+        }
+    }
+}
+
+/// `taken` of `of` packets were seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rate {
+    pub(crate) of: u64,
+    pub(crate) taken: u64,
+}
+
+impl Rate {
+    /// Every packet was seen.
+    pub(crate) const ALL: Rate = Rate { of: 1, taken: 1 };
+
+    pub(crate) fn one_of(rate: u32) -> Rate {
+        Rate { of: u64::from(rate.max(1)), taken: 1 }
+    }
+
+    pub(crate) fn is_sampled(self) -> bool {
+        self.of > self.taken
+    }
+
+    /// A counter as it would be without sampling.
+    #[inline]
+    pub(crate) fn scale(self, count: u64) -> u64 {
+        if self.taken == 1 {
+            count.saturating_mul(self.of)
+        } else {
+            u64::try_from(u128::from(count) * u128::from(self.of) / u128::from(self.taken))
+                .unwrap_or(u64::MAX)
+        }
+    }
+}
+
+/// Rates given by the operator.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Configured {
+    pub(crate) default: Option<u32>,
+    pub(crate) forced: Option<u32>,
+}
+
+impl Samplers {
+    /// Keeps or replaces a sampler; false when it would be one too many or is implausible.
+    pub(crate) fn announce(&mut self, sampler: Sampler, limits: &Limits) -> bool {
+        let Rate { of, taken } = sampler.rate();
+        if of / taken > u64::from(limits.sampling_rate) {
+            return false;
+        }
+        match self.known.binary_search_by_key(&sampler.id, |known| known.id) {
+            Ok(index) => {
+                if let Some(known) = self.known.get_mut(index) {
+                    *known = sampler;
+                }
+                true
+            }
+            Err(_) if self.known.len() >= limits.samplers_per_exporter => false,
+            Err(index) => {
+                self.known.insert(index, sampler);
+                true
+            }
+        }
+    }
+
+    /// Forgets a sampler, if it was announced.
+    pub(crate) fn forget(&mut self, id: i64) {
+        if let Ok(index) = self.known.binary_search_by_key(&id, |known| known.id) {
+            self.known.remove(index);
+        }
+    }
+
+    /// The rate of a flow that names sampler `id`, or none.
+    #[inline]
+    pub(crate) fn rate(&self, id: Option<i64>, configured: Configured) -> Rate {
+        if let Some(rate) = configured.forced {
+            return Rate::one_of(rate);
+        }
+        if let Some(sampler) =
+            id.and_then(|id| self.get(id)).or_else(|| self.get(GENERIC)).or_else(|| self.get(0))
+        {
+            return sampler.rate();
+        }
+        configured.default.map_or(Rate::ALL, Rate::one_of)
+    }
+
+    /// Every sampler of exporter `sysid`, the operator's among them.
+    pub(crate) fn list(&self, sysid: u16, configured: Configured) -> impl Iterator<Item = SamplerInfo> {
+        let given = |id, rate: Option<u32>| rate.map(|rate| Sampler::one_of(id, 0, rate));
+        let operator = [given(OVERRIDE, configured.forced), given(DEFAULT, configured.default)];
+        operator
+            .into_iter()
+            .flatten()
+            .chain(self.known.iter().copied())
+            .map(move |sampler| sampler.info(sysid))
+    }
+
+    fn get(&self, id: i64) -> Option<&Sampler> {
+        let index = self.known.binary_search_by_key(&id, |known| known.id).ok()?;
+        self.known.get(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_follows_the_order_of_preference() {
+        let mut samplers = Samplers::default();
+        let none = Configured::default();
+        let default = Configured { default: Some(50), forced: None };
+        let forced = Configured { default: Some(50), forced: Some(7) };
+        assert_eq!(samplers.rate(Some(3), none), Rate::ALL);
+        assert_eq!(samplers.rate(Some(3), default), Rate::one_of(50));
+        let limits = Limits { samplers_per_exporter: 3, sampling_rate: 1000, ..Limits::default() };
+        assert!(samplers.announce(Sampler::one_of(0, 1, 10), &limits));
+        assert_eq!(samplers.rate(None, default), Rate::one_of(10));
+        assert!(samplers.announce(Sampler::one_of(3, 1, 100), &limits));
+        assert!(samplers.announce(Sampler::one_of(GENERIC, 1, 20), &limits));
+        assert!(!samplers.announce(Sampler::one_of(4, 1, 100), &limits));
+        assert!(!samplers.announce(Sampler::one_of(3, 1, 1001), &limits));
+        assert_eq!(samplers.rate(Some(3), default), Rate::one_of(100));
+        assert_eq!(samplers.rate(Some(4), default), Rate::one_of(20));
+        assert_eq!(samplers.rate(Some(3), forced), Rate::one_of(7));
+        let ids: Vec<i64> = samplers.list(1, forced).map(|info| info.id).collect();
+        assert_eq!(ids, [OVERRIDE, DEFAULT, GENERIC, 0, 3]);
+    }
+
+    #[test]
+    fn scaling_is_exact_and_saturates() {
+        assert_eq!(Sampler { id: 1, algorithm: 1, interval: 2, space: 5 }.rate().scale(4), 14);
+        assert_eq!(Rate::one_of(3).scale(u64::MAX / 2), u64::MAX);
+        assert_eq!(Rate::one_of(0), Rate::ALL);
+        assert!(!Rate::ALL.is_sampled());
+    }
+}

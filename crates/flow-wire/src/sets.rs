@@ -1,0 +1,342 @@
+//! The sets of a v9 or IPFIX message, and the records in them.
+
+use crate::Fault;
+use crate::decoder::Message;
+use crate::element::Dialect;
+use crate::exporter::State;
+use crate::lists;
+use crate::plan::{Context, Plan, Rates, Scratch};
+use crate::records::{Fixed, Records, Variable};
+use crate::sampling::{Rate, Samplers, sampler_id};
+use crate::shape::{self, Shape};
+use crate::stamps::Clocks;
+use crate::template::{Definition, Meaning, Memory, Rejected, Templates, fields};
+use flow_model::{BatchBuilder, Field, FieldSet, Groups, RecordFlags};
+use nom::number::complete::be_u16;
+use nom::{IResult, Parser};
+
+/// Octets of a set's id and length.
+const SET_HEADER_LEN: usize = 4;
+
+/// The smallest id of a template, and so of a data set.
+const FIRST_TEMPLATE: u16 = 256;
+
+/// What the sets of one message are decoded with.
+pub(crate) struct Sets<'a, 'm> {
+    pub(crate) message: &'a mut Message<'m>,
+    pub(crate) state: &'a mut State,
+    pub(crate) memory: &'a mut Memory,
+    pub(crate) scratch: &'a mut Scratch,
+    pub(crate) out: &'a mut BatchBuilder,
+    pub(crate) clocks: Clocks,
+    pub(crate) engine: (u8, u8),
+    /// Data records so far, of flows and of options; `None` once that cannot be known.
+    pub(crate) records: Option<u32>,
+}
+
+impl Sets<'_, '_> {
+    /// Decodes the sets in `datagram[start..end]`.
+    ///
+    /// Lengths lead the way, never the header's count, which is often wrong. A set that ends outside of the message ends
+    /// the walk: nothing behind it can be found.
+    pub(crate) fn walk(&mut self, start: usize, end: usize) {
+        let datagram = self.message.datagram;
+        let mut at = start;
+        loop {
+            let rest = datagram.get(at..end).unwrap_or_default();
+            if rest.len() < SET_HEADER_LEN {
+                return;
+            }
+            let Ok((after, (id, len))) = set_header(rest) else { return };
+            let len = usize::from(len);
+            if (id, len) == (0, 0) {
+                // A tail filled with zeros, as some exporters send.
+                return;
+            }
+            if len < SET_HEADER_LEN {
+                self.records = None;
+                let fault = Fault::TooShort { what: "set", expected: SET_HEADER_LEN, found: len };
+                return self.message.fail(Some(id), at, fault);
+            }
+            let Some(body) = after.get(..len - SET_HEADER_LEN) else {
+                self.records = None;
+                let fault = Fault::Truncated { what: "set", expected: len, found: rest.len() };
+                return self.message.fail(Some(id), at, fault);
+            };
+            self.set(id, at + SET_HEADER_LEN, body);
+            at += len;
+        }
+    }
+
+    fn set(&mut self, id: u16, at: usize, body: &[u8]) {
+        match (self.clocks.dialect, id) {
+            (Dialect::V9, 0) | (Dialect::Ipfix, 2) => self.templates(id, at, body, false),
+            (Dialect::V9, 1) | (Dialect::Ipfix, 3) => self.templates(id, at, body, true),
+            (_, FIRST_TEMPLATE..) => self.data(id, at, body),
+            _ if body.is_empty() => {}
+            _ => self.message.fail(Some(id), at - SET_HEADER_LEN, Fault::ReservedSet { found: id }),
+        }
+    }
+
+    /// Reads the template records of a set: there may be several.
+    fn templates(&mut self, set: u16, at: usize, body: &[u8], options: bool) {
+        let mut rest = body;
+        loop {
+            let offset = at + body.len() - rest.len();
+            match self.template(set, offset, rest, options) {
+                Some(after) => rest = after,
+                None => return,
+            }
+        }
+    }
+
+    /// Reads one template record and says what follows it.
+    fn template<'i>(&mut self, set: u16, offset: usize, input: &'i [u8], options: bool) -> Option<&'i [u8]> {
+        // What is shorter than the shortest record, or has no id, is padding.
+        let (id, count, mut scope, after) = match template_header(self.clocks.dialect, options, input) {
+            Some(header) if header.0 != 0 => header,
+            _ => return None,
+        };
+        let withdrawal = self.clocks.dialect == Dialect::Ipfix && count == 0;
+        if withdrawal && id == set {
+            self.state.templates.withdraw_all(options, self.memory);
+            return Some(after);
+        }
+        if id < FIRST_TEMPLATE {
+            self.message.fail(Some(set), offset, Fault::TemplateId { found: id });
+            return None;
+        }
+        if withdrawal {
+            self.state.templates.withdraw(id, self.memory);
+            return Some(after);
+        }
+        let Some((specifiers, rest)) = fields(self.clocks.dialect, after, count) else {
+            let expected = usize::from(count) * 4;
+            let fault = Fault::Truncated { what: "template", expected, found: after.len() };
+            self.message.fail(Some(id), offset, fault);
+            return None;
+        };
+        if scope.is_some_and(|scope| scope > count || (scope == 0 && self.clocks.dialect == Dialect::Ipfix)) {
+            let found = usize::from(scope.take().unwrap_or_default());
+            self.state.templates.withdraw(id, self.memory);
+            self.message.fail(Some(id), offset, Fault::ScopeCount { expected: usize::from(count), found });
+            return Some(rest);
+        }
+        let definition = Definition { dialect: self.clocks.dialect, id, scope, count, fields: specifiers };
+        match self.state.templates.define(&definition, &self.message.limits, self.memory) {
+            Ok(()) => self.message.decoded.templates += 1,
+            Err(Rejected::Empty) => self.message.fail(Some(id), offset, Fault::EmptyRecord { template: id }),
+            Err(Rejected::Limit(what, limit)) => {
+                self.message.refuse(Some(id), offset, Fault::Limit { what, limit });
+            }
+        }
+        Some(rest)
+    }
+
+    /// Decodes a data set. Without its template it is skipped by its length.
+    fn data(&mut self, id: u16, at: usize, body: &[u8]) {
+        if body.is_empty() {
+            return;
+        }
+        let State { templates, samplers, init_ms, sysid, .. } = &mut *self.state;
+        let Scratch { places, rates, nested } = &mut *self.scratch;
+        let message = &mut *self.message;
+        let counted = match templates.get(id) {
+            None => {
+                message.decoded.sets_skipped += 1;
+                None
+            }
+            Some(Meaning::Options(plan)) => {
+                let located = Located::new(&plan.shape, body, usize::MAX, places);
+                let counted = located.report(id, at, message);
+                match located.records {
+                    Found::Fixed(records) => plan.read(&records, samplers, init_ms, message),
+                    Found::Variable(records) => plan.read(&records, samplers, init_ms, message),
+                }
+                self.clocks.init_ms = *init_ms;
+                counted
+            }
+            Some(Meaning::Flows(plan)) => {
+                let limit = if plan.is_empty() { usize::MAX } else { message.allowance(self.out) };
+                let located = Located::new(&plan.shape, body, limit, places);
+                let counted = located.report(id, at, message);
+                if !plan.is_empty() {
+                    let flows = Flows {
+                        plan,
+                        templates,
+                        samplers,
+                        clocks: self.clocks,
+                        sysid: *sysid,
+                        engine: self.engine,
+                        domain: message.domain.unwrap_or_default(),
+                    };
+                    match located.records {
+                        Found::Fixed(records) => flows.decode(&records, message, self.out, rates, nested),
+                        Found::Variable(records) => flows.decode(&records, message, self.out, rates, nested),
+                    }
+                }
+                counted
+            }
+        };
+        self.records = self.records.zip(counted).map(|(sum, count)| sum.wrapping_add(count));
+    }
+}
+
+/// The records of a set.
+struct Located<'a> {
+    records: Found<'a>,
+    /// Where a record starts that does not fit, and how many octets it needs at least.
+    truncated: Option<(usize, usize)>,
+    /// Whether there are more than were asked for.
+    more: bool,
+    available: usize,
+}
+
+enum Found<'a> {
+    Fixed(Fixed<'a>),
+    Variable(Variable<'a>),
+}
+
+impl<'a> Located<'a> {
+    fn new(shape: &Shape, data: &'a [u8], limit: usize, places: &'a mut Vec<(u32, u32)>) -> Located<'a> {
+        let available = data.len();
+        if !shape.variable {
+            let records = Fixed::new(data, shape.min_len, limit);
+            let more = available / shape.min_len.max(1) > limit;
+            return Located { records: Found::Fixed(records), truncated: None, more, available };
+        }
+        let shape::Located { count, truncated, more } = shape.locate(data, limit, places);
+        let records = Found::Variable(Variable { data, places, slots: shape.slots, count });
+        Located { records, truncated, more, available }
+    }
+
+    /// Notes what is wrong with the set, which begins at `at`, and says how many records it has, if that is certain.
+    fn report(&self, id: u16, at: usize, message: &mut Message<'_>) -> Option<u32> {
+        if let Some((start, expected)) = self.truncated {
+            let fault = Fault::Truncated { what: "record", expected, found: self.available - start };
+            message.fail(Some(id), at + start, fault);
+            return None;
+        }
+        if self.more {
+            let limit = message.limits.flows_per_datagram;
+            message.refuse(Some(id), at, Fault::Limit { what: "flows in a datagram", limit });
+            return None;
+        }
+        let count = match &self.records {
+            Found::Fixed(records) => records.count(),
+            Found::Variable(records) => records.count(),
+        };
+        u32::try_from(count).ok()
+    }
+}
+
+/// Turns the records of a template into rows.
+struct Flows<'a> {
+    plan: &'a Plan,
+    templates: &'a Templates,
+    samplers: &'a Samplers,
+    clocks: Clocks,
+    sysid: u16,
+    engine: (u8, u8),
+    domain: u32,
+}
+
+impl Flows<'_> {
+    fn decode<R: Records>(
+        &self,
+        records: &R,
+        message: &mut Message<'_>,
+        out: &mut BatchBuilder,
+        rates: &mut Vec<Rate>,
+        nested: &mut Vec<Vec<(u32, u32)>>,
+    ) {
+        if records.count() == 0 {
+            return;
+        }
+        let context = Context {
+            clocks: self.clocks,
+            domain: self.domain,
+            value_len: message.limits.value_len_bytes,
+            rates: self.rates(records, message, rates),
+        };
+        let mut rows = out.rows(records.count());
+        message.stamp(&mut rows, self.sysid, self.engine.0, self.engine.1);
+        let written = self.plan.run(records, &context, &mut rows, FieldSet::EMPTY);
+        if !self.plan.lists.is_empty() {
+            nested.resize_with(message.limits.list_depth, Vec::new);
+            lists::merge(self.plan, records, written, self.templates, &context, &mut rows, nested);
+        }
+        let event = self.plan.groups.contains(Groups::NSEL) || self.plan.groups.contains(Groups::NAT);
+        let event = if event && self.clocks.dialect == Dialect::V9 { RecordFlags::EVENT } else { 0 };
+        rows.nums(Field::RecordFlags, |row| {
+            event | if context.rates.of(row).is_sampled() { RecordFlags::SAMPLED } else { 0 }
+        });
+        rows.finish();
+        message.decoded.flows += records.count();
+    }
+
+    /// The sampling rates of the records: what the operator forces; else what the record itself says, or the sampler it names; else what applies to
+    /// the whole exporter.
+    fn rates<'r, R: Records>(
+        &self,
+        records: &R,
+        message: &mut Message<'_>,
+        rates: &'r mut Vec<Rate>,
+    ) -> Rates<'r> {
+        let configured = message.configured;
+        if configured.forced.is_some() || (self.plan.interval.is_none() && self.plan.sampler.is_none()) {
+            return Rates::All(self.samplers.rate(None, configured));
+        }
+        let limit = u64::from(message.limits.sampling_rate);
+        rates.clear();
+        for row in 0..records.count() {
+            let interval = self.plan.interval.map_or(0, |slot| records.num(row, slot));
+            let id = self.plan.sampler.map(|slot| sampler_id(records.num(row, slot)));
+            rates.push(match u32::try_from(interval) {
+                Ok(interval) if interval > 0 && u64::from(interval) <= limit => Rate::one_of(interval),
+                _ => self.samplers.rate(id, configured),
+            });
+        }
+        Rates::Each(rates)
+    }
+}
+
+/// Id and length of a set.
+fn set_header(input: &[u8]) -> IResult<&[u8], (u16, u16)> {
+    (be_u16, be_u16).parse(input)
+}
+
+/// Id, field count and scope count of a template record, and what follows; `None` when that does not fit.
+///
+/// v9 counts the octets of the specifiers of an options template, IPFIX the fields.
+fn template_header(dialect: Dialect, options: bool, input: &[u8]) -> Option<(u16, u16, Option<u16>, &[u8])> {
+    let header: IResult<&[u8], (u16, u16)> = (be_u16, be_u16).parse(input);
+    let (rest, (id, count)) = header.ok()?;
+    if !options || (dialect == Dialect::Ipfix && count == 0) {
+        return Some((id, count, None, rest));
+    }
+    let (rest, second) = number(rest).ok()?;
+    Some(match dialect {
+        Dialect::Ipfix => (id, count, Some(second), rest),
+        Dialect::V9 => (id, count / 4 + second / 4, Some(count / 4), rest),
+    })
+}
+
+fn number(input: &[u8]) -> IResult<&[u8], u16> {
+    be_u16(input)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_template_records() {
+        let input = [1, 0, 0, 8, 0, 12, 9];
+        assert_eq!(template_header(Dialect::V9, true, &input), Some((256, 5, Some(2), &[9][..])));
+        assert_eq!(template_header(Dialect::Ipfix, true, &input), Some((256, 8, Some(12), &[9][..])));
+        assert_eq!(template_header(Dialect::V9, false, &input), Some((256, 8, None, &[0, 12, 9][..])));
+        assert_eq!(template_header(Dialect::Ipfix, true, &[0, 3, 0, 0]), Some((3, 0, None, &[][..])));
+        assert_eq!(template_header(Dialect::V9, true, &input[..5]), None);
+    }
+}

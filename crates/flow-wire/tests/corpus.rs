@@ -1,0 +1,291 @@
+//! Captures of real exporters, compared with golden values.
+//!
+//! `$FLOW_CORPUS/packets` holds captures `NAME.pcap`, each with the flows in it, `NAME.golden.json`. Records are paired by best match, and
+//! compared by the rules of the corpus's own tool; counters are compared with sampling applied.
+
+#![expect(clippy::indexing_slicing, reason = "golden files are trusted; a panic is a failed test")]
+
+mod support;
+
+use flow_model::{BatchBuilder, Field, FlowBatch, Protocol};
+use flow_wire::{Decoder, DecoderOptions, Exporter};
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Captures that need what is not built yet, and why.
+const LATER: &[(&str, &str)] = &[("sflow", "sFlow is not decoded yet")];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let trials = match std::env::var_os("FLOW_CORPUS") {
+        Some(corpus) => trials(&Path::new(&corpus).join("packets")),
+        None => {
+            let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
+            vec![
+                Trial::test("corpus (FLOW_CORPUS is not set)", || Err("FLOW_CORPUS is not set".into()))
+                    .with_ignored_flag(!required),
+            ]
+        }
+    };
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trials(packets: &Path) -> Vec<Trial> {
+    let entries = std::fs::read_dir(packets).unwrap_or_else(|error| panic!("{}: {error}", packets.display()));
+    let mut captures: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "pcap"))
+        .collect();
+    captures.sort();
+    captures
+        .into_iter()
+        .map(|capture| {
+            let name = capture.file_stem().unwrap().to_string_lossy().into_owned();
+            let later = LATER.iter().find(|(prefix, _)| name.starts_with(prefix));
+            let title = later.map_or_else(|| name.clone(), |(_, reason)| format!("{name} ({reason})"));
+            Trial::test(title, move || compare(&capture)).with_ignored_flag(later.is_some())
+        })
+        .collect()
+}
+
+fn compare(capture: &Path) -> Result<(), Failed> {
+    let golden: Json = serde_json::from_slice(&std::fs::read(capture.with_extension("golden.json"))?)?;
+    let batch = decode(capture);
+    let flows = golden["flows"].as_array().unwrap();
+    let mut report = String::new();
+    let limits =
+        golden["expect"]["flows_min"].as_u64().unwrap()..=golden["expect"]["flows_max"].as_u64().unwrap();
+    if !limits.contains(&(batch.len() as u64)) {
+        writeln!(report, "{} flows, not {limits:?}", batch.len())?;
+    }
+    let rows: Vec<Record> = (0..batch.len()).map(|row| actual(&batch, row)).collect();
+    let mut by_key: HashMap<(Value, Value, Value), Vec<usize>> = HashMap::new();
+    for (index, row) in rows.iter().enumerate() {
+        by_key.entry(key(row)).or_default().push(index);
+    }
+    let mut used = vec![false; rows.len()];
+    let mut missing = 0;
+    let mut wrong: BTreeMap<&str, (usize, String)> = BTreeMap::new();
+    for flow in flows {
+        let expected = expected(flow);
+        let mut candidates: Vec<usize> = by_key.get(&key(&expected)).cloned().unwrap_or_default();
+        candidates.retain(|&index| !used[index]);
+        if candidates.is_empty() {
+            candidates = (0..rows.len()).filter(|&index| !used[index]).collect();
+        }
+        let Some(best) =
+            candidates.into_iter().min_by_key(|&index| differences(flow, &expected, &rows[index]).len())
+        else {
+            missing += 1;
+            continue;
+        };
+        used[best] = true;
+        for name in differences(flow, &expected, &rows[best]) {
+            let entry = wrong.entry(name).or_insert_with(|| {
+                let example = format!(
+                    "datagram {} octet {}: {:?}, not {:?}",
+                    flow["pkt"],
+                    flow["off"],
+                    rows[best].get(name),
+                    expected[name]
+                );
+                (0, example)
+            });
+            entry.0 += 1;
+        }
+    }
+    // A range of counts means that not every flow need be there.
+    let allowed = limits.end() - batch.len() as u64;
+    if missing > allowed {
+        writeln!(report, "{missing} flows without a counterpart")?;
+    }
+    for (name, (count, example)) in wrong {
+        writeln!(report, "{name}: {count} differ, first in {example}")?;
+    }
+    if report.is_empty() { Ok(()) } else { Err(report.into()) }
+}
+
+fn decode(capture: &Path) -> FlowBatch {
+    let mut decoder = Decoder::new(DecoderOptions::default());
+    let mut out = BatchBuilder::new();
+    for datagram in support::datagrams(capture) {
+        let from = Exporter { addr: datagram.addr, port: datagram.port };
+        let before = out.len();
+        let decoded = decoder.decode(from, datagram.received_ms, &datagram.payload, &mut out);
+        assert_eq!(out.len() - before, decoded.flows);
+    }
+    out.finish()
+}
+
+/// A value as the golden files know it: what is zero, empty or absent is all the same.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Value {
+    Nothing,
+    Num(u64),
+    Text(String),
+}
+
+type Record = HashMap<&'static str, Value>;
+
+const NUMBERS: &[(&str, Field)] = &[
+    ("src_port", Field::SrcPort),
+    ("dst_port", Field::DstPort),
+    ("proto", Field::Proto),
+    ("src_tos", Field::SrcTos),
+    ("in_packets", Field::InPackets),
+    ("in_bytes", Field::InBytes),
+    ("out_packets", Field::OutPackets),
+    ("out_bytes", Field::OutBytes),
+    ("input_if", Field::Input),
+    ("output_if", Field::Output),
+    ("src_as", Field::SrcAs),
+    ("dst_as", Field::DstAs),
+    ("src_mask", Field::SrcMask),
+    ("dst_mask", Field::DstMask),
+    ("src_vlan", Field::SrcVlan),
+    ("dst_vlan", Field::DstVlan),
+    ("direction", Field::Direction),
+    ("dst_tos", Field::DstTos),
+    ("fwd_status", Field::FwdStatus),
+    ("nat_event", Field::NatEvent),
+    ("xlate_src_port", Field::XlateSrcPort),
+    ("xlate_dst_port", Field::XlateDstPort),
+    ("ingress_vrf", Field::IngressVrf),
+    ("egress_vrf", Field::EgressVrf),
+    ("fw_event", Field::FwEvent),
+    ("fw_ext_event", Field::FwXevent),
+    ("port_block_start", Field::PblockStart),
+    ("port_block_end", Field::PblockEnd),
+];
+
+const MACS: &[(&str, Field)] = &[
+    ("in_src_mac", Field::InSrcMac),
+    ("out_dst_mac", Field::OutDstMac),
+    ("in_dst_mac", Field::InDstMac),
+    ("out_src_mac", Field::OutSrcMac),
+];
+
+const ADDRESSES: &[(&str, Field)] = &[
+    ("src_addr", Field::SrcAddr),
+    ("dst_addr", Field::DstAddr),
+    ("next_hop", Field::NextHop),
+    ("bgp_next_hop", Field::BgpNextHop),
+    ("xlate_src_addr", Field::XlateSrcAddr),
+    ("xlate_dst_addr", Field::XlateDstAddr),
+];
+
+fn num(value: u64) -> Value {
+    if value == 0 { Value::Nothing } else { Value::Num(value) }
+}
+
+fn addr(value: IpAddr) -> Value {
+    if value.is_unspecified() { Value::Nothing } else { Value::Text(value.to_string()) }
+}
+
+fn key(record: &Record) -> (Value, Value, Value) {
+    let part = |name| record.get(name).cloned().unwrap_or(Value::Nothing);
+    (part("src_addr"), part("dst_addr"), part("proto"))
+}
+
+fn is_icmp(proto: u64) -> bool {
+    u8::try_from(proto).is_ok_and(|proto| Protocol(proto).is_icmp())
+}
+
+fn actual(batch: &FlowBatch, row: usize) -> Record {
+    let number = |field| batch.column(field).num(row);
+    let mut record = Record::new();
+    record.extend(NUMBERS.iter().map(|&(name, field)| (name, num(number(field)))));
+    record.extend(MACS.iter().map(|&(name, field)| (name, num(number(field)))));
+    record.extend(ADDRESSES.iter().map(|&(name, field)| (name, addr(batch.column(field).ip(row)))));
+    record.insert("tcp_flags", num(number(Field::TcpFlags)));
+    record.insert("first", num(number(Field::FirstMs)));
+    record.insert("last", num(number(Field::LastMs)));
+    let name = String::from_utf8_lossy(batch.column(Field::UserName).bytes(row)).into_owned();
+    record.insert("username", if name.is_empty() { Value::Nothing } else { Value::Text(name) });
+    if is_icmp(number(Field::Proto)) {
+        record.insert("icmp_type", num(number(Field::DstPort) >> 8));
+        record.insert("icmp_code", num(number(Field::DstPort) & 255));
+    }
+    record
+}
+
+fn expected(flow: &Json) -> Record {
+    let number = |name: &str| flow.get(name).and_then(Json::as_u64);
+    let icmp = number("proto").is_some_and(is_icmp);
+    let mut record = Record::new();
+    for &(name, _) in NUMBERS {
+        let value = number(name).or_else(|| {
+            let forward = name.strip_prefix("out_")?;
+            flow.get("reverse")?.get(format!("in_{forward}"))?.as_u64()
+        });
+        if let Some(value) = value
+            && !(icmp && ["src_port", "dst_port", "fwd_status"].contains(&name))
+        {
+            let counter = name.ends_with("packets") || name.ends_with("bytes");
+            record.insert(name, num(if counter { scaled(flow, value) } else { value }));
+        }
+    }
+    if let (false, Some(flags)) = (icmp, number("tcp_flags")) {
+        record.insert("tcp_flags", num(flags & 255));
+    }
+    if icmp {
+        let parts = match (number("icmp_type"), number("dst_port")) {
+            (Some(kind), _) => Some((kind, number("icmp_code").unwrap_or(0))),
+            (None, Some(port)) => Some((port >> 8, port & 255)),
+            (None, None) => None,
+        };
+        if let Some((kind, code)) = parts {
+            record.insert("icmp_type", num(kind));
+            record.insert("icmp_code", num(code));
+        }
+    }
+    for &(name, _) in MACS {
+        if let Some(mac) = flow.get(name).and_then(Json::as_str) {
+            record.insert(name, num(u64::from_str_radix(&mac.replace(':', ""), 16).unwrap()));
+        }
+    }
+    for &(name, _) in ADDRESSES {
+        if let Some(text) = flow.get(name).and_then(Json::as_str) {
+            record.insert(name, addr(text.parse().unwrap()));
+        }
+    }
+    if let Some(name) = flow.get("username").and_then(Json::as_str) {
+        record.insert("username", if name.is_empty() { Value::Nothing } else { Value::Text(name.into()) });
+    }
+    for (name, golden) in [("first", "t_first_ms"), ("last", "t_last_ms")] {
+        if let Some(time) = number(golden) {
+            record.insert(name, num(time));
+        }
+    }
+    record
+}
+
+/// A counter with the sampling rate applied that the golden file names.
+fn scaled(flow: &Json, count: u64) -> u64 {
+    match &flow["sampling"]["rate"] {
+        Json::Number(rate) if rate.is_u64() => count * rate.as_u64().unwrap(),
+        Json::Number(rate) => (count as f64 * rate.as_f64().unwrap()) as u64,
+        _ => count,
+    }
+}
+
+fn differences(flow: &Json, expected: &Record, actual: &Record) -> Vec<&'static str> {
+    let event = flow.get("t_event_ms").and_then(Json::as_u64).map(num);
+    let mut names: Vec<_> = expected
+        .iter()
+        .filter(|&(&name, value)| {
+            let found = actual.get(name).unwrap_or(&Value::Nothing);
+            // Event records may carry the time of the event.
+            let event_time = ["first", "last"].contains(&name) && event.as_ref() == Some(found);
+            found != value && !event_time
+        })
+        .map(|(&name, _)| name)
+        .collect();
+    names.sort_unstable();
+    names
+}

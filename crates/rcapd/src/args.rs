@@ -1,0 +1,222 @@
+//! What was typed: the one declaration of options, help and completions.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser};
+
+/// Collect flows from routers: NetFlow v5, v9 and IPFIX into rotating files.
+///
+/// Options are nfcapd's, with long names beside them; both its generations' command lines are understood.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rcapd",
+    disable_version_flag = true,
+    disable_help_flag = true,
+    max_term_width = 100,
+    override_usage = "rcapd [OPTIONS] -w DIR",
+    after_help = "\
+Examples:
+  rcapd -D -p 2055 -w /var/cache/flows -S 1 -I border -P /run/rcapd.pid
+  rcapd -f capture.pcap -w flows"
+)]
+pub(crate) struct Args {
+    /// Put files into DIR, which must exist
+    ///
+    /// Without a directory behind it, -w is nfcapd 1.6's flag that aligns files to the clock, which they always
+    /// are.
+    #[arg(short = 'w', short_alias = 'l', long = "directory", value_name = "DIR", help_heading = "Files")]
+    pub(crate) directory: Option<PathBuf>,
+
+    /// Begin a file every SECONDS (300)
+    ///
+    /// Slots are aligned to multiples of SECONDS since 1970 UTC. Below 60, names have seconds.
+    #[arg(
+        short = 't',
+        long = "interval",
+        value_name = "SECONDS",
+        allow_hyphen_values = true,
+        help_heading = "Files"
+    )]
+    pub(crate) interval: Option<String>,
+
+    /// Spread files over sub-directories, 0 to 8
+    ///
+    /// 0 none, 1 %Y/%m/%d, 2 %Y/%m/%d/%H, 3 %Y/%W/%u, 4 %Y/%W/%u/%H, 5 %Y/%j, 6 %Y/%j/%H, 7 %F, 8 %F/%H.
+    #[arg(short = 'S', long = "sub-directories", value_name = "LEVEL", help_heading = "Files")]
+    pub(crate) layout: Option<String>,
+
+    /// Store IDENT in every file (none)
+    #[arg(short = 'I', long = "ident", value_name = "IDENT", help_heading = "Files")]
+    pub(crate) ident: Option<String>,
+
+    /// Compress: -z=lz4 (as without), -z=zstd[:LEVEL] smaller and slower; lzo and bz2 mean lz4
+    #[arg(
+        short = 'z',
+        long = "compress",
+        value_name = "METHOD",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "lzo",
+        help_heading = "Files"
+    )]
+    pub(crate) compress: Option<String>,
+
+    /// nfcapd's LZ4, our default
+    #[arg(short = 'y', action = ArgAction::SetTrue, hide = true)]
+    pub(crate) lz4: bool,
+
+    /// nfcapd's BZ2, which means LZ4
+    #[arg(short = 'j', action = ArgAction::SetTrue, hide = true)]
+    pub(crate) bz2: bool,
+
+    /// End file names in the zone's offset: nfcapd.202611221300+0000
+    #[arg(short = 'Z', long = "zone-offset", action = ArgAction::SetTrue, help_heading = "Files")]
+    pub(crate) zone_offset: bool,
+
+    /// Listen on PORT, a number or a service (9995)
+    #[arg(short = 'p', long = "port", value_name = "PORT", help_heading = "Input")]
+    pub(crate) ports: Vec<String>,
+
+    /// Bind to HOST, an address or a name
+    #[arg(short = 'b', long = "bind", value_name = "HOST", help_heading = "Input")]
+    pub(crate) bind: Option<String>,
+
+    /// Listen with IPv4
+    #[arg(short = '4', long = "ipv4", action = ArgAction::SetTrue, help_heading = "Input")]
+    pub(crate) ipv4: bool,
+
+    /// Listen with IPv6
+    #[arg(short = '6', long = "ipv6", action = ArgAction::SetTrue, help_heading = "Input")]
+    pub(crate) ipv6: bool,
+
+    /// Size of the socket's receive buffer (as large as allowed, up to 32 MiB)
+    #[arg(
+        short = 'B',
+        long = "receive-buffer",
+        value_name = "BYTES",
+        allow_hyphen_values = true,
+        help_heading = "Input"
+    )]
+    pub(crate) receive_buffer: Option<String>,
+
+    /// Read a pcap or pcapng file instead of listening, and end
+    ///
+    /// The packets' time stamps decide in which file a flow is put, so that an hour of capture makes twelve files of
+    /// five minutes. Times in which no packet came have no file.
+    #[arg(short = 'f', long = "read-capture", value_name = "FILE", help_heading = "Input")]
+    pub(crate) capture: Option<PathBuf>,
+
+    /// Multiply packets and bytes by RATE where the exporter tells no rate; -RATE: always
+    #[arg(
+        short = 's',
+        long = "sampling",
+        value_name = "RATE",
+        allow_hyphen_values = true,
+        help_heading = "Input"
+    )]
+    pub(crate) sampling: Option<String>,
+
+    /// Run in the background and log to syslog
+    #[arg(short = 'D', long = "daemon", action = ArgAction::SetTrue, help_heading = "Running")]
+    pub(crate) daemon: bool,
+
+    /// Write the process id to FILE
+    #[arg(short = 'P', long = "pid-file", value_name = "FILE", help_heading = "Running")]
+    pub(crate) pid_file: Option<PathBuf>,
+
+    /// Log gaps in sequence numbers
+    #[arg(short = 'r', long = "report-gaps", action = ArgAction::SetTrue, help_heading = "Running")]
+    pub(crate) report_gaps: bool,
+
+    /// Print the version and exit
+    #[arg(short = 'V', long = "version", action = ArgAction::SetTrue, help_heading = "Running")]
+    pub(crate) version: bool,
+
+    /// Print help: -h short, --help long
+    #[arg(short = 'h', long = "help", action = ArgAction::Help, help_heading = "Running")]
+    pub(crate) help: Option<bool>,
+
+    /// Verbosity: accepted
+    #[arg(short = 'v', value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "1", hide = true)]
+    pub(crate) verbose: Vec<String>,
+
+    /// Print records at arrival: accepted
+    #[arg(short = 'E', action = ArgAction::SetTrue, hide = true)]
+    pub(crate) print_records: bool,
+
+    /// Configuration file: must exist, or be `none`
+    #[arg(short = 'C', value_name = "FILE", hide = true)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Interval of the metric exporter: accepted
+    #[arg(short = 'i', value_name = "SECONDS", hide = true)]
+    pub(crate) metric_interval: Option<String>,
+
+    /// Socket of the metric exporter: accepted
+    #[arg(short = 'm', value_name = "SOCKET", hide = true)]
+    pub(crate) metric_socket: Option<String>,
+
+    /// Extension list of nfcapd 1.6: accepted
+    #[arg(short = 'T', value_name = "LIST", hide = true)]
+    pub(crate) extensions: Option<String>,
+
+    /// Extension list of nfcapd 1.7.8: accepted
+    #[arg(short = 'X', value_name = "LIST", hide = true)]
+    pub(crate) more_extensions: Option<String>,
+
+    /// Number of workers: accepted
+    #[arg(short = 'W', value_name = "N", hide = true)]
+    pub(crate) workers: Option<String>,
+
+    /// YAF input: accepted
+    #[arg(short = 'Y', value_name = "FILE", hide = true)]
+    pub(crate) yaf: Option<String>,
+
+    /// Source address of repeated datagrams: accepted
+    #[arg(short = 'A', action = ArgAction::SetTrue, hide = true)]
+    pub(crate) spoof: bool,
+
+    /// One source per exporter
+    #[arg(short = 'n', value_name = "IDENT,IP,DIR", hide = true)]
+    pub(crate) sources: Vec<String>,
+
+    /// Sources from a file
+    #[arg(short = 'N', value_name = "FILE", hide = true)]
+    pub(crate) source_file: Option<String>,
+
+    /// One directory per exporter, as they come
+    #[arg(short = 'M', value_name = "DIR", hide = true)]
+    pub(crate) dynamic_sources: Option<String>,
+
+    /// Multicast group
+    #[arg(short = 'J', value_name = "GROUP", hide = true)]
+    pub(crate) multicast: Option<String>,
+
+    /// Repeat datagrams
+    #[arg(short = 'R', value_name = "HOST/PORT", hide = true)]
+    pub(crate) repeat: Vec<String>,
+
+    /// Capture from an interface
+    #[arg(short = 'd', value_name = "DEVICE", hide = true)]
+    pub(crate) device: Option<String>,
+
+    /// Run a command after each rotation
+    #[arg(short = 'x', value_name = "COMMAND", hide = true)]
+    pub(crate) execute: Option<String>,
+
+    /// Expire old files
+    #[arg(short = 'e', action = ArgAction::SetTrue, hide = true)]
+    pub(crate) expire: bool,
+
+    /// Change the user
+    #[arg(short = 'u', value_name = "USER", hide = true)]
+    pub(crate) user: Option<String>,
+
+    /// Change the group
+    #[arg(short = 'g', value_name = "GROUP", hide = true)]
+    pub(crate) group: Option<String>,
+
+    /// One is ignored, as nfcapd does
+    #[arg(value_name = "OPERAND", hide = true)]
+    pub(crate) operands: Vec<String>,
+}

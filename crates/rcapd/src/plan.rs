@@ -1,0 +1,245 @@
+//! What was meant: arguments checked and turned into a collector's options.
+
+use std::fmt;
+use std::path::Path;
+
+use flow_collect::{
+    CollectorOptions, Compression, Family, Input, Listen, Naming, PidFileError, PidFilePlace, SubDir, Zone,
+};
+
+use crate::args::Args;
+
+const DEFAULT_PORT: &str = "9995";
+const DEFAULT_INTERVAL_S: u32 = 300;
+const DEFAULT_IDENT: &str = "none";
+
+/// nfcapd's limit.
+const MAX_IDENT_LEN: usize = 128;
+
+/// nfcapd's limit.
+const MAX_SAMPLING: u32 = 10_000_000;
+
+/// Everything a run needs to know.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) collector: CollectorOptions,
+    pub(crate) input: Input,
+    pub(crate) daemon: bool,
+    pub(crate) pid_file: Option<PidFilePlace>,
+    /// About options that are accepted without effect.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Why there is no plan.
+#[derive(Debug)]
+pub(crate) enum PlanError {
+    /// In nfcapd's words.
+    Refused(String),
+    /// An option that is yet to come.
+    NotYet(&'static str),
+    /// The pid file.
+    PidFile(PidFileError),
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PlanError::Refused(text) => f.write_str(text),
+            PlanError::NotYet(what) => write!(f, "{what} is not supported yet"),
+            PlanError::PidFile(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Plan {
+    /// Checks the arguments, in the order in which mistakes are easiest to understand.
+    pub(crate) fn new(args: Args, now_ms: fn() -> u64) -> Result<Plan, PlanError> {
+        let interval_s = interval(args.interval.as_deref())?;
+        let layout = layout(args.layout.as_deref())?;
+        let ident = ident(args.ident.clone())?;
+        let compression = compression(&args)?;
+        let (default_sampling, override_sampling) = sampling(args.sampling.as_deref())?;
+        let family = match (args.ipv4, args.ipv6) {
+            (true, true) => return Err(refused("ERROR, Accepts only one protocol IPv4 or IPv6!")),
+            (true, false) => Family::V4,
+            (false, true) => Family::V6,
+            (false, false) => Family::Unspecified,
+        };
+        let receive_buffer = receive_buffer(args.receive_buffer.as_deref())?;
+        check_combinations(&args)?;
+        check_supported(&args)?;
+        let notes = notes(&args)?;
+        let directory = args.directory.ok_or_else(|| refused("ERROR, No source configurations found"))?;
+        check_directory(&directory)?;
+        let pid_file =
+            args.pid_file.map(|path| PidFilePlace::check(&path)).transpose().map_err(PlanError::PidFile)?;
+        let input = match args.capture {
+            Some(capture) => Input::Capture(capture),
+            None => Input::Listen(Listen {
+                host: args.bind,
+                port: args.ports.into_iter().next_back().unwrap_or_else(|| DEFAULT_PORT.to_owned()),
+                family,
+                receive_buffer,
+            }),
+        };
+        let naming = Naming { interval_s, layout, zone: Zone::Local, with_offset: args.zone_offset };
+        let collector = CollectorOptions {
+            directory,
+            naming,
+            ident,
+            compression,
+            default_sampling,
+            override_sampling,
+            report_gaps: args.report_gaps,
+            now_ms,
+        };
+        Ok(Plan { collector, input, daemon: args.daemon, pid_file, notes })
+    }
+}
+
+fn refused(text: impl Into<String>) -> PlanError {
+    PlanError::Refused(text.into())
+}
+
+/// nfcapd refuses 1 as well; we can do it.
+fn interval(text: Option<&str>) -> Result<u32, PlanError> {
+    match text.map(str::parse) {
+        None => Ok(DEFAULT_INTERVAL_S),
+        Some(Ok(interval_s @ 1..)) => Ok(interval_s),
+        Some(_) => Err(refused("time interval <= 2s not allowed")),
+    }
+}
+
+fn layout(text: Option<&str>) -> Result<SubDir, PlanError> {
+    let Some(text) = text else { return Ok(SubDir::Flat) };
+    let layout = text.parse().ok().and_then(SubDir::from_level);
+    layout.ok_or_else(|| refused(format!("No such subdir level {text}")))
+}
+
+fn ident(ident: Option<String>) -> Result<String, PlanError> {
+    let ident = ident.unwrap_or_else(|| DEFAULT_IDENT.to_owned());
+    if ident.contains(char::is_whitespace) {
+        return Err(refused(format!("spaces not allowed in ident string: {ident}")));
+    }
+    if ident.len() > MAX_IDENT_LEN {
+        return Err(refused(format!("ident string longer than {MAX_IDENT_LEN}: {ident}")));
+    }
+    Ok(ident)
+}
+
+/// nfdump's methods have no meaning in our format; whoever asks for one gets LZ4.
+fn compression(args: &Args) -> Result<Compression, PlanError> {
+    let given = [args.compress.is_some(), args.lz4, args.bz2];
+    if given.iter().filter(|&&given| given).count() > 1 {
+        return Err(refused("Use one compression: -z for LZO, -j for BZ2 or -y for LZ4 compression"));
+    }
+    let Some(method) = args.compress.as_deref() else { return Ok(Compression::Lz4) };
+    let (name, level) = method.split_once(':').map_or((method, None), |(name, level)| (name, Some(level)));
+    let level = level.map(str::parse::<i32>).transpose().ok();
+    match (name, level) {
+        ("lzo" | "bz2", Some(None)) | ("lz4", Some(_)) => Ok(Compression::Lz4),
+        ("zstd", Some(level)) if (1..=19).contains(&level.unwrap_or(1)) => {
+            Ok(Compression::Zstd(level.unwrap_or(1)))
+        }
+        _ => Err(refused(format!("Unknown compression: {method}"))),
+    }
+}
+
+fn sampling(text: Option<&str>) -> Result<(Option<u32>, Option<u32>), PlanError> {
+    let Some(text) = text else { return Ok((None, None)) };
+    let (digits, is_override) = text.strip_prefix('-').map_or((text, false), |digits| (digits, true));
+    match digits.parse() {
+        Ok(rate @ 1..=MAX_SAMPLING) if is_override => Ok((None, Some(rate))),
+        Ok(rate @ 1..=MAX_SAMPLING) => Ok((Some(rate), None)),
+        _ => Err(refused(format!("Invalid sampling rate: {text}"))),
+    }
+}
+
+fn receive_buffer(text: Option<&str>) -> Result<Option<usize>, PlanError> {
+    match text.map(str::parse::<u32>) {
+        None => Ok(None),
+        // The kernel takes a signed number and doubles it.
+        Some(Ok(octets @ 1..)) => Ok(Some(octets.min(1 << 30) as usize)),
+        Some(_) => Err(refused("Argument error for -B")),
+    }
+}
+
+fn check_combinations(args: &Args) -> Result<(), PlanError> {
+    if args.operands.len() > 1 {
+        return Err(refused(format!("unexpected operand `{}`; see rcapd -h", args.operands[1])));
+    }
+    if args.multicast.is_some() && args.bind.is_some() {
+        return Err(refused("ERROR, -b and -j are mutually exclusive!!"));
+    }
+    if args.expire && args.zone_offset {
+        return Err(refused("ERROR, -Z timezone extension breaks expire -e"));
+    }
+    if !args.sources.is_empty() && args.directory.is_some() {
+        return Err(refused(
+            "Can not mix IP specific and any IP sources\nFailed to add default data collector directory",
+        ));
+    }
+    Ok(())
+}
+
+fn check_supported(args: &Args) -> Result<(), PlanError> {
+    let unsupported = [
+        (!args.sources.is_empty(), "-n (one source per exporter)"),
+        (args.source_file.is_some(), "-N (sources from a file)"),
+        (args.dynamic_sources.is_some(), "-M (dynamic sources)"),
+        (args.ports.len() > 1, "more than one -p (several ports)"),
+        (args.multicast.is_some(), "-J (multicast)"),
+        (!args.repeat.is_empty(), "-R (repeating datagrams)"),
+        (args.execute.is_some(), "-x (running a command after each rotation)"),
+        (args.expire, "-e (expiry by the collector)"),
+        (args.user.is_some(), "-u (changing the user)"),
+        (args.group.is_some(), "-g (changing the group)"),
+        (args.device.is_some(), "-d (capturing from an interface)"),
+    ];
+    match unsupported.into_iter().find(|(given, _)| *given) {
+        Some((_, what)) => Err(PlanError::NotYet(what)),
+        None => Ok(()),
+    }
+}
+
+/// Options accepted without effect that somebody might rely on.
+fn notes(args: &Args) -> Result<Vec<String>, PlanError> {
+    let mut notes = Vec::new();
+    if let Some(config) = args.config.as_deref().filter(|config| *config != Path::new("none")) {
+        if !config.exists() {
+            return Err(refused(format!("path does not exist: {}", config.display())));
+        }
+        notes.push(format!("-C: nothing is read from {}", config.display()));
+    }
+    if args
+        .metric_interval
+        .as_deref()
+        .is_some_and(|text| text.parse::<u32>().map_or(true, |seconds| seconds < 10))
+    {
+        return Err(refused("metric interval < 10s not allowed"));
+    }
+    let without_effect = [
+        (args.metric_interval.is_some() || args.metric_socket.is_some(), "-i and -m"),
+        (args.print_records, "-E"),
+        (args.yaf.is_some(), "-Y"),
+        (args.spoof, "-A"),
+    ];
+    notes.extend(
+        without_effect
+            .into_iter()
+            .filter(|(given, _)| *given)
+            .map(|(_, option)| format!("{option}: accepted without effect")),
+    );
+    Ok(notes)
+}
+
+/// So that the reason comes in nfcapd's two lines.
+fn check_directory(directory: &Path) -> Result<(), PlanError> {
+    let reason = match directory.metadata() {
+        Err(_) => "path does not exist",
+        Ok(metadata) if !metadata.is_dir() => "not a directory",
+        Ok(_) => return Ok(()),
+    };
+    let path = directory.display();
+    Err(refused(format!("{reason}: {path}\nNo valid directory: {path}")))
+}

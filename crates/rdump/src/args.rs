@@ -1,0 +1,131 @@
+//! What was typed: the one declaration of options, help and completions.
+
+use clap::{ArgAction, Parser};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Query flow files: list, filter, count, aggregate and sort flows.
+///
+/// Options are nfdump's, with long names beside them. Every word that is no option belongs to the filter.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rdump",
+    disable_version_flag = true,
+    disable_help_flag = true,
+    args_override_self = true,
+    max_term_width = 100,
+    override_usage = "rdump [OPTIONS] [FILTER]...",
+    after_help = "\
+Examples:
+  rdump -r FILE -o long 'proto tcp and dst port 443'
+  rdump -R DIR -t 2026/11/24.10:00-2026/11/24.11:00 -s srcip/bytes -n 20
+  rdump -R DIR -A srcip,dstport -O bytes -o csv"
+)]
+pub(crate) struct Args {
+    /// Read one file; a directory is read whole
+    #[arg(short = 'r', long = "read", value_name = "PATH", help_heading = "Input")]
+    pub(crate) read: Option<OsString>,
+
+    /// Read a sequence of files: DIR, FIRST or FIRST:LAST; may be given several times
+    #[arg(short = 'R', long = "read-range", value_name = "RANGE", action = ArgAction::Append, help_heading = "Input")]
+    pub(crate) ranges: Vec<OsString>,
+
+    /// Read the same files from several directories: /DIR/A:B:C
+    #[arg(short = 'M', long = "sources", value_name = "DIRS", help_heading = "Input")]
+    pub(crate) sources: Option<OsString>,
+
+    /// Take flows that lie within a time window: START, START-END, +SECONDS, -SECONDS
+    ///
+    /// START and END are yyyy/MM/dd.hh:mm:ss in local time, cut off anywhere after the year. +N takes the first N
+    /// seconds of the selected files, -N the last. A flow must lie completely inside.
+    #[arg(short = 't', long = "time", value_name = "WINDOW", allow_hyphen_values = true, help_heading = "Selection")]
+    pub(crate) time: Option<String>,
+
+    /// Stop after COUNT matching records
+    #[arg(short = 'c', long = "count", value_name = "COUNT", allow_hyphen_values = true, help_heading = "Selection")]
+    pub(crate) count: Option<String>,
+
+    /// Read the filter from a file
+    #[arg(short = 'f', long = "filter-file", value_name = "FILE", help_heading = "Selection")]
+    pub(crate) filter_file: Option<PathBuf>,
+
+    /// Check the filter and exit
+    #[arg(short = 'Z', long = "check-filter", help_heading = "Selection")]
+    pub(crate) check_filter: bool,
+
+    /// Element statistic: ELEMENT[:p][/ORDER...]; may be given several times
+    #[arg(short = 's', long = "statistic", value_name = "STATISTIC", action = ArgAction::Append, help_heading = "Grouping")]
+    pub(crate) statistics: Vec<String>,
+
+    /// Print at most N lines of a statistic (10), or of sorted or aggregated flows (all); 0 means all
+    #[arg(short = 'n', long = "top", value_name = "N", allow_hyphen_values = true, help_heading = "Grouping")]
+    pub(crate) top: Option<String>,
+
+    /// Aggregate by addresses, ports and protocol
+    #[arg(short = 'a', long = "aggregate", help_heading = "Grouping")]
+    pub(crate) aggregate: bool,
+
+    /// Aggregate by the listed fields, for example srcip4/24,dstport
+    #[arg(short = 'A', long = "aggregate-by", value_name = "FIELDS", action = ArgAction::Append, help_heading = "Grouping")]
+    pub(crate) aggregate_by: Vec<String>,
+
+    /// Sort flows, for example bytes, tstart, duration:a
+    #[arg(short = 'O', long = "order", value_name = "ORDER", help_heading = "Grouping")]
+    pub(crate) order: Option<String>,
+
+    /// Sort flows by start (short for -O tstart)
+    #[arg(short = 'm', long = "sort-by-start", help_heading = "Grouping")]
+    pub(crate) by_start: bool,
+
+    /// Output format: line, long, extended, csv, json, fmt:TEXT and others
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", help_heading = "Output")]
+    pub(crate) output: Option<String>,
+
+    /// Print rows only: no header, no summary
+    #[arg(short = 'q', long = "quiet", help_heading = "Output")]
+    pub(crate) quiet: bool,
+
+    /// Print plain numbers: no scaling, protocols by number
+    #[arg(short = 'N', long = "plain-numbers", help_heading = "Output")]
+    pub(crate) plain_numbers: bool,
+
+    /// Print IPv6 addresses at full length
+    #[arg(short = '6', long = "long-ipv6", help_heading = "Output")]
+    pub(crate) long_ipv6: bool,
+
+    /// Put the octet 0x01 in front of every address column
+    #[arg(short = 'T', long = "tag-addresses", help_heading = "Output")]
+    pub(crate) tag_addresses: bool,
+
+    /// Print the stored totals of the files and exit
+    #[arg(short = 'I', long = "info", help_heading = "Output")]
+    pub(crate) info: bool,
+
+    /// Write the matching flows to a file
+    #[arg(short = 'w', long = "write", value_name = "FILE", help_heading = "Output")]
+    pub(crate) write: Option<PathBuf>,
+
+    /// Use N threads (all cores)
+    #[arg(short = 'W', long = "threads", value_name = "N", help_heading = "Running")]
+    pub(crate) threads: Option<usize>,
+
+    /// Exit with 1 when any file or block could not be read
+    #[arg(long = "strict", help_heading = "Running")]
+    pub(crate) strict: bool,
+
+    /// Geo database; `none` and every other value are accepted without effect
+    #[arg(short = 'G', long = "geo", value_name = "FILE", hide = true)]
+    pub(crate) geo: Option<String>,
+
+    /// Print the version and exit
+    #[arg(short = 'V', long = "version", help_heading = "Running")]
+    pub(crate) version: bool,
+
+    /// Print help: -h short, --help long
+    #[arg(short = 'h', long = "help", action = ArgAction::Help, help_heading = "Running")]
+    pub(crate) help: Option<bool>,
+
+    /// Filter, for example: proto tcp and dst port 443
+    #[arg(value_name = "FILTER")]
+    pub(crate) filter: Vec<String>,
+}

@@ -1,0 +1,355 @@
+//! What it means: the validated plan, free of clap.
+
+use crate::args::Args;
+use anyhow::{Error, anyhow};
+use flow_cli::TimeSpec;
+use flow_file::FileSelection;
+use flow_model::{Aggregate, Field, Order, Statistic, aggregate_by_name, statistic_by_name};
+use flow_output::{Format, OutputOptions, Zone};
+use flow_query::{KeyPart, StatSpec};
+use std::path::PathBuf;
+
+/// Everything a run needs to know.
+pub(crate) struct Plan {
+    pub(crate) selection: FileSelection,
+    pub(crate) window: Option<TimeSpec>,
+    pub(crate) filter: FilterSource,
+    pub(crate) limit: Option<u64>,
+    pub(crate) threads: usize,
+    pub(crate) format: Format,
+    pub(crate) options: OutputOptions,
+    pub(crate) mode: Mode,
+    pub(crate) strict: bool,
+    /// Lines for stderr which nfdump prints too.
+    pub(crate) notices: Vec<&'static str>,
+}
+
+/// Where the filter comes from.
+pub(crate) enum FilterSource {
+    /// The command line.
+    Text(String),
+    /// `-f`
+    File(PathBuf),
+}
+
+/// What to do with the matching flows.
+pub(crate) enum Mode {
+    CheckFilter,
+    Info,
+    List,
+    Sort { order: SortOrder, top: usize },
+    Aggregate { grouping: Grouping, order: Option<SortOrder>, top: usize },
+    Statistics { records: Vec<RecordStatistic>, elements: Vec<StatSpec>, grouping: Grouping },
+    Write { path: PathBuf, order: Option<SortOrder>, grouping: Option<Grouping> },
+}
+
+/// An order and its direction.
+#[derive(Clone, Copy)]
+pub(crate) struct SortOrder {
+    pub(crate) order: Order,
+    pub(crate) ascending: bool,
+}
+
+/// By what flows are grouped.
+#[derive(Clone)]
+pub(crate) struct Grouping {
+    pub(crate) key: Vec<KeyPart>,
+    /// Whether fields outside the key show the group's first record (`-a`), or nothing (`-A`).
+    pub(crate) keep_first: bool,
+}
+
+/// One table of `-s record`.
+pub(crate) struct RecordStatistic {
+    pub(crate) order: SortOrder,
+    pub(crate) top: usize,
+}
+
+/// Rows of a statistic when `-n` is not given.
+const DEFAULT_TOP: usize = 10;
+
+impl Plan {
+    /// Makes sense of the arguments.
+    ///
+    /// # Errors
+    /// nfdump's message for what cannot be understood, exit status 1.
+    pub(crate) fn new(args: Args) -> Result<Plan, Error> {
+        let mut notices = Vec::new();
+        let limit = args.count.as_deref().map(count_limit).transpose()?;
+        let top = args.top.as_deref().map(top_lines).transpose()?;
+        let window = args.time.as_deref().map(str::parse).transpose().map_err(|error| usage(format!("{error}")))?;
+        let order = match (&args.order, args.by_start) {
+            (Some(text), _) => Some(sort_order(text)?),
+            (None, true) => Some(SortOrder { order: Order::Start, ascending: true }),
+            (None, false) => None,
+        };
+        if args.by_start {
+            notices.push("Option -m deprecated. Use '-O tstart' instead");
+        }
+        let (grouping, columns) = grouping(&args)?;
+        let format = match (&args.output, columns) {
+            (Some(text), _) => Format::parse(text).map_err(|error| usage(error.to_string()))?,
+            (None, Some(columns)) if !columns.is_empty() => Format::aggregate(&columns),
+            (None, _) => Format::default(),
+        };
+        let (records, elements) = statistics(&args.statistics, top.unwrap_or(DEFAULT_TOP))?;
+        if !records.is_empty() && order.is_some() {
+            return Err(usage("-s record and -O (-m) are mutually exclusive options".to_owned()));
+        }
+        let grouped = args.aggregate || !args.aggregate_by.is_empty();
+        let mode = if args.check_filter {
+            Mode::CheckFilter
+        } else if args.info {
+            Mode::Info
+        } else if !args.statistics.is_empty() {
+            if args.aggregate {
+                notices.push("Command line switch -s overwrites -a");
+            }
+            if !args.aggregate_by.is_empty() && records.is_empty() {
+                notices.push("Warning: Aggregation ignored for element statistics");
+            }
+            Mode::Statistics { records, elements, grouping: grouping.unwrap_or_else(five_tuple) }
+        } else if let Some(path) = args.write {
+            Mode::Write { path, order, grouping: grouped.then(|| grouping.unwrap_or_else(five_tuple)) }
+        } else if grouped {
+            let grouping = grouping.unwrap_or_else(five_tuple);
+            Mode::Aggregate { grouping, order, top: top.unwrap_or(0) }
+        } else if let Some(order) = order {
+            Mode::Sort { order, top: top.unwrap_or(0) }
+        } else {
+            Mode::List
+        };
+        let quiet = args.quiet || matches!(mode, Mode::Write { .. });
+        Ok(Plan {
+            selection: FileSelection { single: args.read, ranges: args.ranges, sources: args.sources },
+            window,
+            filter: match args.filter_file {
+                Some(path) if args.filter.is_empty() => FilterSource::File(path),
+                _ => FilterSource::Text(args.filter.join(" ")),
+            },
+            limit,
+            threads: args.threads.unwrap_or(0),
+            options: OutputOptions {
+                long_ipv6: args.long_ipv6,
+                plain_numbers: args.plain_numbers,
+                quiet,
+                mark_addresses: args.tag_addresses,
+                zone: Zone::local(),
+            },
+            format,
+            mode,
+            strict: args.strict,
+            notices,
+        })
+    }
+}
+
+fn usage(message: String) -> Error {
+    anyhow!(message)
+}
+
+fn count_limit(text: &str) -> Result<u64, Error> {
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|&count| count > 0)
+        .ok_or_else(|| usage("Option -c needs a number > 0".to_owned()))
+}
+
+fn top_lines(text: &str) -> Result<usize, Error> {
+    text.trim().parse().map_err(|_| usage(format!("TopnN number {text} out of range")))
+}
+
+/// Splits `order[:a|:d]`.
+fn direction(text: &str) -> Option<(&str, Option<bool>)> {
+    match text.split_once(':') {
+        None => Some((text, None)),
+        Some((order, direction)) if direction.eq_ignore_ascii_case("a") => Some((order, Some(true))),
+        Some((order, direction)) if direction.eq_ignore_ascii_case("d") => Some((order, Some(false))),
+        Some(_) => None,
+    }
+}
+
+fn sort_order(text: &str) -> Result<SortOrder, Error> {
+    direction(text)
+        .and_then(|(name, ascending)| {
+            let order = Order::by_name(name)?;
+            Some(SortOrder { order, ascending: ascending.unwrap_or(order.ascends()) })
+        })
+        .ok_or_else(|| usage(format!("Unknown print order '{text}'")))
+}
+
+/// The `-s` arguments: tables over records, in their fixed order, and statistics over elements as typed.
+fn statistics(texts: &[String], top: usize) -> Result<(Vec<RecordStatistic>, Vec<StatSpec>), Error> {
+    let mut records = Vec::new();
+    let mut elements = Vec::new();
+    for text in texts {
+        let arg = StatisticArg::parse(text).ok_or_else(|| usage(format!("Unknown stat: '{text}'!")))?;
+        match arg.element {
+            None => records.extend(arg.orders.iter().map(|&order| RecordStatistic {
+                order: SortOrder { order, ascending: arg.ascending.unwrap_or(order.ascends()) },
+                top,
+            })),
+            Some(statistic) => elements.push(StatSpec {
+                statistic,
+                by_proto: arg.by_proto || statistic.by_proto,
+                orders: arg.orders,
+                ascending: arg.ascending,
+                top,
+            }),
+        }
+    }
+    if elements.len() > MAX_ELEMENT_STATISTICS {
+        return Err(usage(format!("Too many stat options! Maximum {MAX_ELEMENT_STATISTICS} allowed")));
+    }
+    records.sort_by_key(|record| record.order.order);
+    Ok((records, elements))
+}
+
+/// As many element statistics nfdump takes in one run.
+const MAX_ELEMENT_STATISTICS: usize = 8;
+
+/// `name[:p][/order[:a|:d]...]`
+struct StatisticArg {
+    /// `None` is `record`.
+    element: Option<&'static Statistic>,
+    by_proto: bool,
+    /// Ascending by their declaration, which is the order tables are printed in.
+    orders: Vec<Order>,
+    ascending: Option<bool>,
+}
+
+impl StatisticArg {
+    fn parse(text: &str) -> Option<StatisticArg> {
+        let mut parts = text.split('/');
+        // Whatever follows a colon behind the name asks for rows by protocol: nfdump does not look at it.
+        let (name, by_proto) = match parts.next()?.split_once(':') {
+            Some((name, _)) => (name, true),
+            None => (text.split('/').next()?, false),
+        };
+        let element =
+            if name.eq_ignore_ascii_case("record") { None } else { Some(statistic_by_name(name)?) };
+        let mut orders = Vec::new();
+        let mut ascending = None;
+        for part in parts {
+            let (name, said) = direction(part)?;
+            let order = Order::by_name(name)?;
+            if element.is_some() && order > Order::OutBpp {
+                return None;
+            }
+            if !orders.contains(&order) {
+                orders.push(order);
+            }
+            ascending = said.or(ascending);
+        }
+        if orders.is_empty() {
+            orders.push(Order::Flows);
+        }
+        orders.sort_unstable();
+        Some(StatisticArg { element, by_proto, orders, ascending })
+    }
+}
+
+/// `-a`
+fn five_tuple() -> Grouping {
+    let fields = [Field::SrcAddr, Field::DstAddr, Field::SrcPort, Field::DstPort, Field::Proto];
+    Grouping { key: fields.into_iter().map(KeyPart::field).collect(), keep_first: true }
+}
+
+type Columns = Vec<&'static Aggregate>;
+
+/// `-A`: the key, and the columns that the automatic format prints.
+fn grouping(args: &Args) -> Result<(Option<Grouping>, Option<Columns>), Error> {
+    let list = match args.aggregate_by.as_slice() {
+        [] => return Ok((None, None)),
+        [list] => list,
+        _ => return Err(usage("Multiple aggregation masks not allowed".to_owned())),
+    };
+    let mut key: Vec<KeyPart> = Vec::new();
+    let mut columns = Columns::new();
+    for name in list.split(',').filter(|name| !name.is_empty()) {
+        let (column, part) = key_part(name)?;
+        if columns.iter().any(|known| known.name == column.name) && key.contains(&part) {
+            return Err(usage(format!("Duplicate aggregation mask: {name}")));
+        }
+        columns.push(column);
+        key.push(part);
+    }
+    if key.is_empty() {
+        return Err(usage("No aggregation specified!".to_owned()));
+    }
+    Ok((Some(Grouping { key, keep_first: false }), Some(columns)))
+}
+
+fn key_part(text: &str) -> Result<(&'static Aggregate, KeyPart), Error> {
+    let unknown = || usage(format!("Unknown aggregation field '{text}'"));
+    let (name, bits) = match text.split_once('/') {
+        Some((name, bits)) => (name, Some(bits)),
+        None => (text, None),
+    };
+    let lower = name.to_ascii_lowercase();
+    if let Some((base, family)) = ["srcip", "dstip"].iter().find_map(|base| Some((*base, lower.strip_prefix(base)?)))
+        && matches!(family, "4" | "6")
+    {
+        let Some(bits) = bits else {
+            return Err(usage(format!("'{text}' needs number of subnet bits to aggregate")));
+        };
+        let most = if family == "4" { 32 } else { 128 };
+        let bits = bits
+            .parse()
+            .ok()
+            .filter(|bits| (1..=most).contains(bits))
+            .ok_or_else(|| usage(format!("Subnet mask length '{bits}' out of range for IPv{family}")))?;
+        let column = aggregate_by_name(base).ok_or_else(unknown)?;
+        let mut part = key_of(column).ok_or_else(unknown)?;
+        if family == "4" { part.v4_prefix = Some(bits) } else { part.v6_prefix = Some(bits) }
+        return Ok((column, part));
+    }
+    if bits.is_some() {
+        return Err(unknown());
+    }
+    let column = aggregate_by_name(name).ok_or_else(unknown)?;
+    let mut part = key_of(column).ok_or_else(unknown)?;
+    match column.name {
+        "srcnet" => part.mask = Some(Field::SrcMask),
+        "dstnet" => part.mask = Some(Field::DstMask),
+        _ => {}
+    }
+    Ok((column, part))
+}
+
+fn key_of(column: &Aggregate) -> Option<KeyPart> {
+    match column.source {
+        flow_model::Source::Field(field) => Some(KeyPart::field(field)),
+        flow_model::Source::Derived(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statistic_has_a_name_a_protocol_flag_and_orders() {
+        let arg = StatisticArg::parse("dstport:p/bytes:a/flows").unwrap();
+        assert_eq!(arg.element.unwrap().name, "dstport");
+        assert!(arg.by_proto);
+        assert_eq!(arg.orders, [Order::Flows, Order::Bytes]);
+        assert_eq!(arg.ascending, Some(true));
+        assert_eq!(StatisticArg::parse("SRCIP").unwrap().orders, [Order::Flows]);
+        assert!(StatisticArg::parse("record/tstart").unwrap().element.is_none());
+        for wrong in ["", "nothing", "srcip/", "srcip/tstart", "srcip/bytes:x", "srcip/bite"] {
+            assert!(StatisticArg::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn aggregation_fields_take_prefixes_by_family() {
+        let (column, part) = key_part("srcip4/24").ok().unwrap();
+        assert_eq!((column.tag, part.field, part.v4_prefix, part.v6_prefix), ("sa", Field::SrcAddr, Some(24), None));
+        let message = |text: &str| key_part(text).err().unwrap().to_string();
+        assert_eq!(message("srcip4"), "'srcip4' needs number of subnet bits to aggregate");
+        assert_eq!(message("dstip6/0"), "Subnet mask length '0' out of range for IPv6");
+        assert_eq!(message("nix"), "Unknown aggregation field 'nix'");
+        assert_eq!(message("srcip/24"), "Unknown aggregation field 'srcip/24'");
+    }
+}

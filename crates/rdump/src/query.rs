@@ -1,0 +1,373 @@
+//! Carries out a plan.
+
+use crate::filter;
+use crate::output::Output;
+use crate::plan::{Grouping, Mode, Plan, RecordStatistic, SortOrder};
+use anyhow::{Context, bail};
+use chrono::Local;
+use flow_cli::{ExitCode, Messages, WithExitCode};
+use flow_file::{Compression, FileError, FileSet, FileTail, FileWriter, FlowFile, WriteOptions, working_name};
+use flow_model::{CountRule, FieldSet, FlowBatch, LossLedger, Selection, Totals};
+use flow_output::{RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings, info};
+use flow_query::{Aggregate, Query, Ranking, Report, Sort, StatSpec, Statistics, TimeWindow};
+use nix::sys::resource::{UsageWho, getrusage};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Answers on standard output.
+///
+/// # Errors
+/// What keeps the whole question from being answered. Damaged files are told on stderr and decide the exit code.
+pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    plan.notices.iter().for_each(|notice| messages.raw(notice));
+    let filter = filter::compile(&plan.filter)?;
+    if matches!(plan.mode, Mode::CheckFilter) {
+        return Ok(ExitCode::Success);
+    }
+    let files = resolve(plan, messages)?;
+    if matches!(plan.mode, Mode::Info) {
+        return file_totals(&files, plan, messages);
+    }
+    let window = plan.window.map(|window| {
+        let span = window.needs_span().then(|| span_ms(&files)).flatten();
+        let (first_ms, last_ms) = window.resolve(&Local, span);
+        TimeWindow { first_ms, last_ms }
+    });
+    let asked = files.len();
+    let query = Query { files, window, limit: plan.limit, threads: plan.threads, ..Query::new(filter) };
+    let run = Run { plan, query, started };
+    let mut out = Output::new();
+    let report = match &plan.mode {
+        Mode::List => run.list(&mut out)?,
+        Mode::Sort { order, top } => run.sort(&mut out, *order, *top)?,
+        Mode::Aggregate { grouping, order, top } => run.aggregate(&mut out, grouping, *order, *top)?,
+        Mode::Statistics { records, elements, grouping } => run.statistics(&mut out, records, elements, grouping)?,
+        Mode::Write { path, order, grouping } => run.write(path, *order, grouping.as_ref())?,
+        Mode::CheckFilter | Mode::Info => return Ok(ExitCode::Success),
+    };
+    out.finish().context("writing to stdout")?;
+    Ok(verdict(&report.problems, report.files, asked, plan.strict, messages))
+}
+
+/// Finds the files, and says what is wrong with the selection before anything is printed.
+fn resolve(plan: &Plan, messages: &Messages) -> anyhow::Result<Vec<PathBuf>> {
+    let set = FileSet::resolve(&plan.selection).or_else(|error| {
+        let code = if error.is_argument_error() { ExitCode::Failure } else { ExitCode::Files };
+        Err(error).exit_with(code)
+    })?;
+    set.warnings.iter().for_each(|warning| messages.raw(warning));
+    Ok(set.files)
+}
+
+/// Reports damage; the exit code says whether anything could be read (D-12).
+fn verdict(problems: &[FileError], read: usize, asked: usize, strict: bool, messages: &Messages) -> ExitCode {
+    problems.iter().for_each(|problem| messages.problem(problem));
+    match problems {
+        [] => ExitCode::Success,
+        _ if read == 0 && asked > 0 => ExitCode::Files,
+        _ if strict => ExitCode::Failure,
+        _ => ExitCode::Success,
+    }
+}
+
+/// `-I`: what the files say of themselves, summed.
+fn file_totals(files: &[PathBuf], plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCode> {
+    let mut totals = Totals::default();
+    let mut ledger = LossLedger::default();
+    let mut ident = None;
+    let mut problems = Vec::new();
+    let mut read = 0;
+    for path in files {
+        match FlowFile::open(path) {
+            Ok(file) => {
+                read += 1;
+                totals.merge(file.totals());
+                ledger.merge(file.ledger());
+                ident.get_or_insert_with(|| file.ident().to_owned());
+                problems.extend(file.problems().iter().cloned());
+            }
+            Err(error) => problems.push(error),
+        }
+    }
+    let mut out = Output::new();
+    out.print(|out| info(ident.as_deref().unwrap_or("none"), &totals, out))?;
+    out.print(|out| losses(&ledger, out))?;
+    out.finish().context("writing to stdout")?;
+    Ok(verdict(&problems, read, files.len(), plan.strict, messages))
+}
+
+/// What was lost, below the keys that callers know, and only what there is (D-108).
+fn losses(ledger: &LossLedger, out: &mut Vec<u8>) {
+    for (key, count) in [
+        ("Missed by sequence", ledger.missed),
+        ("Kernel drops", ledger.kernel_drops),
+        ("Queue drops", ledger.queue_drops),
+        ("Sets without template", ledger.no_template),
+        ("Malformed", ledger.malformed),
+        ("Refused", ledger.refused),
+    ] {
+        if count > 0 {
+            out.extend_from_slice(format!("{key}: {count}\n").as_bytes());
+        }
+    }
+}
+
+/// First and last of all files, for a window relative to them. Files that cannot be opened are reported later.
+fn span_ms(files: &[PathBuf]) -> Option<(u64, u64)> {
+    let mut totals = Totals::default();
+    for path in files {
+        if let Ok(file) = FlowFile::open(path) {
+            totals.merge(file.totals());
+        }
+    }
+    (totals.first_ms <= totals.last_ms).then_some((totals.first_ms, totals.last_ms))
+}
+
+/// A query under way.
+struct Run<'a> {
+    plan: &'a Plan,
+    query: Query,
+    started: Instant,
+}
+
+impl Run<'_> {
+    fn printer(&self) -> RecordPrinter {
+        RecordPrinter::new(self.plan.format.clone(), self.plan.options.clone())
+    }
+
+    fn list(&self, out: &mut Output) -> anyhow::Result<Report> {
+        let printer = self.printer();
+        out.print(|out| printer.header(out))?;
+        let format = |batch: &FlowBatch, selection: &Selection, first_number: u64| {
+            let mut text = Vec::new();
+            printer.rows(batch, selection, first_number, &mut text);
+            text
+        };
+        let report = flow_query::list(&self.query, printer.fields(), &mut |text| out.emit(&text), &format)?;
+        out.finish().context("writing to stdout")?;
+        self.end(out, &printer, &report)?;
+        Ok(report)
+    }
+
+    fn sort(&self, out: &mut Output, order: SortOrder, top: usize) -> anyhow::Result<Report> {
+        let printer = self.printer().unnumbered();
+        let (batches, report) = flow_query::run(&self.query, &sort(order, top, printer.fields()))?;
+        self.table(out, &printer, &batches, &report)?;
+        Ok(report)
+    }
+
+    fn aggregate(
+        &self,
+        out: &mut Output,
+        grouping: &Grouping,
+        order: Option<SortOrder>,
+        top: usize,
+    ) -> anyhow::Result<Report> {
+        let printer = self.printer().unnumbered();
+        let sink = aggregate(grouping, vec![ranking(order, top)], printer.fields());
+        let (answers, report) = flow_query::run(&self.query, &sink)?;
+        self.table(out, &printer, &answers.concat(), &report)?;
+        Ok(report)
+    }
+
+    /// Header, rows and what ends a list of records.
+    fn table(
+        &self,
+        out: &mut Output,
+        printer: &RecordPrinter,
+        batches: &[FlowBatch],
+        report: &Report,
+    ) -> anyhow::Result<()> {
+        out.print(|out| printer.header(out))?;
+        rows(out, printer, batches, 0)?;
+        self.end(out, printer, report)
+    }
+
+    fn end(&self, out: &mut Output, printer: &RecordPrinter, report: &Report) -> anyhow::Result<()> {
+        out.print(|out| {
+            if report.passed == 0 {
+                printer.no_match(out);
+            }
+            printer.footer(out);
+            self.summary(report).write(printer.format(), printer.options(), out);
+        })?;
+        Ok(())
+    }
+
+    /// Tables over records first, then those over elements, whatever was typed first.
+    fn statistics(
+        &self,
+        out: &mut Output,
+        records: &[RecordStatistic],
+        elements: &[StatSpec],
+        grouping: &Grouping,
+    ) -> anyhow::Result<Report> {
+        let printer = self.printer().unnumbered();
+        let rankings = records.iter().map(|record| ranking(Some(record.order), record.top)).collect();
+        let by_record = (!records.is_empty()).then(|| aggregate(grouping, rankings, printer.fields()));
+        let by_element = (!elements.is_empty()).then(|| Statistics { specs: elements.to_vec() });
+        let ((groups, tables), report) = flow_query::run(&self.query, &(by_record, by_element))?;
+
+        let one_document = self.plan.format.is_one_document();
+        if report.passed == 0 {
+            out.print(|out| printer.no_match(out))?;
+        }
+        if report.passed > 0 || one_document {
+            let mut number = 0;
+            for (index, (record, batches)) in records.iter().zip(groups.iter().flatten()).enumerate() {
+                out.print(|out| {
+                    printer.heading(record.order.order, record.top, out);
+                    if index == 0 || !one_document {
+                        printer.header(out);
+                    }
+                })?;
+                number = rows(out, &printer, batches, if one_document { number } else { 0 })?;
+                if index + 1 == records.len() || !one_document {
+                    out.print(|out| printer.footer(out))?;
+                }
+            }
+        }
+        let printer = StatisticPrinter::new(&self.plan.format, &self.plan.options);
+        for (spec, tables) in elements.iter().zip(tables.iter().flatten()) {
+            for table in tables {
+                let about = StatisticTable {
+                    statistic: spec.statistic,
+                    by_proto: spec.by_proto,
+                    order: table.order,
+                    top: spec.top,
+                    totals: report.totals,
+                };
+                out.print(|out| {
+                    printer.header(&about, out);
+                    printer.rows(&about, &table.rows, out);
+                    printer.footer(out);
+                })?;
+            }
+        }
+        out.print(|out| self.summary(&report).write(&self.plan.format, &self.plan.options, out))?;
+        Ok(report)
+    }
+
+    /// `-w`: the flows go into a new file under a name that queries leave out, which takes its place when it is whole.
+    fn write(&self, path: &Path, order: Option<SortOrder>, grouping: Option<&Grouping>) -> anyhow::Result<Report> {
+        let failed = || format!("writing `{}`", path.display());
+        if path.exists() && !path.is_file() {
+            bail!("writing `{}`: not a regular file", path.display());
+        }
+        let scratch = path.with_file_name(working_name(std::process::id()));
+        let (options, tail) = self.written();
+        let mut writer = FileWriter::create(&scratch, options).with_context(failed)?;
+        let result = self.write_flows(&mut writer, order, grouping).and_then(|report| {
+            writer.finish(tail).with_context(failed)?;
+            std::fs::rename(&scratch, path).with_context(failed)?;
+            Ok(report)
+        });
+        if result.is_err() {
+            // The error is what matters; a scratch file that stays behind is ignored by every reader.
+            let _ = std::fs::remove_file(&scratch);
+        }
+        result
+    }
+
+    fn write_flows(
+        &self,
+        writer: &mut FileWriter,
+        order: Option<SortOrder>,
+        grouping: Option<&Grouping>,
+    ) -> anyhow::Result<Report> {
+        let (batches, report) = match (grouping, order) {
+            (None, None) => return Ok(flow_query::write(&self.query, writer)?),
+            (None, Some(order)) => flow_query::run(&self.query, &sort(order, 0, FieldSet::ALL))?,
+            (Some(grouping), order) => {
+                let sink = aggregate(grouping, vec![ranking(order, 0)], FieldSet::ALL);
+                let (answers, report) = flow_query::run(&self.query, &sink)?;
+                (answers.concat(), report)
+            }
+        };
+        for batch in batches.iter().filter(|batch| !batch.is_empty()) {
+            writer.write(batch)?;
+        }
+        Ok(report)
+    }
+
+    /// Ident of the first file, exporters, samplers and losses of all.
+    fn written(&self) -> (WriteOptions, FileTail) {
+        let mut options = WriteOptions {
+            ident: "none".to_owned(),
+            compression: Compression::Lz4,
+            rule: CountRule::Written,
+            created_ms: 0,
+        };
+        let mut tail = FileTail::default();
+        for (index, file) in self.query.files.iter().filter_map(|path| FlowFile::open(path).ok()).enumerate() {
+            if index == 0 {
+                file.ident().clone_into(&mut options.ident);
+                options.created_ms = file.created_ms();
+            }
+            for exporter in file.exporters() {
+                match tail.exporters.iter_mut().find(|known| known.sysid == exporter.sysid) {
+                    Some(known) if known.addr == exporter.addr && known.domain == exporter.domain => {
+                        known.ledger.merge(&exporter.ledger);
+                    }
+                    Some(_) => {}
+                    None => tail.exporters.push(exporter.clone()),
+                }
+            }
+            for sampler in file.samplers() {
+                if !tail.samplers.contains(sampler) {
+                    tail.samplers.push(*sampler);
+                }
+            }
+            tail.ledger.merge(file.ledger());
+            tail.sequence_failures += file.totals().sequence_failures;
+        }
+        (options, tail)
+    }
+
+    fn summary(&self, report: &Report) -> Summary {
+        let wall = self.started.elapsed().as_secs_f64();
+        let (user, system) = cpu_seconds();
+        Summary {
+            totals: report.totals,
+            window_ms: report.span_ms,
+            processed: report.processed,
+            passed: report.passed,
+            blocks_skipped: report.blocks_skipped,
+            bytes_read: report.bytes_read,
+            timings: Timings { system, user, wall, runtime: wall },
+        }
+    }
+}
+
+/// Prints batches as one list; returns how many rows were printed, `printed` before them included.
+fn rows(out: &mut Output, printer: &RecordPrinter, batches: &[FlowBatch], printed: u64) -> anyhow::Result<u64> {
+    let mut number = printed;
+    for batch in batches {
+        out.print(|out| printer.rows(batch, &Selection::all(batch.len()), number, out))?;
+        number += batch.len() as u64;
+    }
+    Ok(number)
+}
+
+fn sort(order: SortOrder, top: usize, columns: FieldSet) -> Sort {
+    Sort { order: order.order, ascending: order.ascending, top, columns }
+}
+
+fn aggregate(grouping: &Grouping, rankings: Vec<Ranking>, columns: FieldSet) -> Aggregate {
+    Aggregate { key: grouping.key.clone(), keep_first: grouping.keep_first, rankings, columns }
+}
+
+fn ranking(order: Option<SortOrder>, top: usize) -> Ranking {
+    match order {
+        Some(SortOrder { order, ascending }) => Ranking { order: Some(order), ascending, top },
+        None => Ranking::by_appearance(top),
+    }
+}
+
+/// User and system time of this process so far.
+fn cpu_seconds() -> (f64, f64) {
+    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    getrusage(UsageWho::RUSAGE_SELF)
+        .map_or((0.0, 0.0), |usage| (seconds(usage.user_time()), seconds(usage.system_time())))
+}

@@ -1,0 +1,71 @@
+//! What was typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser};
+
+/// Keep a directory of flow files under an age and a size
+///
+/// Deletes the oldest finished files (`nfcapd.YYYYmmddHHMM`) of a directory and of its sub-directories whose
+/// names start with a digit, until limits of size and age are met. The limits are kept in the directory, in
+/// `.nfstat`, which nfexpire reads and writes too. Files that are being written, and files with other names,
+/// are never touched.
+///
+/// One of -e, -l, -r and -u must be given. Exit status: 0, or 250 if anything went wrong.
+#[derive(Debug, Parser)]
+#[command(name = "rexpire", disable_version_flag = true)]
+pub(crate) struct Args {
+    /// Expire: delete files of DIR by its stored limits, replaced by those given with -s, -t and -w
+    #[arg(short = 'e', long = "expire", value_name = "DIR")]
+    pub(crate) expire: Vec<PathBuf>,
+
+    /// List what DIR holds, and its limits
+    #[arg(short = 'l', long = "list", value_name = "DIR")]
+    pub(crate) list: Vec<PathBuf>,
+
+    /// Rescan DIR and store what it holds; deletes nothing, whatever limits are given
+    #[arg(short = 'r', long = "rescan", value_name = "DIR")]
+    pub(crate) rescan: Vec<PathBuf>,
+
+    /// Update the stored limits of DIR by those given with -s, -t and -w
+    #[arg(short = 'u', long = "update", value_name = "DIR")]
+    pub(crate) update: Vec<PathBuf>,
+
+    /// Size limit: a number, perhaps with a fraction, and b, k, m, g or t (steps of 1024); 0 = none
+    ///
+    /// Counted is what files occupy on disk. A number without a letter counts bytes.
+    #[arg(short = 's', long = "size", value_name = "SIZE")]
+    pub(crate) size: Option<String>,
+
+    /// Age limit: a sum of Nw weeks, Nd days, NH hours and NM minutes, as in 1w2d12H; 0 = none
+    ///
+    /// Upper and lower case differ. A number without a letter counts hours. The age of a file is that of the
+    /// time in its name, which is local time.
+    #[arg(short = 't', long = "age", value_name = "AGE")]
+    pub(crate) age: Option<String>,
+
+    /// Low-water mark: a limit that is reached is lowered to this percentage of it [default: 95]
+    #[arg(short = 'w', long = "watermark", value_name = "PERCENT")]
+    pub(crate) watermark: Option<String>,
+
+    /// Stop deleting after so many seconds, at most 3600
+    #[arg(short = 'T', long = "max-runtime", value_name = "SECONDS")]
+    pub(crate) runtime: Option<String>,
+
+    /// Print one line for programs, Stat|SIZE|FIRST|LAST, instead of the table
+    #[arg(short = 'Y', long = "machine-readable", action = ArgAction::SetTrue)]
+    pub(crate) machine_readable: bool,
+
+    /// Show what -e would delete, and change nothing
+    #[arg(short = 'n', long = "dry-run", action = ArgAction::SetTrue)]
+    pub(crate) dry_run: bool,
+
+    /// Print the version
+    #[arg(short = 'V', long = "version", action = ArgAction::SetTrue)]
+    pub(crate) version: bool,
+
+    /// Words without an option are ignored, as nfexpire does.
+    #[arg(hide = true)]
+    pub(crate) _operands: Vec<OsString>,
+}

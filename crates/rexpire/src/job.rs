@@ -1,0 +1,163 @@
+//! What was meant.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use flow_cli::{Age, ByteSize};
+use flow_retain::LimitChange;
+
+use crate::args::Args;
+
+/// The longest `-T`.
+const MAX_RUNTIME_S: u64 = 3600;
+
+/// One run.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Job {
+    pub(crate) action: Action,
+    pub(crate) directory: PathBuf,
+    pub(crate) limits: LimitChange,
+    pub(crate) runtime: Option<Duration>,
+    pub(crate) machine_readable: bool,
+    pub(crate) dry_run: bool,
+}
+
+/// What to do with the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// `-e`
+    Expire,
+    /// `-l`
+    List,
+    /// `-r`
+    Rescan,
+    /// `-u`
+    Update,
+}
+
+impl Action {
+    /// Whether `-s`, `-t` and `-w` are heeded. Rescanning ignores them: Pandora FMS sends them, and nothing
+    /// must be deleted that nfexpire would have kept.
+    pub(crate) fn changes_limits(self) -> bool {
+        matches!(self, Action::Expire | Action::Update)
+    }
+}
+
+impl TryFrom<Args> for Job {
+    type Error = anyhow::Error;
+
+    fn try_from(args: Args) -> anyhow::Result<Self> {
+        let modes = [
+            (Action::Expire, args.expire),
+            (Action::List, args.list),
+            (Action::Rescan, args.rescan),
+            (Action::Update, args.update),
+        ];
+        let mut given = modes.into_iter().flat_map(|(action, directories)| {
+            directories.into_iter().map(move |directory| (action, directory))
+        });
+        let Some((action, directory)) = given.next() else {
+            bail!("nothing to do: specify -e, -l, -r or -u with a directory");
+        };
+        ensure!(given.next().is_none(), "Only one option allowed out of -l -e -r -u");
+        ensure!(
+            !args.dry_run || action == Action::Expire,
+            "-n shows what -e would do, and goes with it only"
+        );
+        let size = args.size.map(|text| text.parse::<ByteSize>()).transpose().context("-s")?;
+        let age = args.age.map(|text| text.parse::<Age>()).transpose().context("-t")?;
+        let runtime_s = args.runtime.as_deref().map(leading_number);
+        ensure!(
+            runtime_s.flatten().is_none_or(|seconds| seconds <= MAX_RUNTIME_S),
+            "-T: Runtime > 3600 (1h)"
+        );
+        Ok(Job {
+            action,
+            directory,
+            limits: LimitChange {
+                max_bytes: size.map(ByteSize::bytes),
+                max_age_s: age.map(Age::seconds),
+                low_water_percent: args.watermark.as_deref().map(watermark).transpose().context("-w")?,
+            },
+            runtime: runtime_s.flatten().filter(|seconds| *seconds > 0).map(Duration::from_secs),
+            machine_readable: args.machine_readable,
+            dry_run: args.dry_run,
+        })
+    }
+}
+
+/// nfexpire reads as C's atoi does: a text is 0, and 0 means 100.
+fn watermark(text: &str) -> anyhow::Result<u8> {
+    let percent = if text.starts_with('-') { None } else { leading_number(text) };
+    match percent {
+        Some(percent @ 0..=100) => Ok(percent as u8),
+        _ => bail!("Water mark > 100%"),
+    }
+}
+
+/// The number at the front of a text, 0 if there is none; nothing if it is too large.
+fn leading_number(text: &str) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    if digits == 0 { Some(0) } else { text[..digits].parse().ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+
+    fn job(line: &str) -> anyhow::Result<Job> {
+        let argv = std::iter::once("rexpire").chain(line.split(' ').filter(|word| !word.is_empty()));
+        Job::try_from(flow_cli::parse::<Args>(argv.map(OsString::from), &[])?)
+    }
+
+    fn error(line: &str) -> String {
+        format!("{:#}", job(line).unwrap_err())
+    }
+
+    #[test]
+    fn reads_what_callers_send() {
+        let pandora = job("-u /data -t 5d -w 100").unwrap();
+        assert_eq!((pandora.action, pandora.directory), (Action::Update, PathBuf::from("/data")));
+        assert_eq!(
+            pandora.limits,
+            LimitChange { max_bytes: None, max_age_s: Some(432_000), low_water_percent: Some(100) }
+        );
+        let cron = job("-e /data -t 30d -s 50g").unwrap();
+        assert_eq!(cron.limits.max_bytes, Some(50 << 30));
+        assert_eq!(cron.limits.low_water_percent, None);
+        let glued = job("-Yr/data stray -t5").unwrap();
+        assert!(glued.machine_readable && glued.action == Action::Rescan);
+        assert!(!glued.action.changes_limits());
+    }
+
+    #[test]
+    fn exactly_one_action_is_allowed() {
+        assert_eq!(error("-t 5d"), "nothing to do: specify -e, -l, -r or -u with a directory");
+        assert_eq!(error("-e a -r b"), "Only one option allowed out of -l -e -r -u");
+        assert_eq!(error("-e a -e b"), "Only one option allowed out of -l -e -r -u");
+        assert_eq!(error("-l a -n"), "-n shows what -e would do, and goes with it only");
+    }
+
+    #[test]
+    fn wrong_limits_are_refused() {
+        assert_eq!(error("-e a -s 5x"), "-s: Garbage character(s) 'x' in '5x'");
+        assert_eq!(error("-e a -t -5"), "-t: Missing number before '-5'");
+        assert_eq!(error("-e a -t 5h"), "-t: Unknown time unit '5h'");
+        assert_eq!(error("-e a -w 101"), "-w: Water mark > 100%");
+        assert_eq!(error("-e a -w -5"), "-w: Water mark > 100%");
+        assert_eq!(error("-e a -T 3601"), "-T: Runtime > 3600 (1h)");
+    }
+
+    #[test]
+    fn numbers_end_where_text_begins() {
+        let percent = |text: &str| job(&format!("-e a -w {text}")).unwrap().limits.low_water_percent;
+        assert_eq!(percent("50x"), Some(50));
+        assert_eq!(percent("abc"), Some(0));
+        assert_eq!(percent("5.5"), Some(5));
+        assert_eq!(job("-e a -T 60").unwrap().runtime, Some(Duration::from_mins(1)));
+        assert_eq!(job("-e a -T 0").unwrap().runtime, None);
+    }
+}

@@ -1,0 +1,23 @@
+//! What the project does with itself: `cargo xtask demo`, `bench`, checks, and the tools which its tests share.
+//!
+//! * [`programs`]: building and finding `rcapd`, `rdump` and `rexpire`.
+//! * [`process`]: running them, as daemons on loopback or measured.
+//! * [`demo`] and [`bench`](mod@bench): the two long commands.
+//! * [`answers`]: comparing what rdump and nfdump print.
+//! * [`arrows`], [`words`]: checks of the source tree.
+//! * [`capture`]: making and replaying captures.
+//! * [`conditions`]: tests that need more than the source tree.
+//!
+//! Everything here runs on loopback and in directories of its own, and ends only what it started.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks")]
+
+pub mod answers;
+pub mod arrows;
+pub mod bench;
+pub mod capture;
+pub mod conditions;
+pub mod demo;
+pub mod process;
+pub mod programs;
+pub mod words;
