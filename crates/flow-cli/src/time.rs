@@ -134,9 +134,10 @@ enum Fold {
 
 fn unix_ms<Z: TimeZone>(local: NaiveDateTime, zone: &Z, fold: Fold) -> u64 {
     let seconds = match (zone.from_local_datetime(&local), fold) {
-        (LocalResult::Single(time), _)
-        | (LocalResult::Ambiguous(time, _), Fold::Earlier)
-        | (LocalResult::Ambiguous(_, time), Fold::Later) => time.timestamp(),
+        (LocalResult::Single(time), _) => time.timestamp(),
+        // chrono does not always have them in order.
+        (LocalResult::Ambiguous(one, other), Fold::Earlier) => one.timestamp().min(other.timestamp()),
+        (LocalResult::Ambiguous(one, other), Fold::Later) => one.timestamp().max(other.timestamp()),
         (LocalResult::None, _) => {
             let before = zone.offset_from_utc_datetime(&(local - TimeDelta::days(1)));
             local.and_utc().timestamp() - i64::from(before.fix().local_minus_utc())
@@ -225,6 +226,44 @@ mod tests {
         assert_eq!(spec.resolve(&east, None), (TEN_PM_MS - 3_600_000, TEN_PM_MS));
         let start: TimeSpec = "1970".parse().unwrap();
         assert_eq!(start.resolve(&east, None), (0, u64::MAX));
+    }
+
+    /// A zone in which every time occurs twice, an hour apart.
+    #[derive(Clone, Copy, Debug)]
+    struct Twice;
+
+    impl TimeZone for Twice {
+        type Offset = FixedOffset;
+
+        fn from_offset(_: &FixedOffset) -> Self {
+            Twice
+        }
+
+        fn offset_from_local_date(&self, _: &NaiveDate) -> LocalResult<FixedOffset> {
+            self.offset_from_local_datetime(&NaiveDateTime::default())
+        }
+
+        fn offset_from_local_datetime(&self, _: &NaiveDateTime) -> LocalResult<FixedOffset> {
+            LocalResult::Ambiguous(self.offset_from_utc_datetime(&NaiveDateTime::default()), summer())
+        }
+
+        fn offset_from_utc_date(&self, _: &NaiveDate) -> FixedOffset {
+            self.offset_from_utc_datetime(&NaiveDateTime::default())
+        }
+
+        fn offset_from_utc_datetime(&self, _: &NaiveDateTime) -> FixedOffset {
+            FixedOffset::east_opt(3600).unwrap()
+        }
+    }
+
+    fn summer() -> FixedOffset {
+        FixedOffset::east_opt(7200).unwrap()
+    }
+
+    #[test]
+    fn a_repeated_time_makes_the_window_longer() {
+        let spec: TimeSpec = "2023/11/14.22-2023/11/14.22".parse().unwrap();
+        assert_eq!(spec.resolve(&Twice, None), (TEN_PM_MS - 7_200_000, TEN_PM_MS - 3_600_000));
     }
 
     #[test]

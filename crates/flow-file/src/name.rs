@@ -97,7 +97,9 @@ impl SlotName {
             return as_utc_s - i64::from(offset_s);
         }
         match zone.from_local_datetime(&self.local) {
-            LocalResult::Single(time) | LocalResult::Ambiguous(_, time) => time.timestamp(),
+            LocalResult::Single(time) => time.timestamp(),
+            // chrono does not always have them in order.
+            LocalResult::Ambiguous(one, other) => one.timestamp().max(other.timestamp()),
             LocalResult::None => {
                 let before = zone.offset_from_utc_datetime(&(self.local - TimeDelta::days(1)));
                 as_utc_s - i64::from(before.fix().local_minus_utc())

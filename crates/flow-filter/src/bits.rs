@@ -102,6 +102,20 @@ pub(crate) fn pack<T: Copy>(items: &[T], test: impl Fn(T) -> bool) -> Vec<u64> {
     words
 }
 
+/// Decides pairs of items of two slices of the same length, in the same way.
+#[inline]
+pub(crate) fn pack_pairs<T: Copy>(first: &[T], second: &[T], test: impl Fn(T, T) -> bool) -> Vec<u64> {
+    let mut words = Vec::with_capacity(first.len().div_ceil(64));
+    for (first, second) in first.chunks(64).zip(second.chunks(64)) {
+        let mut flags = [0_u8; 64];
+        for (flag, (&first, &second)) in flags.iter_mut().zip(first.iter().zip(second)) {
+            *flag = u8::from(test(first, second));
+        }
+        words.push(pack_flags(&flags));
+    }
+    words
+}
+
 /// Sixty-four octets that are 0 or 1 as the bits of a word.
 #[inline]
 fn pack_flags(flags: &[u8; 64]) -> u64 {

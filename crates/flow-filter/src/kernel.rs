@@ -3,6 +3,7 @@
 
 use crate::ast::{Number, Octets, Test};
 use crate::bits::{Outcome, Rows, as_run, by_value, pack, set_range};
+use crate::derived::{by_derived, within};
 use crate::eval::EvalContext;
 use crate::ranges::{AddrSet, NumSet, Ordinal};
 use flow_model::{Column, Dictionary, Field, FlowBatch, MAX_BATCH_ROWS, Selection, ValueRef, Values};
@@ -34,15 +35,12 @@ pub(crate) fn run(
             match rows {
                 Rows::All(len) => {
                     let positions: Vec<u64> = (0..len).map(position).collect();
-                    pack(&positions, in_set(set))
+                    pack(&positions, |position| within(position, set))
                 }
-                Rows::List(rows) => pack(rows, |row| set.contains(position(row as usize))),
+                Rows::List(rows) => pack(rows, |row| within(position(row as usize), set)),
             }
         }
-        Test::Number(derived, set) => {
-            let numbers = derived_numbers(*derived, batch, selection);
-            pack(&numbers, in_set(set))
-        }
+        Test::Number(derived, set) => by_derived(*derived, set, batch, selection),
         Test::Address(field, set) => match batch.column(*field) {
             Column::Plain(Values::Ip(values)) => by_address(rows, values, set),
             _ => return Outcome::None,
@@ -87,6 +85,11 @@ pub(crate) enum Coded<'b> {
 
 /// One bit for each code there can be, so that no code needs a bounds check; 8 KiB stay in the first-level cache.
 const MASK_WORDS: usize = MAX_BATCH_ROWS / 64;
+
+#[inline]
+fn bit(mask: &[u64; MASK_WORDS], code: u16) -> bool {
+    mask[usize::from(code >> 6)] >> (code & 63) & 1 == 1
+}
 
 impl Coded<'_> {
     pub(crate) fn rows(&self, rows: Rows<'_>) -> Outcome {
@@ -282,6 +285,13 @@ fn by_number(rows: Rows<'_>, values: &Values, set: &NumSet) -> Vec<u64> {
             }
             by_value(rows, values, |value| table[usize::from(value)])
         }
+        Values::U16(values) if set.as_slice().len() > FEW_RANGES => {
+            let mut mask = Box::new([0; MASK_WORDS]);
+            for &(low, high) in set.as_slice().iter().filter(|(low, _)| u16::try_from(*low).is_ok()) {
+                set_range(&mut *mask, low as usize, high.min(u16::MAX.into()) as usize + 1);
+            }
+            by_value(rows, values, |value| bit(&mask, value))
+        }
         Values::U16(values) => lanes(rows, values, set),
         Values::U32(values) => lanes(rows, values, set),
         Values::U64(values) => lanes(rows, values, set),
@@ -319,44 +329,6 @@ fn by_address(rows: Rows<'_>, values: &[IpAddr], set: &AddrSet) -> Vec<u64> {
             })
         }
         _ => by_value(rows, values, |addr| set.contains(addr)),
-    }
-}
-
-/// The selected rows' values of what is computed from several fields.
-fn derived_numbers(derived: Number, batch: &FlowBatch, selection: &Selection) -> Vec<u64> {
-    let column = |field| {
-        let mut numbers = Vec::with_capacity(selection.count());
-        batch.column(field).gather(selection, &mut numbers);
-        numbers
-    };
-    let durations = || {
-        let mut durations = column(Field::LastMs);
-        let firsts = column(Field::FirstMs);
-        durations.iter_mut().zip(firsts).for_each(|(last, first)| *last = last.saturating_sub(first));
-        durations
-    };
-    let combine = |one: Vec<u64>, other: Vec<u64>, rate: fn(u64, u64) -> u64| {
-        one.into_iter().zip(other).map(|(one, other)| rate(one, other)).collect()
-    };
-    match derived {
-        Number::DurationMs => durations(),
-        Number::Pps => combine(column(Field::InPackets), durations(), flow_model::pps),
-        Number::Bps => combine(column(Field::InBytes), durations(), flow_model::bps),
-        Number::Bpp => combine(column(Field::InBytes), column(Field::InPackets), flow_model::bpp),
-        Number::Field(field) | Number::Bits { field, .. } => column(field),
-        Number::Count => Vec::new(),
-    }
-}
-
-fn in_set(set: &NumSet) -> impl Fn(u64) -> bool + '_ {
-    // A comparator is one range; written so that this case has no branch.
-    let (low, span) = match set.as_slice() {
-        [(low, high)] => (*low, Some(high - low)),
-        _ => (0, None),
-    };
-    move |value| match span {
-        Some(span) => value.wrapping_sub(low) <= span,
-        None => set.contains(value),
     }
 }
 

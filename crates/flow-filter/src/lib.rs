@@ -25,8 +25,18 @@
 //! # Ok::<(), flow_filter::FilterError>(())
 //! ```
 //!
-//! The language is nfdump 1.7.1's, with what later releases accept beyond it and without its known defects. The
-//! words come from the catalogue of `flow-model`: a field's row says how it is filtered.
+//! The language is nfdump 1.7.1's: what that accepts and refuses, with its messages and exit codes, and its
+//! meaning of a missing field (0) and of `not flags X` (none of X). The words come from the catalogue of
+//! `flow-model`: a field's row says how it is filtered. Beyond nfdump 1.7.1 it takes
+//!
+//! * what later releases added: networks after commas, comparators after `icmp-type` and `icmp-code`, `icmp type`,
+//!   the flags C and E, `exporter ip`, `exporter id`, `nat ip`, `nat port`, `bgp next ip`, a quoted ident, and
+//!   `first seen`, `last seen`, `received` with a time;
+//! * `ip`, `host`, `net`, `port`, `proto`, `as` and `if` with `not` before the value;
+//! * AS numbers without a geo location database, carriage returns, and texts without any word, which match all.
+//!
+//! Not available are `payload regex` and `payload ja3`, which are refused, and labels (`%name`), which are read and
+//! have no effect.
 //!
 //! This crate does no I/O: host names, include files and the local time zone are functions in [`ParseOptions`].
 #![forbid(unsafe_code)]
@@ -34,6 +44,7 @@
 mod address;
 pub mod ast;
 mod bits;
+mod derived;
 mod error;
 mod eval;
 mod filter;
@@ -47,6 +58,7 @@ mod prune;
 mod ranges;
 mod simplify;
 mod time;
+mod value;
 mod vocabulary;
 
 pub use error::{FilterError, FilterErrorKind};

@@ -28,9 +28,7 @@ fn is_read(dialect: Dialect, specifier: Specifier) -> bool {
     match specifier.standard() {
         // Huawei sends something else under this number.
         Some(id::RESPONDER_OCTETS) if dialect == Dialect::V9 && specifier.len == 2 => false,
-        Some(
-            id::SAMPLING_INTERVAL | id::INIT_MILLIS | id::DURATION_MILLIS | id::DURATION_MICROS,
-        ) => true,
+        Some(id::SAMPLING_INTERVAL | id::INIT_MILLIS | id::DURATION_MILLIS | id::DURATION_MICROS) => true,
         Some(id) if is_list(dialect, id) => true,
         _ => field_of(dialect, specifier).is_some(),
     }
@@ -144,8 +142,11 @@ impl Collected {
         self.stamps.event = self.find(Field::EventTimeMs);
         let steps = self.steps();
         let transport = self.transport.fields().iter().map(group);
-        let mut groups =
-            steps.iter().map(Step::groups).chain(transport).fold(Groups::default(), |sum, one| Groups(sum.0 | one.0));
+        let mut groups = steps
+            .iter()
+            .map(Step::groups)
+            .chain(transport)
+            .fold(Groups::default(), |sum, one| Groups(sum.0 | one.0));
         let mut fields = steps.iter().map(Step::field).collect::<FieldSet>().union(self.transport.fields());
         if self.stamps.any() {
             fields = fields.union(FieldSet::of(&[Field::FirstMs, Field::LastMs]));

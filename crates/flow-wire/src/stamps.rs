@@ -29,14 +29,39 @@ enum Form {
     Delta,
 }
 
-const FORMS: [Form; 6] = [Form::Millis, Form::Nanos, Form::Micros, Form::Uptime, Form::Seconds, Form::Delta];
+/// Where a record has one of its two times, by form.
+#[derive(Clone, Copy, Debug, Default)]
+struct Places {
+    millis: Option<Slot>,
+    nanos: Option<Slot>,
+    micros: Option<Slot>,
+    uptime: Option<Slot>,
+    seconds: Option<Slot>,
+    delta: Option<Slot>,
+}
+
+impl Places {
+    /// The preferred form there is; uptime only where it can be turned into a time.
+    fn choose(&self, uptime: bool) -> Option<(Form, Slot)> {
+        let Places { millis, nanos, micros, seconds, delta, .. } = *self;
+        [
+            (Form::Millis, millis),
+            (Form::Nanos, nanos),
+            (Form::Micros, micros),
+            (Form::Uptime, self.uptime.filter(|_| uptime)),
+            (Form::Seconds, seconds),
+            (Form::Delta, delta),
+        ]
+        .into_iter()
+        .find_map(|(form, slot)| Some((form, slot?)))
+    }
+}
 
 /// The time elements of a template.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stamps {
-    /// By form.
-    first: [Option<Slot>; FORMS.len()],
-    last: [Option<Slot>; FORMS.len()],
+    first: Places,
+    last: Places,
     duration_millis: Option<Slot>,
     duration_micros: Option<Slot>,
     /// When the exporter started.
@@ -48,20 +73,19 @@ pub(crate) struct Stamps {
 impl Stamps {
     /// Takes a time element; false when it is none.
     pub(crate) fn add(&mut self, id: u16, slot: Slot) -> bool {
-        let Stamps { first, last, .. } = self;
         let place = match id {
-            id::FIRST_MILLIS => &mut first[Form::Millis as usize],
-            id::FIRST_NANOS => &mut first[Form::Nanos as usize],
-            id::FIRST_MICROS => &mut first[Form::Micros as usize],
-            id::FIRST_UPTIME => &mut first[Form::Uptime as usize],
-            id::FIRST_SECONDS => &mut first[Form::Seconds as usize],
-            id::FIRST_DELTA => &mut first[Form::Delta as usize],
-            id::LAST_MILLIS => &mut last[Form::Millis as usize],
-            id::LAST_NANOS => &mut last[Form::Nanos as usize],
-            id::LAST_MICROS => &mut last[Form::Micros as usize],
-            id::LAST_UPTIME => &mut last[Form::Uptime as usize],
-            id::LAST_SECONDS => &mut last[Form::Seconds as usize],
-            id::LAST_DELTA => &mut last[Form::Delta as usize],
+            id::FIRST_MILLIS => &mut self.first.millis,
+            id::FIRST_NANOS => &mut self.first.nanos,
+            id::FIRST_MICROS => &mut self.first.micros,
+            id::FIRST_UPTIME => &mut self.first.uptime,
+            id::FIRST_SECONDS => &mut self.first.seconds,
+            id::FIRST_DELTA => &mut self.first.delta,
+            id::LAST_MILLIS => &mut self.last.millis,
+            id::LAST_NANOS => &mut self.last.nanos,
+            id::LAST_MICROS => &mut self.last.micros,
+            id::LAST_UPTIME => &mut self.last.uptime,
+            id::LAST_SECONDS => &mut self.last.seconds,
+            id::LAST_DELTA => &mut self.last.delta,
             id::DURATION_MILLIS => &mut self.duration_millis,
             id::DURATION_MICROS => &mut self.duration_micros,
             id::INIT_MILLIS => &mut self.init,
@@ -73,7 +97,7 @@ impl Stamps {
 
     /// Whether a record says anything about its time.
     pub(crate) fn any(&self) -> bool {
-        self.first.iter().chain(&self.last).any(Option::is_some) || self.event.is_some()
+        self.first.choose(true).is_some() || self.last.choose(true).is_some() || self.event.is_some()
     }
 
     /// Writes first and last seen, and the time of the event if there shall be one.
@@ -81,8 +105,9 @@ impl Stamps {
     /// What is missing is made up from what is there: an end from the start and a duration, or from the time of the event; both from
     /// the latter. Uptime stamps without the start of the exporter give the duration, and the export its end.
     pub(crate) fn run<R: Records>(&self, records: &R, clocks: &Clocks, rows: &mut Rows<'_>, event: bool) {
-        let first = self.choose(&self.first, clocks);
-        let last = self.choose(&self.last, clocks);
+        let absolute = clocks.dialect == Dialect::V9 || clocks.init_ms.is_some() || self.init.is_some();
+        let first = self.first.choose(absolute);
+        let last = self.last.choose(absolute);
         if let (Some((Form::Uptime, first)), Some((Form::Uptime, last)), Dialect::V9) =
             (first, last, clocks.dialect)
             && (first.len, last.len) == (4, 4)
@@ -105,16 +130,6 @@ impl Stamps {
             }
             None => {}
         }
-    }
-
-    /// The preferred form that can be turned into a time.
-    fn choose(&self, slots: &[Option<Slot>; FORMS.len()], clocks: &Clocks) -> Option<(Form, Slot)> {
-        let absolute = clocks.dialect == Dialect::V9 || clocks.init_ms.is_some() || self.init.is_some();
-        let usable = |form| absolute || form != Form::Uptime;
-        FORMS
-            .into_iter()
-            .zip(slots)
-            .find_map(|(form, slot)| slot.filter(|_| usable(form)).map(|slot| (form, slot)))
     }
 
     #[inline]
@@ -148,11 +163,9 @@ impl Stamps {
     }
 
     fn relative<R: Records>(&self, records: &R, row: usize, clocks: &Clocks) -> (u64, u64) {
-        let stamp = |slots: &[Option<Slot>; FORMS.len()]| {
-            slots[Form::Uptime as usize].map(|slot| records.num(row, slot) as u32)
-        };
+        let stamp = |slot: Option<Slot>| slot.map(|slot| records.num(row, slot) as u32);
         let last = clocks.export_ms;
-        match (stamp(&self.first), stamp(&self.last)) {
+        match (stamp(self.first.uptime), stamp(self.last.uptime)) {
             (Some(from), Some(to)) => {
                 let duration = to.wrapping_sub(from).cast_signed().max(0);
                 (last.saturating_sub(u64::from(duration.cast_unsigned())), last)

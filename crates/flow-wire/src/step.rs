@@ -62,7 +62,9 @@ impl Step {
     /// The step for a field that one element fills.
     pub(crate) fn of(field: Field, slot: Slot) -> Step {
         match field {
-            Field::InPackets | Field::InBytes | Field::OutPackets | Field::OutBytes => Step::Counter(field, slot),
+            Field::InPackets | Field::InBytes | Field::OutPackets | Field::OutBytes => {
+                Step::Counter(field, slot)
+            }
             Field::Flows => Step::FlowCount(slot),
             Field::ObservationDomainId => Step::Domain(Some(slot)),
             Field::IngressAcl => Step::Acl([Field::IngressAcl, Field::IngressAce, Field::IngressXace], slot),

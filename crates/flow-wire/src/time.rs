@@ -38,7 +38,7 @@ pub(crate) fn from_ntp(stamp: u64) -> u64 {
     let seconds = stamp >> 32;
     // 32 bits of seconds overflow in 2036: what lies before 1970 belongs to the next era.
     let seconds = if seconds < NTP_TO_UNIX_S { seconds + (1 << 32) } else { seconds };
-    (seconds - NTP_TO_UNIX_S) * 1000 + ((stamp & 0xffff_ffff) * 1000 >> 32)
+    (seconds - NTP_TO_UNIX_S) * 1000 + (((stamp & 0xffff_ffff) * 1000) >> 32)
 }
 
 #[cfg(test)]

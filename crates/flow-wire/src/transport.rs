@@ -72,11 +72,16 @@ impl Transport {
     /// Writes what `records` have into the window of `rows`, except the fields in `skip`.
     pub(crate) fn run<R: Records>(&self, records: &R, rows: &mut Rows<'_>, skip: FieldSet) {
         let fields = self.fields().without(skip);
-        for (field, slot) in [(Field::Proto, self.proto), (Field::SrcPort, self.src), (Field::DstPort, self.dst)] {
+        for (field, slot) in
+            [(Field::Proto, self.proto), (Field::SrcPort, self.src), (Field::DstPort, self.dst)]
+        {
             match slot {
                 _ if !fields.contains(field) => {}
                 Some(slot) => copy(records, slot, field, rows),
-                None => rows.fill(field, self.implied.filter(|_| field == Field::Proto).map_or(0, |implied| implied.0.into())),
+                None => rows.fill(
+                    field,
+                    self.implied.filter(|_| field == Field::Proto).map_or(0, |implied| implied.0.into()),
+                ),
             }
         }
         if !fields.contains(Field::DstPort) {
@@ -94,7 +99,8 @@ impl Transport {
                 continue;
             }
             let port = |slot: Option<Slot>| slot.map_or(0, |slot| records.num(row, slot));
-            let word = self.word(records, row, proto).unwrap_or_else(|| from_ports(port(self.src), port(self.dst)));
+            let word =
+                self.word(records, row, proto).unwrap_or_else(|| from_ports(port(self.src), port(self.dst)));
             rows.replace(Field::DstPort, row, word);
             if fields.contains(Field::SrcPort) {
                 rows.replace(Field::SrcPort, row, 0);
@@ -152,8 +158,12 @@ mod tests {
     /// Runs over records with protocol, source port, destination port, and further elements of one octet each.
     fn run(elements: &[u16], records: &[u8]) -> Vec<(u64, u64, u64)> {
         let slot = |offset, len| Slot { number: 0, offset, len };
-        let mut transport =
-            Transport { proto: Some(slot(0, 1)), src: Some(slot(1, 1)), dst: Some(slot(2, 1)), ..Transport::default() };
+        let mut transport = Transport {
+            proto: Some(slot(0, 1)),
+            src: Some(slot(1, 1)),
+            dst: Some(slot(2, 1)),
+            ..Transport::default()
+        };
         for (offset, &element) in (3..).zip(elements) {
             assert!(transport.add(element, slot(offset, 1)));
         }
@@ -165,7 +175,9 @@ mod tests {
         rows.finish();
         let batch = out.finish();
         let num = |field, row| batch.column(field).num(row);
-        (0..batch.len()).map(|row| (num(Field::Proto, row), num(Field::SrcPort, row), num(Field::DstPort, row))).collect()
+        (0..batch.len())
+            .map(|row| (num(Field::Proto, row), num(Field::SrcPort, row), num(Field::DstPort, row)))
+            .collect()
     }
 
     #[test]

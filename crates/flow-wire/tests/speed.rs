@@ -32,7 +32,8 @@ fn measure(name: &str, datagram: &[u8], template: Option<&[u8]>) {
 
 /// Nanoseconds this thread has run: other load of the machine does not count.
 fn cpu_nanos() -> u64 {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux says how long a thread ran");
+    let stat =
+        std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux says how long a thread ran");
     stat.split(' ').next().and_then(|nanos| nanos.parse().ok()).expect("the first number is nanoseconds")
 }
 

@@ -27,6 +27,9 @@ impl Plan {
 
     /// As [`of`](Self::of), for values of which a [`sample`] is there.
     pub(crate) fn with_sample(values: &[u64], sample: &[u64]) -> Plan {
+        if values.is_empty() {
+            return Plan { base: 0, width: 0, high_width: 0, bits: 0 };
+        }
         let min = values.iter().fold(u64::MAX, |min, &value| min.min(value));
         let plan = Plan::with_base(values, sample, min);
         if plan.width + plan.high_width <= SUSPICIOUS_BITS {

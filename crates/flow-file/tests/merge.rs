@@ -1,0 +1,134 @@
+//! Two files become one.
+
+mod common;
+
+use common::{any_batch, exporter, options, read, write};
+use flow_file::{Compression, FileTail, FileWriter, FlowFile, merge_files};
+use flow_model::{
+    BatchBuilder, CountRule, Field, FlowBatch, LossLedger, Membership, SamplerInfo, Selection, Totals,
+};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+fn places() -> (TempDir, [PathBuf; 3]) {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = ["existing", "newer", "scratch"].map(|name| dir.path().join(name));
+    (dir, paths)
+}
+
+fn of_exporters(ids: &[u64]) -> FlowBatch {
+    let mut builder = BatchBuilder::new();
+    for &id in ids {
+        builder.set(Field::ExporterId, id);
+        builder.set(Field::SrcPort, 1000 + id);
+        builder.finish_row();
+    }
+    builder.finish()
+}
+
+fn write_with(path: &Path, batch: &FlowBatch, tail: FileTail) {
+    let mut writer = FileWriter::create(path, options(Compression::Lz4)).unwrap();
+    writer.write(batch).unwrap();
+    writer.finish(tail).unwrap();
+}
+
+#[test]
+fn has_the_blocks_of_both_and_adds_up() {
+    let (_dir, [existing, newer, scratch]) = places();
+    let batches: Vec<_> = (1..5).map(|seed| any_batch(seed, 300)).collect();
+    write(&existing, Compression::Lz4, &batches[..2]);
+    write(&newer, Compression::Zstd(1), &batches[2..]);
+    let totals = merge_files(&existing, &newer, &scratch).unwrap();
+    let merged = FlowFile::open(&scratch).unwrap();
+    assert!(merged.is_finished());
+    assert_eq!(merged.block_count(), 4);
+    let mut expected = Totals { sequence_failures: 6, ..Totals::default() };
+    for (block, batch) in batches.iter().enumerate() {
+        assert_eq!(&read(&merged, block), batch);
+        expected.add(batch, &Selection::all(batch.len()), CountRule::Collected);
+        let membership = merged.membership(block);
+        assert!(common::addresses(batch, Field::SrcAddr).all(|a| membership.may_contain(Field::SrcAddr, a)));
+    }
+    assert_eq!((&totals, merged.totals()), (&expected, &expected));
+    assert_eq!(merged.exporters().len(), 2);
+    assert_eq!(merged.exporters()[0].ledger.flows, 14);
+    assert_eq!(merged.samplers().len(), 2);
+    assert_eq!(merged.ledger().datagrams, 60);
+    assert_eq!(merged.ledger().refused, u64::MAX, "sums saturate");
+}
+
+#[test]
+fn exporters_with_the_same_number_are_told_apart() {
+    let (_dir, [existing, newer, scratch]) = places();
+    let sampler = |exporter| SamplerInfo { exporter, id: 1, algorithm: 1, interval: 1, space: 99 };
+    write_with(
+        &existing,
+        &of_exporters(&[1, 2, 1]),
+        FileTail {
+            exporters: vec![exporter(1, 10), exporter(2, 20)],
+            samplers: vec![sampler(1)],
+            ..FileTail::default()
+        },
+    );
+    // 1 is another router here, 2 was 1 there, 3 is new and keeps its number.
+    write_with(
+        &newer,
+        &of_exporters(&[1, 2, 3, 0]),
+        FileTail {
+            exporters: vec![exporter(1, 30), exporter(2, 10), exporter(3, 40)],
+            samplers: vec![sampler(1), sampler(2)],
+            ..FileTail::default()
+        },
+    );
+    merge_files(&existing, &newer, &scratch).unwrap();
+    let merged = FlowFile::open(&scratch).unwrap();
+    let ids = |block| {
+        let batch = read(&merged, block);
+        (0..batch.len()).map(|row| batch.column(Field::ExporterId).num(row)).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(0), [1, 2, 1]);
+    assert_eq!(ids(1), [4, 1, 3, 0]);
+    assert_eq!(read(&merged, 1).column(Field::SrcPort).num(0), 1001);
+    let listed: Vec<_> = merged.exporters().iter().map(|e| (e.sysid, e.addr.to_string())).collect();
+    let expected = [(1, "192.0.2.10"), (2, "192.0.2.20"), (4, "192.0.2.30"), (3, "192.0.2.40")];
+    assert_eq!(listed, expected.map(|(sysid, addr)| (sysid, addr.to_string())));
+    assert_eq!(merged.samplers(), [sampler(1), sampler(4)]);
+    assert_eq!(merged.totals().flows, 7);
+}
+
+#[test]
+fn takes_what_a_dead_writer_left() {
+    let (_dir, [existing, newer, scratch]) = places();
+    let batches: Vec<_> = (1..4).map(|seed| any_batch(seed, 100)).collect();
+    let mut writer = FileWriter::create(&existing, options(Compression::Lz4)).unwrap();
+    writer.write(&batches[0]).unwrap();
+    writer.write(&batches[1]).unwrap();
+    let whole = writer.byte_len();
+    drop(writer);
+    let file = std::fs::File::options().write(true).open(&existing).unwrap();
+    file.set_len(whole - 1).unwrap();
+    write(&newer, Compression::Lz4, &batches[2..]);
+    merge_files(&existing, &newer, &scratch).unwrap();
+    let merged = FlowFile::open(&scratch).unwrap();
+    assert_eq!(merged.block_count(), 2);
+    assert_eq!(read(&merged, 0), batches[0]);
+    assert_eq!(read(&merged, 1), batches[2]);
+}
+
+#[test]
+fn two_files_without_flows_span_both_slots() {
+    let (_dir, [existing, newer, scratch]) = places();
+    for (path, span) in [(&existing, (500, 500)), (&newer, (300, 700))] {
+        let writer = FileWriter::create(path, options(Compression::Lz4)).unwrap();
+        writer
+            .finish(FileTail {
+                span_if_empty: Some(span),
+                ledger: LossLedger { datagrams: 1, ..LossLedger::default() },
+                ..FileTail::default()
+            })
+            .unwrap();
+    }
+    let totals = merge_files(&existing, &newer, &scratch).unwrap();
+    assert_eq!((totals.flows, totals.first_ms, totals.last_ms), (0, 300, 700));
+    assert_eq!(FlowFile::open(&scratch).unwrap().ledger().datagrams, 2);
+}

@@ -1,0 +1,232 @@
+//! What the tests of rcapd share: a collector that does not outlive its test, and datagrams for it.
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use flow_file::FlowFile;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// For whatever a test waits for; a slow machine needs some of it.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// One slot since 2001, so that no test meets the end of it.
+pub const ENDLESS: &str = "1000000000";
+
+/// The name of its file with `TZ=UTC`.
+pub const ENDLESS_NAME: &str = "nfcapd.200109090146";
+
+/// The program under test, in UTC.
+pub fn rcapd() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rcapd"));
+    command.env("TZ", "UTC").stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end, which must come by itself.
+pub fn run(command: &mut Command) -> Output {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Neither stream is more than a pipe holds.
+    let code = exit(&mut child);
+    let mut output = Output { status: code, stdout: Vec::new(), stderr: Vec::new() };
+    child.stdout.take().unwrap().read_to_end(&mut output.stdout).unwrap();
+    child.stderr.take().unwrap().read_to_end(&mut output.stderr).unwrap();
+    output
+}
+
+fn exit(child: &mut Child) -> std::process::ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if start.elapsed() > DEADLINE {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("it did not end");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Waits until `condition` gives something.
+pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(start.elapsed() < DEADLINE, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A collector in the foreground, listening on loopback; killed with its test.
+pub struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    /// Everything it has said so far.
+    pub log: Vec<String>,
+    pub target: SocketAddr,
+}
+
+impl Running {
+    /// Starts it and waits until it listens.
+    pub fn start(directory: &Path, options: &[&str]) -> Running {
+        let port = free_port();
+        let mut command = rcapd();
+        command.arg("-w").arg(directory).args(["-b", "127.0.0.1", "-p", &port.to_string()]).args(options);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let target = SocketAddr::from(([127, 0, 0, 1], port));
+        let mut running = Running { child, lines, log: Vec::new(), target };
+        running.wait_for_line("Startup");
+        running
+    }
+
+    /// Waits for a log line that begins with `start`.
+    pub fn wait_for_line(&mut self, start: &str) -> String {
+        let since = Instant::now();
+        loop {
+            let remaining = DEADLINE.saturating_sub(since.elapsed());
+            let Ok(line) = self.lines.recv_timeout(remaining) else {
+                panic!("waited in vain for `{start}`, heard {:#?}", self.log)
+            };
+            self.log.push(line.clone());
+            if line.starts_with(start) {
+                return line;
+            }
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// Ends it by `signal`, and gives its exit code, if it has one, and the whole log.
+    pub fn end(mut self, signal: Signal) -> (Option<i32>, Vec<String>) {
+        self.signal(signal);
+        let code = exit(&mut self.child).code();
+        while let Ok(line) = self.lines.recv_timeout(DEADLINE) {
+            self.log.push(line);
+        }
+        (code, std::mem::take(&mut self.log))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A daemon that is killed with its test.
+pub struct Daemon(pub u32);
+
+impl Daemon {
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.0.try_into().unwrap())
+    }
+
+    pub fn is_alive(&self) -> bool {
+        // Nobody waits for it in some containers: a zombie is dead.
+        std::fs::read_to_string(format!("/proc/{}/stat", self.0))
+            .is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
+    }
+
+    pub fn end(&self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+        wait_for("the daemon to end", || (!self.is_alive()).then_some(()));
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if self.is_alive() {
+            // It may end at this very moment.
+            let _ = kill(self.pid(), Signal::SIGKILL);
+        }
+    }
+}
+
+/// A NetFlow v5 datagram of `count` flows, 10 packets and 1000 octets each.
+pub fn v5(sequence: u32, count: u16) -> Vec<u8> {
+    let mut datagram = vec![0, 5];
+    datagram.extend_from_slice(&count.to_be_bytes());
+    for word in [600_000_u32, 1_700_000_123, 0, sequence, 0] {
+        datagram.extend_from_slice(&word.to_be_bytes());
+    }
+    for record in 0..count {
+        let mut octets = [0; 48];
+        octets[..4].copy_from_slice(&[192, 0, 2, 1]);
+        octets[4..8].copy_from_slice(&[198, 51, 100, 1]);
+        octets[19] = 10;
+        octets[22..24].copy_from_slice(&1000_u16.to_be_bytes());
+        octets[32..34].copy_from_slice(&record.to_be_bytes());
+        octets[38] = 6;
+        datagram.extend_from_slice(&octets);
+    }
+    datagram
+}
+
+/// Sends v5 datagrams of `count` flows each, `pause` apart, in one sequence that starts at `sequence`.
+pub fn send(target: SocketAddr, datagrams: u32, count: u16, sequence: u32) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for number in 0..datagrams {
+        socket.send_to(&v5(sequence + number * u32::from(count), count), target).unwrap();
+    }
+}
+
+/// The names of the data files below a directory, sorted, with their sub-directories.
+pub fn files(directory: &Path) -> Vec<String> {
+    fn walk(directory: &Path, top: &Path, names: &mut Vec<String>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, top, names);
+            } else if flow_file::is_data_file(path.file_name().unwrap()) {
+                names.push(path.strip_prefix(top).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    let mut names = Vec::new();
+    walk(directory, directory, &mut names);
+    names.sort();
+    names
+}
+
+/// The working files in a directory.
+pub fn working_files(directory: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(flow_file::WORKING_PREFIX))
+        .collect()
+}
+
+/// Opens a file that must be whole.
+pub fn open(path: &Path) -> FlowFile {
+    let file = FlowFile::open(path).unwrap();
+    assert!(file.is_finished(), "{} has no end", path.display());
+    assert!(file.problems().is_empty(), "{:?}", file.problems());
+    file
+}
