@@ -78,7 +78,6 @@ impl Messages {
     }
 
     /// A line of its own making, such as nfdump's texts.
-    #[expect(clippy::unused_self, reason = "one way to stderr for all messages")]
     pub fn raw(&self, text: &dyn Display) {
         // A message that cannot be delivered has no other way out.
         let _ = writeln!(io::stderr().lock(), "{text}");

@@ -120,10 +120,14 @@ fn python(vectors: &[Vec<String>]) -> Result<Vec<Option<Read>>, Failed> {
         .stdout(Stdio::piped())
         .spawn()?;
     let mut stdin = python.stdin.take().ok_or("no stdin")?;
-    let input: String = vectors
-        .iter()
-        .map(|words| words.iter().map(|word| format!("{UNIT}{word}")).collect::<String>() + "\n")
-        .collect();
+    let mut input = String::new();
+    for words in vectors {
+        for word in words {
+            input.push(UNIT);
+            input.push_str(word);
+        }
+        input.push('\n');
+    }
     let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = python.wait_with_output()?;
     writer.join().map_err(|_| "the writer panicked")??;

@@ -286,7 +286,7 @@ mod tests {
         fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> LocalResult<FixedOffset> {
             let fits = |offset: i32| {
                 let utc_s = local.and_utc().timestamp() - i64::from(offset);
-                (self.offset_at(utc_s).local_minus_utc() == offset).then(|| east(offset))
+                (Self::offset_at(utc_s).local_minus_utc() == offset).then(|| east(offset))
             };
             match (fits(7200), fits(3600)) {
                 (Some(summer), Some(winter)) => LocalResult::Ambiguous(summer, winter),
@@ -300,12 +300,12 @@ mod tests {
         }
 
         fn offset_from_utc_datetime(&self, utc: &NaiveDateTime) -> FixedOffset {
-            self.offset_at(utc.and_utc().timestamp())
+            Self::offset_at(utc.and_utc().timestamp())
         }
     }
 
     impl Berlin {
-        fn offset_at(self, utc_s: i64) -> FixedOffset {
+        fn offset_at(utc_s: i64) -> FixedOffset {
             east(if (SPRING_S..AUTUMN_S).contains(&utc_s) { 7200 } else { 3600 })
         }
     }

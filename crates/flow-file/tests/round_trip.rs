@@ -272,7 +272,7 @@ fn a_column_that_is_default_everywhere_is_absent() {
 #[test]
 fn other_files_are_named() {
     let (_dir, path) = place();
-    let mut error = |octets: &[u8]| {
+    let error = |octets: &[u8]| {
         fs::write(&path, octets).unwrap();
         FlowFile::open(&path).map(|_| ()).unwrap_err()
     };

@@ -77,7 +77,7 @@ pub(crate) fn run(
 pub(crate) enum Coded<'b> {
     /// The same for every row.
     Const(bool),
-    /// The entries from the first to before the second match.
+    /// The entries from the first to the last number match, both included.
     Run(&'b [u16], u16, u16),
     /// The entries whose bit is set match.
     Mask(&'b [u16], Box<[u64; MASK_WORDS]>),

@@ -11,7 +11,7 @@ use crate::vocabulary;
 use std::mem;
 
 /// The longest label nfdump attaches.
-const MAX_LABEL: usize = 16;
+pub(crate) const MAX_LABEL: usize = 16;
 
 /// Parses a filter; one of blanks and comments matches every flow.
 pub(crate) fn parse(text: &str, options: &ParseOptions<'_>) -> Result<Expr, FilterError> {

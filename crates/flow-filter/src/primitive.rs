@@ -368,6 +368,7 @@ impl Parser<'_, '_> {
         Ok(self.build.constant(false))
     }
 
+    /// Adds the test of one field or derived value.
     fn test(&mut self, source: Source, value: &Value) -> usize {
         match (source, value) {
             (Source::Field(field), Value::Addresses(set)) => {

@@ -4,7 +4,7 @@ use crate::address::{self, Spelling};
 use crate::ast::Octets;
 use crate::error::{FilterError, FilterErrorKind, WORD};
 use crate::lex::{Comparator, Token, TokenKind};
-use crate::parse::Parser;
+use crate::parse::{MAX_LABEL, Parser};
 use crate::ranges::{AddrSet, NumSet, Ranges};
 use crate::time;
 use flow_model::{FilterKind, protocol_by_name};
@@ -17,9 +17,6 @@ pub(crate) const A_NUMBER: &str = "a number";
 const INCOMPLETE: &str = "incomplete IP address";
 const NO_NAMES: &str = "IP address required - hostname not allowed here.";
 const TOO_LONG: &str = "Too many netbits for this IP address";
-
-/// The longest label.
-const MAX_LABEL: usize = 16;
 
 /// What a primitive compares with.
 pub(crate) enum Value {

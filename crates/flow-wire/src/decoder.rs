@@ -79,6 +79,8 @@ impl Decoder {
         datagram: &[u8],
         out: &mut BatchBuilder,
     ) -> Decoded {
+        // A socket for both families shows IPv4 senders as IPv6 addresses.
+        let from = Exporter { addr: from.addr.to_canonical(), ..from };
         let mut message = Message::new(from, received_ms, datagram, self);
         let found = datagram.first_chunk().copied().map(u16::from_be_bytes);
         match found.map(|version| (version, WireProtocol::from_version(version))) {

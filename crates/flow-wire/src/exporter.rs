@@ -1,8 +1,9 @@
 //! What we keep about each exporter.
 
+use crate::memory::Memory;
 use crate::sampling::Samplers;
 use crate::sequence::Sequence;
-use crate::template::{Memory, Templates};
+use crate::template::Templates;
 use crate::{Decoded, Limits, WireProtocol};
 use flow_model::{ExporterInfo, LossLedger};
 use hashbrown::HashMap;
@@ -97,7 +98,7 @@ struct Address {
 }
 
 impl Registry {
-    /// The exporter `key`, which may be new, and the account of everybody's templates; `None` when it would be one too many, which is counted.
+    /// The exporter `key`, which may be new, and the account of what everybody makes us keep; `None` when it would be one too many, which is counted.
     pub(crate) fn enter(
         &mut self,
         key: Key,

@@ -147,7 +147,7 @@ fn decode_message(
     message.domain = Some(domain);
     let key = Key { addr: message.from.addr, protocol: message.protocol, domain };
     let limits = message.limits;
-    let Some((state, _)) = decoder.registry.enter(key, &limits, &mut message.decoded) else { return };
+    let Some((state, memory)) = decoder.registry.enter(key, &limits, &mut message.decoded) else { return };
     let restarted = state.restarted(header.unix_ms, header.uptime_ms);
     if layout.routed {
         let units = (count == usize::from(header.count)).then_some(u32::from(header.count));
@@ -156,11 +156,11 @@ fn decode_message(
     let interval = u32::from(header.sampling & 0x3fff);
     if interval > 1 {
         let sampler = Sampler::one_of(GENERIC, header.sampling >> 14, interval);
-        if !state.samplers.announce(sampler, &limits) {
+        if !state.samplers.announce(sampler, &limits, memory) {
             message.decoded.refused += 1;
         }
     } else {
-        state.samplers.forget(GENERIC);
+        state.samplers.forget(GENERIC, memory);
     }
     let rate = state.samplers.rate(None, message.configured);
     let sysid = state.sysid;

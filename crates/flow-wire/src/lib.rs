@@ -11,6 +11,7 @@ mod fixed;
 mod ipfix;
 mod limits;
 mod lists;
+mod memory;
 mod options;
 mod plan;
 mod records;

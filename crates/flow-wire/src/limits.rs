@@ -12,9 +12,9 @@ pub struct Limits {
     /// Templates of one exporter. Open vSwitch needs more than eighty; at one more than the bound we forget the
     /// exporter's templates and start anew, because an exporter that restarted may number them differently.
     pub templates_per_exporter: usize,
-    /// Octets that the templates of all exporters may occupy together; beyond that a new one is not taken. UDP senders can be
-    /// forged, so bounds for each exporter alone would be none.
-    pub template_memory: usize,
+    /// Octets that templates and samplers of all exporters may occupy together; beyond that none is taken. Senders of UDP can
+    /// be forged, so bounds for each exporter alone would be none.
+    pub state_len_bytes: usize,
     /// Fields of a template. The longest in the field have about 150.
     pub fields_per_template: usize,
     /// Octets of a record by its template, variable-length fields counted as one. No record can be longer than a datagram, and no
@@ -39,7 +39,7 @@ impl Default for Limits {
             addresses: 16_384,
             domains_per_address: 256,
             templates_per_exporter: 1_024,
-            template_memory: 256 << 20,
+            state_len_bytes: 256 << 20,
             fields_per_template: 512,
             record_len_bytes: 16_384,
             flows_per_datagram: 8_192,

@@ -2,6 +2,7 @@
 
 use crate::decoder::Message;
 use crate::element::{Dialect, Specifier, id};
+use crate::memory::Memory;
 use crate::records::{Records, Slot};
 use crate::sampling::{GENERIC, Sampler, Samplers, sampler_id};
 use crate::shape::{Shape, ShapeBuilder};
@@ -59,10 +60,11 @@ impl OptionsPlan {
         samplers: &mut Samplers,
         init_ms: &mut Option<u64>,
         message: &mut Message<'_>,
+        memory: &mut Memory,
     ) {
         for record in 0..records.count() {
             if let Some(sampler) = self.sampler(records, record)
-                && !samplers.announce(sampler, &message.limits)
+                && !samplers.announce(sampler, &message.limits, memory)
             {
                 message.decoded.refused += 1;
             }

@@ -132,7 +132,7 @@ mod tests {
         let second = Slot { number: 1, offset: 0, len: VARIABLE };
         assert_eq!(records.num(0, first), 1);
         assert_eq!(records.octets(0, second), b"");
-        assert_eq!(records.num(1, first), 0x0304_0506_07);
+        assert_eq!(records.num(1, first), 0x03_0405_0607);
         assert_eq!(records.octets(1, second), b"");
     }
 

@@ -1,6 +1,7 @@
 //! Samplers, and the rate that applies to a flow.
 
 use crate::Limits;
+use crate::memory::Memory;
 use flow_model::SamplerInfo;
 
 /// The id of a sampler that announces none.
@@ -93,7 +94,7 @@ pub(crate) struct Configured {
 
 impl Samplers {
     /// Keeps or replaces a sampler; false when it would be one too many or is implausible.
-    pub(crate) fn announce(&mut self, sampler: Sampler, limits: &Limits) -> bool {
+    pub(crate) fn announce(&mut self, sampler: Sampler, limits: &Limits, memory: &mut Memory) -> bool {
         let Rate { of, taken } = sampler.rate();
         if of / taken > u64::from(limits.sampling_rate) {
             return false;
@@ -107,6 +108,9 @@ impl Samplers {
             }
             Err(_) if self.known.len() >= limits.samplers_per_exporter => false,
             Err(index) => {
+                if !memory.charge(size_of::<Sampler>(), limits.state_len_bytes) {
+                    return false;
+                }
                 self.known.insert(index, sampler);
                 true
             }
@@ -114,9 +118,10 @@ impl Samplers {
     }
 
     /// Forgets a sampler, if it was announced.
-    pub(crate) fn forget(&mut self, id: i64) {
+    pub(crate) fn forget(&mut self, id: i64, memory: &mut Memory) {
         if let Ok(index) = self.known.binary_search_by_key(&id, |known| known.id) {
             self.known.remove(index);
+            memory.release(size_of::<Sampler>());
         }
     }
 
@@ -157,19 +162,19 @@ mod tests {
 
     #[test]
     fn the_rate_follows_the_order_of_preference() {
-        let mut samplers = Samplers::default();
+        let (mut samplers, mut memory) = (Samplers::default(), Memory::default());
         let none = Configured::default();
         let default = Configured { default: Some(50), forced: None };
         let forced = Configured { default: Some(50), forced: Some(7) };
         assert_eq!(samplers.rate(Some(3), none), Rate::ALL);
         assert_eq!(samplers.rate(Some(3), default), Rate::one_of(50));
         let limits = Limits { samplers_per_exporter: 3, sampling_rate: 1000, ..Limits::default() };
-        assert!(samplers.announce(Sampler::one_of(0, 1, 10), &limits));
+        assert!(samplers.announce(Sampler::one_of(0, 1, 10), &limits, &mut memory));
         assert_eq!(samplers.rate(None, default), Rate::one_of(10));
-        assert!(samplers.announce(Sampler::one_of(3, 1, 100), &limits));
-        assert!(samplers.announce(Sampler::one_of(GENERIC, 1, 20), &limits));
-        assert!(!samplers.announce(Sampler::one_of(4, 1, 100), &limits));
-        assert!(!samplers.announce(Sampler::one_of(3, 1, 1001), &limits));
+        assert!(samplers.announce(Sampler::one_of(3, 1, 100), &limits, &mut memory));
+        assert!(samplers.announce(Sampler::one_of(GENERIC, 1, 20), &limits, &mut memory));
+        assert!(!samplers.announce(Sampler::one_of(4, 1, 100), &limits, &mut memory));
+        assert!(!samplers.announce(Sampler::one_of(3, 1, 1001), &limits, &mut memory));
         assert_eq!(samplers.rate(Some(3), default), Rate::one_of(100));
         assert_eq!(samplers.rate(Some(4), default), Rate::one_of(20));
         assert_eq!(samplers.rate(Some(3), forced), Rate::one_of(7));

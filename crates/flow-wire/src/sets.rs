@@ -5,12 +5,13 @@ use crate::decoder::Message;
 use crate::element::Dialect;
 use crate::exporter::State;
 use crate::lists;
+use crate::memory::Memory;
 use crate::plan::{Context, Plan, Rates, Scratch};
 use crate::records::{Fixed, Records, Variable};
 use crate::sampling::{Rate, Samplers, sampler_id};
 use crate::shape::{self, Shape};
 use crate::stamps::Clocks;
-use crate::template::{Definition, Meaning, Memory, Rejected, Templates, fields};
+use crate::template::{Definition, Meaning, Rejected, Templates, fields};
 use flow_model::{BatchBuilder, Field, FieldSet, Groups, RecordFlags};
 use nom::number::complete::be_u16;
 use nom::{IResult, Parser};
@@ -150,8 +151,8 @@ impl Sets<'_, '_> {
                 let located = Located::new(&plan.shape, body, usize::MAX, places);
                 let counted = located.report(id, at, message);
                 match located.records {
-                    Found::Fixed(records) => plan.read(&records, samplers, init_ms, message),
-                    Found::Variable(records) => plan.read(&records, samplers, init_ms, message),
+                    Found::Fixed(records) => plan.read(&records, samplers, init_ms, message, self.memory),
+                    Found::Variable(records) => plan.read(&records, samplers, init_ms, message, self.memory),
                 }
                 self.clocks.init_ms = *init_ms;
                 counted
@@ -289,14 +290,17 @@ impl Flows<'_> {
         }
         let limit = u64::from(message.limits.sampling_rate);
         rates.clear();
+        let mut implausible = false;
         for row in 0..records.count() {
             let interval = self.plan.interval.map_or(0, |slot| records.num(row, slot));
             let id = self.plan.sampler.map(|slot| sampler_id(records.num(row, slot)));
+            implausible |= interval > limit;
             rates.push(match u32::try_from(interval) {
                 Ok(interval) if interval > 0 && u64::from(interval) <= limit => Rate::one_of(interval),
                 _ => self.samplers.rate(id, configured),
             });
         }
+        message.decoded.refused += usize::from(implausible);
         Rates::Each(rates)
     }
 }

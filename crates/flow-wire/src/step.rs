@@ -115,10 +115,8 @@ impl Step {
     /// The groups that rows get, where they are the same for all.
     pub(crate) fn groups(&self) -> Groups {
         match *self {
-            // Either family: that differs from row to row.
-            Step::Either(_) => Groups::default(),
-            // nfdump 1.7.1 has no group for a sampler's id, and would not know one.
-            Step::Num(Field::SamplerId, _) => Groups::default(),
+            // Of either family, that differs from row to row; for a sampler's id nfdump 1.7.1 has none, and would not know one.
+            Step::Either(_) | Step::Num(Field::SamplerId, _) => Groups::default(),
             Step::V6(field, _) => {
                 let mut groups = Groups::default();
                 groups.insert_addr(field, IpAddr::V6(Ipv6Addr::UNSPECIFIED));

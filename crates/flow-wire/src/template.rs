@@ -2,6 +2,7 @@
 
 use crate::Limits;
 use crate::element::{Dialect, Specifier, specifier};
+use crate::memory::Memory;
 use crate::options::OptionsPlan;
 use crate::plan::Plan;
 use hashbrown::HashMap;
@@ -13,10 +14,6 @@ pub(crate) struct Templates {
     /// Octets of all of them.
     memory: usize,
 }
-
-/// Octets that the templates of all exporters occupy together.
-#[derive(Debug, Default)]
-pub(crate) struct Memory(usize);
 
 #[derive(Debug)]
 struct Template {
@@ -98,10 +95,9 @@ impl Templates {
             self.clear(total);
             result = Err(Rejected::Limit("templates of an exporter", limits.templates_per_exporter));
         }
-        if total.0 + memory > limits.template_memory {
-            return Err(Rejected::Limit("octets of templates", limits.template_memory));
+        if !total.charge(memory, limits.state_len_bytes) {
+            return Err(Rejected::Limit("octets of templates", limits.state_len_bytes));
         }
-        total.0 += memory;
         self.memory += memory;
         self.by_id.insert(definition.id, template);
         result
@@ -110,7 +106,7 @@ impl Templates {
     /// Forgets template `id`.
     pub(crate) fn withdraw(&mut self, id: u16, total: &mut Memory) {
         if let Some(template) = self.by_id.remove(&id) {
-            total.0 -= template.memory();
+            total.release(template.memory());
             self.memory -= template.memory();
         }
     }
@@ -123,13 +119,13 @@ impl Templates {
             freed += if keep { 0 } else { template.memory() };
             keep
         });
-        total.0 -= freed;
+        total.release(freed);
         self.memory -= freed;
     }
 
     fn clear(&mut self, total: &mut Memory) {
         self.by_id.clear();
-        total.0 -= self.memory;
+        total.release(self.memory);
         self.memory = 0;
     }
 }
@@ -195,16 +191,16 @@ mod tests {
         let (mut templates, mut total, limits) = (Templates::default(), Memory::default(), Limits::default());
         assert_eq!(templates.define(&definition(256, &PORT), &limits, &mut total), Ok(()));
         assert_eq!(templates.define(&definition(256, &PORT), &limits, &mut total), Ok(()));
-        let once = total.0;
+        let once = total.used();
         assert_eq!(templates.define(&definition(256, &PROTO), &limits, &mut total), Ok(()));
-        assert_eq!((len(&templates, 256), total.0), (Some(1), once));
+        assert_eq!((len(&templates, 256), total.used()), (Some(1), once));
         assert_eq!(templates.define(&definition(257, &PORT), &limits, &mut total), Ok(()));
         templates.withdraw(256, &mut total);
         assert_eq!((len(&templates, 256), len(&templates, 257)), (None, Some(2)));
         templates.withdraw_all(true, &mut total);
         assert_eq!(len(&templates, 257), Some(2));
         templates.withdraw_all(false, &mut total);
-        assert_eq!((len(&templates, 257), total.0, templates.memory), (None, 0, 0));
+        assert_eq!((len(&templates, 257), total.used(), templates.memory), (None, 0, 0));
     }
 
     #[test]

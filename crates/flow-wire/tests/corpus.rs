@@ -3,9 +3,10 @@
 //! `$FLOW_CORPUS/packets` holds captures `NAME.pcap`, each with the flows in it, `NAME.golden.json`. Records are paired by best match, and
 //! compared by the rules of the corpus's own tool; counters are compared with sampling applied.
 
-#![expect(clippy::indexing_slicing, reason = "golden files are trusted; a panic is a failed test")]
+#![expect(clippy::unwrap_used, reason = "golden files are trusted, and a panic is a failed test")]
 
-mod support;
+#[path = "support/captures.rs"]
+mod captures;
 
 use flow_model::{BatchBuilder, Field, FlowBatch, Protocol};
 use flow_wire::{Decoder, DecoderOptions, Exporter};
@@ -22,15 +23,12 @@ const LATER: &[(&str, &str)] = &[("sflow", "sFlow is not decoded yet")];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = match std::env::var_os("FLOW_CORPUS") {
-        Some(corpus) => trials(&Path::new(&corpus).join("packets")),
-        None => {
-            let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
-            vec![
-                Trial::test("corpus (FLOW_CORPUS is not set)", || Err("FLOW_CORPUS is not set".into()))
-                    .with_ignored_flag(!required),
-            ]
-        }
+    let trials = if let Some(corpus) = std::env::var_os("FLOW_CORPUS") {
+        trials(&Path::new(&corpus).join("packets"))
+    } else {
+        let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        let missing = Trial::test("corpus (FLOW_CORPUS is not set)", || Err("FLOW_CORPUS is not set".into()));
+        vec![missing.with_ignored_flag(!required)]
     };
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -113,7 +111,7 @@ fn compare(capture: &Path) -> Result<(), Failed> {
 fn decode(capture: &Path) -> FlowBatch {
     let mut decoder = Decoder::new(DecoderOptions::default());
     let mut out = BatchBuilder::new();
-    for datagram in support::datagrams(capture) {
+    for datagram in captures::datagrams(capture) {
         let from = Exporter { addr: datagram.addr, port: datagram.port };
         let before = out.len();
         let decoded = decoder.decode(from, datagram.received_ms, &datagram.payload, &mut out);

@@ -1,11 +1,14 @@
 //! How long a flow takes: `cargo test --release -p flow-wire --test speed -- --ignored --nocapture`.
 
-mod support;
+#![expect(clippy::print_stderr, reason = "the numbers are the point")]
+
+#[path = "support/messages.rs"]
+mod messages;
 
 use flow_model::BatchBuilder;
 use flow_wire::{Decoder, DecoderOptions, Exporter, Limits};
+use messages::{V9_TWENTY_FIELDS, v5, v9_data, v9_template};
 use std::net::IpAddr;
-use support::{V9_TWENTY_FIELDS, v5, v9_data, v9_template};
 
 const FROM: Exporter = Exporter { addr: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port: 9 };
 const DATAGRAMS: u32 = 400_000;
@@ -27,7 +30,7 @@ fn measure(name: &str, datagram: &[u8], template: Option<&[u8]>) {
         }
     }
     let nanos = (cpu_nanos() - start) as f64;
-    println!("{name}: {:.1} ns per flow, {flows} flows", nanos / flows as f64);
+    eprintln!("{name}: {:.1} ns per flow, {flows} flows", nanos / flows as f64);
 }
 
 /// Nanoseconds this thread has run: other load of the machine does not count.

@@ -120,7 +120,9 @@ fn announce(out: &mut impl Write, job: &Job, session: &Session, messages: &Messa
         Origin::Kept => false,
         origin => {
             if let Origin::Invalid(lines) = origin {
-                lines.iter().for_each(|line| messages.raw(&format_args!("Invalid config line: '{line}'")));
+                for line in lines {
+                    messages.raw(&format_args!("Invalid config line: '{line}'"));
+                }
             }
             writeln!(out, "Force rebuild requested by stat record in {base}")?;
             true

@@ -113,8 +113,8 @@ impl Pair {
     fn new(random: &mut Random, layout: SubDir) -> Self {
         let now_s = now_s();
         let interval_s = [300, 60, 900, 3600, 30][random.below(5) as usize];
-        let slots = 1 + random.below(120) as i64;
-        let newest = now_s / interval_s - random.below(3) as i64;
+        let slots = 1 + random.below(120).cast_signed();
+        let newest = now_s / interval_s - random.below(3).cast_signed();
         let mut files = BTreeMap::new();
         let mut ages_s = Vec::new();
         let mut total_bytes = 0;
@@ -163,7 +163,7 @@ impl Pair {
                 let minutes = 1 + random.below(oldest_s as u64 / 50);
                 let steady =
                     |limit_s: i64| self.ages_s.iter().all(|age_s| !(-60..5).contains(&(age_s - limit_s)));
-                let limit_s = minutes as i64 * 60;
+                let limit_s = minutes.cast_signed() * 60;
                 if !steady(limit_s) || !steady(limit_s * percent / 100) {
                     continue;
                 }

@@ -14,23 +14,23 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// For whatever a test waits for; a slow machine needs some of it.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// One slot since 2001, so that no test meets the end of it.
-pub const ENDLESS: &str = "1000000000";
+pub(crate) const ENDLESS: &str = "1000000000";
 
 /// The name of its file with `TZ=UTC`.
-pub const ENDLESS_NAME: &str = "nfcapd.200109090146";
+pub(crate) const ENDLESS_NAME: &str = "nfcapd.200109090146";
 
 /// The program under test, in UTC.
-pub fn rcapd() -> Command {
+pub(crate) fn rcapd() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rcapd"));
     command.env("TZ", "UTC").stdin(Stdio::null());
     command
 }
 
 /// Runs it to its end, which must come by itself.
-pub fn run(command: &mut Command) -> Output {
+pub(crate) fn run(command: &mut Command) -> Output {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Neither stream is more than a pipe holds.
     let code = exit(&mut child);
@@ -56,7 +56,7 @@ fn exit(child: &mut Child) -> std::process::ExitStatus {
 }
 
 /// Waits until `condition` gives something.
-pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(value) = condition() {
@@ -68,22 +68,22 @@ pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A port that was free a moment ago.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A collector in the foreground, listening on loopback; killed with its test.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: Receiver<String>,
     /// Everything it has said so far.
-    pub log: Vec<String>,
-    pub target: SocketAddr,
+    pub(crate) log: Vec<String>,
+    pub(crate) target: SocketAddr,
 }
 
 impl Running {
     /// Starts it and waits until it listens.
-    pub fn start(directory: &Path, options: &[&str]) -> Running {
+    pub(crate) fn start(directory: &Path, options: &[&str]) -> Running {
         let port = free_port();
         let mut command = rcapd();
         command.arg("-w").arg(directory).args(["-b", "127.0.0.1", "-p", &port.to_string()]).args(options);
@@ -98,7 +98,7 @@ impl Running {
     }
 
     /// Waits for a log line that begins with `start`.
-    pub fn wait_for_line(&mut self, start: &str) -> String {
+    pub(crate) fn wait_for_line(&mut self, start: &str) -> String {
         let since = Instant::now();
         loop {
             let remaining = DEADLINE.saturating_sub(since.elapsed());
@@ -112,16 +112,16 @@ impl Running {
         }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
     }
 
     /// Ends it by `signal`, and gives its exit code, if it has one, and the whole log.
-    pub fn end(mut self, signal: Signal) -> (Option<i32>, Vec<String>) {
+    pub(crate) fn end(mut self, signal: Signal) -> (Option<i32>, Vec<String>) {
         self.signal(signal);
         let code = exit(&mut self.child).code();
         while let Ok(line) = self.lines.recv_timeout(DEADLINE) {
@@ -140,20 +140,20 @@ impl Drop for Running {
 }
 
 /// A daemon that is killed with its test.
-pub struct Daemon(pub u32);
+pub(crate) struct Daemon(pub(crate) u32);
 
 impl Daemon {
     fn pid(&self) -> Pid {
         Pid::from_raw(self.0.try_into().unwrap())
     }
 
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         // Nobody waits for it in some containers: a zombie is dead.
         std::fs::read_to_string(format!("/proc/{}/stat", self.0))
             .is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
     }
 
-    pub fn end(&self, signal: Signal) {
+    pub(crate) fn end(&self, signal: Signal) {
         kill(self.pid(), signal).unwrap();
         wait_for("the daemon to end", || (!self.is_alive()).then_some(()));
     }
@@ -169,7 +169,7 @@ impl Drop for Daemon {
 }
 
 /// A NetFlow v5 datagram of `count` flows, 10 packets and 1000 octets each.
-pub fn v5(sequence: u32, count: u16) -> Vec<u8> {
+pub(crate) fn v5(sequence: u32, count: u16) -> Vec<u8> {
     let mut datagram = vec![0, 5];
     datagram.extend_from_slice(&count.to_be_bytes());
     for word in [600_000_u32, 1_700_000_123, 0, sequence, 0] {
@@ -189,7 +189,7 @@ pub fn v5(sequence: u32, count: u16) -> Vec<u8> {
 }
 
 /// Sends v5 datagrams of `count` flows each, `pause` apart, in one sequence that starts at `sequence`.
-pub fn send(target: SocketAddr, datagrams: u32, count: u16, sequence: u32) {
+pub(crate) fn send(target: SocketAddr, datagrams: u32, count: u16, sequence: u32) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     for number in 0..datagrams {
         socket.send_to(&v5(sequence + number * u32::from(count), count), target).unwrap();
@@ -197,7 +197,7 @@ pub fn send(target: SocketAddr, datagrams: u32, count: u16, sequence: u32) {
 }
 
 /// The names of the data files below a directory, sorted, with their sub-directories.
-pub fn files(directory: &Path) -> Vec<String> {
+pub(crate) fn files(directory: &Path) -> Vec<String> {
     fn walk(directory: &Path, top: &Path, names: &mut Vec<String>) {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
@@ -215,7 +215,7 @@ pub fn files(directory: &Path) -> Vec<String> {
 }
 
 /// The working files in a directory.
-pub fn working_files(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn working_files(directory: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -224,7 +224,7 @@ pub fn working_files(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// Opens a file that must be whole.
-pub fn open(path: &Path) -> FlowFile {
+pub(crate) fn open(path: &Path) -> FlowFile {
     let file = FlowFile::open(path).unwrap();
     assert!(file.is_finished(), "{} has no end", path.display());
     assert!(file.problems().is_empty(), "{:?}", file.problems());
