@@ -259,6 +259,7 @@ impl Run {
         let spool = Arc::new(spool);
         let (jobs, to_write) = mpsc::sync_channel(BLOCK_QUEUE_LEN);
         let (filing, to_file) = mpsc::sync_channel(FILING_QUEUE_LEN);
+        let (written, reusable) = mpsc::sync_channel(BLOCK_QUEUE_LEN);
         let leftovers = spool.leftovers(&self.log);
         let filer = Filer {
             spool: Arc::clone(&spool),
@@ -274,6 +275,7 @@ impl Run {
             ident: ident.clone(),
             compression: *compression,
             filing,
+            written,
         };
         let writer = spawn("write", move || writer.run(&to_write))?;
         let options = IntakeOptions {
@@ -286,7 +288,7 @@ impl Run {
             },
             report_gaps: self.options.report_gaps,
         };
-        let intake = Intake::new(options, Arc::clone(&self.log), Arc::clone(&self.counters), jobs);
+        let intake = Intake::new(options, Arc::clone(&self.log), Arc::clone(&self.counters), jobs, reusable);
         Ok((intake, Backend { writer, filer }))
     }
 

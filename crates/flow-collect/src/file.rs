@@ -61,6 +61,8 @@ pub(crate) struct BlockWriter {
     pub(crate) ident: String,
     pub(crate) compression: Compression,
     pub(crate) filing: SyncSender<Filing>,
+    /// Where blocks go when they are written, so that their memory is used again.
+    pub(crate) written: SyncSender<FlowBatch>,
 }
 
 impl BlockWriter {
@@ -77,9 +79,15 @@ impl BlockWriter {
                     created_ms = now_ms;
                     self.open(created_ms).map(|writer| open = Some(writer))
                 }
-                Job::Block(batch) => self.write(&mut open, created_ms, &batch).inspect_err(|_| {
-                    count(&self.counters.lost_flows, batch.len() as u64);
-                }),
+                Job::Block(batch) => {
+                    let result = self.write(&mut open, created_ms, &batch);
+                    if result.is_err() {
+                        count(&self.counters.lost_flows, batch.len() as u64);
+                    }
+                    // If enough are waiting for reuse, this one is not needed.
+                    let _ = self.written.try_send(batch);
+                    result
+                }
                 Job::Close(end) => {
                     closed += 1;
                     match open.take().map_or_else(|| self.open(created_ms), Ok) {
@@ -195,7 +203,7 @@ impl Filer {
         let name = orphan.display();
         match self.try_adopt(orphan) {
             Ok(Some((flows, filed))) => {
-                self.log.info(format_args!("Adopted {name}: {flows} flows, filed {filed}"))
+                self.log.info(format_args!("Adopted {name}: {flows} flows, filed {filed}"));
             }
             Ok(None) => self.log.info(format_args!("Removed {name}: nothing in it")),
             Err(error) => {
@@ -331,6 +339,7 @@ mod tests {
             ident: "x".to_owned(),
             compression: Compression::Lz4,
             filing,
+            written: mpsc::sync_channel(1).0,
         };
         (writer, filings)
     }

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, SyncSender};
 
 use flow_file::FileTail;
-use flow_model::{BatchBuilder, ExporterInfo, MAX_BATCH_ROWS};
+use flow_model::{BatchBuilder, ExporterInfo, FlowBatch};
 use flow_wire::{DecodeError, Decoded, Decoder, DecoderOptions, Exporter, Fault, Limits};
 
 use crate::complaint::Complaints;
@@ -39,6 +39,8 @@ pub(crate) struct Intake {
     log: Arc<Log>,
     counters: Arc<Counters>,
     jobs: SyncSender<Job>,
+    /// Blocks the writer is done with.
+    reusable: Receiver<FlowBatch>,
     decoder: Decoder,
     builder: BatchBuilder,
     slots: Slots,
@@ -63,11 +65,13 @@ impl Intake {
         log: Arc<Log>,
         counters: Arc<Counters>,
         jobs: SyncSender<Job>,
+        reusable: Receiver<FlowBatch>,
     ) -> Intake {
         Intake {
             log,
             counters,
             jobs,
+            reusable,
             decoder: Decoder::new(options.decoder),
             builder: BatchBuilder::new(),
             slots: Slots::new(options.interval_s),
@@ -87,7 +91,8 @@ impl Intake {
         let decoded = self.decoder.decode(from, received_ms, payload, &mut self.builder);
         self.block_octets += payload.len() as u64;
         self.account(from, &decoded, payload.len());
-        if !has_room(&self.builder, &self.options.decoder.limits) || self.block_octets >= MAX_BLOCK_OCTETS {
+        let is_full = self.builder.room() < self.options.decoder.limits.flows_per_datagram;
+        if is_full || self.block_octets >= MAX_BLOCK_OCTETS {
             self.write_block();
         }
     }
@@ -196,6 +201,9 @@ impl Intake {
         if !self.builder.is_empty() {
             let batch = self.builder.finish();
             self.send(Job::Block(batch));
+            if let Ok(written) = self.reusable.try_recv() {
+                self.builder.recycle(written);
+            }
         }
     }
 
@@ -203,10 +211,6 @@ impl Intake {
         // The writer ends after us, unless the process is ending.
         let _ = self.jobs.send(job);
     }
-}
-
-fn has_room(builder: &BatchBuilder, limits: &Limits) -> bool {
-    MAX_BATCH_ROWS - builder.len() >= limits.flows_per_datagram
 }
 
 /// nfcapd's lines.
@@ -262,7 +266,7 @@ fn cause(fault: &Fault) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::{self, Receiver};
+    use std::sync::mpsc;
 
     /// 2023-11-14 22:15:00 UTC.
     const START_MS: u64 = 1_700_000_100_000;
@@ -300,7 +304,7 @@ mod tests {
         };
         let (jobs, receiver) = mpsc::sync_channel(1000);
         let log = Arc::new(Log::to_memory());
-        (Intake::new(options, Arc::clone(&log), Arc::default(), jobs), receiver, log)
+        (Intake::new(options, Arc::clone(&log), Arc::default(), jobs, mpsc::channel().1), receiver, log)
     }
 
     /// What the writer was told, in short.

@@ -132,8 +132,9 @@ pub(crate) fn is_collector(pid: u32) -> bool {
     let ours = fs::read_to_string("/proc/self/stat").ok();
     let theirs = fs::read_to_string(format!("/proc/{pid}/stat")).ok();
     match (ours.as_deref().and_then(name_and_state), theirs.as_deref().and_then(name_and_state)) {
-        (_, Some((_, 'Z' | 'X'))) => false,
-        (Some((our_name, _)), Some((name, _))) => name == our_name || COLLECTORS.contains(&name),
+        (Some((our_name, _)), Some((name, state))) => {
+            !matches!(state, 'Z' | 'X') && (name == our_name || COLLECTORS.contains(&name))
+        }
         // It has just ended.
         (Some(_), None) => false,
         // Without /proc, all we know is that the process exists.

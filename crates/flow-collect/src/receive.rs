@@ -5,7 +5,7 @@
 //! only queue whose overflow the kernel counts exactly.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -35,6 +35,10 @@ const MAX_DELAY_MS: u16 = 5;
 
 /// Most datagrams taken from the kernel after the order to stop: all that fit the largest usual buffer.
 const MAX_DRAINED: usize = 1 << 20;
+
+/// Errors that pass: nothing is there, a signal came, an ICMP error about something we never sent, or the kernel
+/// is short of memory.
+const PASSING: [Errno; 5] = [Errno::EAGAIN, Errno::EINTR, Errno::ECONNREFUSED, Errno::ENOMEM, Errno::ENOBUFS];
 
 /// Datagrams, one behind another.
 #[derive(Debug, Default)]
@@ -215,10 +219,7 @@ impl Receive {
         let flags = MsgFlags::MSG_DONTWAIT;
         let received = match recvmmsg(socket.as_raw_fd(), &mut self.headers, slices.iter_mut(), flags, None) {
             Ok(received) => received,
-            // Nothing there, interrupted, or an ICMP error about something we never sent.
-            Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED) => return Ok(0),
-            // The kernel is short of memory: that passes.
-            Err(Errno::ENOMEM | Errno::ENOBUFS) => return Ok(0),
+            Err(error) if PASSING.contains(&error) => return Ok(0),
             Err(error) => return Err(error.into()),
         };
         let received_ms = now_ms();
@@ -238,10 +239,10 @@ impl Receive {
 /// IPv4 addresses that arrive at an IPv6 socket are IPv4 addresses.
 fn source(address: &SockaddrStorage) -> Option<SocketAddr> {
     if let Some(v4) = address.as_sockaddr_in() {
-        return Some(SocketAddr::new(Ipv4Addr::from(v4.ip()).into(), v4.port()));
+        return Some(SocketAddr::new(v4.ip().into(), v4.port()));
     }
     let v6 = address.as_sockaddr_in6()?;
-    let ip: IpAddr = Ipv6Addr::from(v6.ip()).to_canonical();
+    let ip: IpAddr = v6.ip().to_canonical();
     Some(SocketAddr::new(ip, v6.port()))
 }
 
@@ -249,6 +250,7 @@ fn source(address: &SockaddrStorage) -> Option<SocketAddr> {
 mod tests {
     use super::*;
     use std::io::Write;
+    use std::net::{Ipv4Addr, Ipv6Addr};
     use std::thread;
 
     const TIMEOUT: Duration = Duration::from_secs(10);

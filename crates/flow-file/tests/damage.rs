@@ -1,39 +1,13 @@
 //! Damaged files: an error or correct flows, never a panic, and no more memory than the file can justify.
 
 mod common;
+mod watching;
 
 use common::{addresses, full_batch, options, read, write};
 use flow_file::{Compression, FileError, FileWriter, FlowFile};
 use flow_model::{BatchBuilder, Field, FieldSet, FlowBatch, Kind, Membership, Range, ValueRef, field_info};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// Notes the largest piece of memory that a thread asks for.
-struct Watching;
-
-thread_local! {
-    static LARGEST: Cell<usize> = const { Cell::new(0) };
-}
-
-#[expect(unsafe_code, reason = "an allocator is unsafe by its trait; this one only takes notes")]
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Watching {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(layout.size())));
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Watching = Watching;
 
 /// Nothing that reading a file of a few kilobytes needs is larger: 65,536 rows of 17 octets is what a block that
 /// lies about its rows can make us ask for, doubled once by growing.
@@ -91,9 +65,9 @@ impl Fixture {
     /// Puts `octets` into the file, reads all that can be read, and gives how many blocks those were.
     fn check(&self, octets: &[u8], what: &dyn std::fmt::Display) -> usize {
         fs::write(&self.path, octets).unwrap();
-        LARGEST.set(0);
+        watching::reset();
         let readable = read_what_is_there(&self.path, &self.batches, what);
-        let largest = LARGEST.get();
+        let largest = watching::largest();
         assert!(largest <= MOST_MEMORY, "{what}: {largest} octets at once");
         readable
     }
@@ -203,17 +177,13 @@ fn every_bit_of_headers_and_directories_flipped_without_a_footer() {
 }
 
 #[test]
-fn every_octet_of_a_file_with_all_fields_replaced() {
+fn every_octet_of_a_file_with_all_fields_damaged() {
     let fixture = Fixture::every_field();
     for at in 0..fixture.octets.len() {
-        for with in [0x00, 0xff, fixture.octets[at] ^ 0x40] {
-            if with != fixture.octets[at] {
-                let mut octets = fixture.octets.clone();
-                octets[at] = with;
-                let readable = fixture.check(&octets, &format_args!("octet {at} is {with}"));
-                assert!(readable >= 2, "octet {at}: {readable} blocks");
-            }
-        }
+        let mut octets = fixture.octets.clone();
+        octets[at] ^= 1 << (at % 8);
+        let readable = fixture.check(&octets, &format_args!("octet {at}"));
+        assert!(readable >= 2, "octet {at}: {readable} blocks");
     }
 }
 

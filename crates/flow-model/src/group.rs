@@ -9,7 +9,7 @@ use std::net::IpAddr;
 /// print and store by them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Group {
-    /// Part of every record's header.
+    /// Part of every record's header, or of several groups: it does not say which one a record carried.
     Header,
     /// The group with this number.
     Extension(u8),

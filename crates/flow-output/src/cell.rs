@@ -70,7 +70,7 @@ pub(crate) enum Form {
     TcpFlagsOfTcp,
     /// `I` or `E`.
     Direction,
-    /// `Nv9`, `Sv5`.
+    /// Version, record flags: `Nv9`, `Sv5`, `EVT9`.
     NfVersion,
     /// MAC address.
     Mac,
@@ -217,7 +217,7 @@ impl Cell {
                 tcp_flags(out, if is_tcp { first() } else { 0 });
             }
             Form::Direction => right(out, if first() == 0 { b"I" } else { b"E" }, width),
-            Form::NfVersion => nf_version(out, first()),
+            Form::NfVersion => nf_version(out, first(), second() & RecordFlags::EVENT != 0),
             Form::Mac => mac(out, first()),
             Form::Mpls => mpls(out, first(), width),
             Form::Hex { digits } => hex(out, first(), usize::from(digits)),
@@ -323,13 +323,16 @@ fn icmp(port: u64, proto: u64) -> u64 {
     if Protocol(proto as u8).is_icmp() { port } else { 0 }
 }
 
-/// Appends `Nv` or `Sv` (sFlow) and the version, `FLO` when it is not known.
-fn nf_version(out: &mut Vec<u8>, version: u64) {
-    if version == 0 {
-        return out.extend_from_slice(b"FLO");
-    }
-    out.extend_from_slice(if version & SFLOW == 0 { b"Nv" } else { b"Sv" });
-    num(out, if version & SFLOW == 0 { version } else { version & 0xf });
+/// Appends `EVT`, `Nv` or `Sv` (sFlow) and the version, `FLO` when it is not known.
+fn nf_version(out: &mut Vec<u8>, version: u64, is_event: bool) {
+    let (kind, version): (&[u8], _) = match version {
+        _ if is_event => (b"EVT", version),
+        0 => return out.extend_from_slice(b"FLO"),
+        _ if version & SFLOW != 0 => (b"Sv", version & 0xf),
+        _ => (b"Nv", version),
+    };
+    out.extend_from_slice(kind);
+    num(out, version);
 }
 
 /// The bit of [`Field::NfVersion`] that says sFlow.

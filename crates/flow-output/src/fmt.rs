@@ -180,7 +180,7 @@ pub(crate) fn push_tag(layout: &mut Layout, tag: &Tag, look: &Look) {
         TagStyle::IcmpPort => layout.cell(Form::DstPort, [field, Field::Proto], width),
         TagStyle::TcpFlags => layout.cell(Form::TcpFlagsOfTcp, [field, Field::Proto], 0),
         TagStyle::Direction => layout.cell(Form::Direction, [field], width),
-        TagStyle::NfVersion => layout.cell(Form::NfVersion, [field], 0),
+        TagStyle::NfVersion => layout.cell(Form::NfVersion, [field, Field::RecordFlags], 0),
         TagStyle::Mac => layout.cell(Form::Mac, [field], 0),
         TagStyle::Mpls => layout.cell(Form::Mpls, [field], width),
         TagStyle::MplsStack => {

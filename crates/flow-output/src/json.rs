@@ -98,9 +98,12 @@ impl Object {
         fields.iter().for_each(|&field| self.num(field));
     }
 
-    /// Numbers of events are quoted in nfdump's json.
+    /// Numbers of events are quoted in nfdump 1.7.1's json (D-19). Its later ndjson has numbers.
     fn quoted_nums(&mut self, fields: &[Field]) {
-        fields.iter().for_each(|&field| self.text(key_of(field), Form::Num, [field]));
+        match self.style {
+            Style::Lines => fields.iter().for_each(|&field| self.text(key_of(field), Form::Num, [field])),
+            Style::Compact => self.nums(fields),
+        }
     }
 
     fn time(&mut self, field: Field) {

@@ -13,10 +13,13 @@ pub(crate) fn firewall_event(event: u64) -> &'static str {
     }
 }
 
-/// A firewall event in statistics, where the last name is spelt out.
-pub(crate) fn firewall_event_statistic(event: u64) -> &'static str {
+/// An event of a firewall or translator in statistics, which know fewer names.
+pub(crate) fn event_of_statistic(event: u64) -> &'static str {
     match event {
-        0..=5 => firewall_event(event),
+        0 => "ignore",
+        1 => "CREATE",
+        2 => "DELETE",
+        3 => "DENIED",
         _ => "UNKNOWN",
     }
 }

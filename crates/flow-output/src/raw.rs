@@ -1,12 +1,12 @@
 //! The raw format: a block of `label = value` lines for each record, for people who look at one record closely.
 
 use crate::addr::{AddrText, masked};
-use crate::cell::{SFLOW, app_id, proto, type_code};
+use crate::cell::{SFLOW, app_id, type_code};
 use crate::names::{biflow_direction, end_reason, firewall_event, nat_event, xevent};
 use crate::payload;
-use crate::text::{hex, mac, mpls, num, num_right, printable, right, spaces, tcp_flags, thousandths};
+use crate::text::{hex, mac, mpls, num, num_left, num_right, printable, right, spaces, tcp_flags, thousandths};
 use crate::zone::TimeWriter;
-use flow_model::{Field, FieldSet, FlowBatch, Groups, Protocol, RecordFlags};
+use flow_model::{Field, FieldSet, FlowBatch, Groups, Protocol, RecordFlags, protocol_name};
 
 /// The fields that a record is printed from.
 pub(crate) fn fields() -> FieldSet {
@@ -136,11 +136,7 @@ impl Record<'_, '_> {
         self.moment("last", Field::LastMs);
         self.moment("received at", Field::ReceivedMs);
         let number = self.num(Field::Proto);
-        self.label("proto");
-        num_right(self.out, number, VALUE_WIDTH);
-        self.out.push(b' ');
-        proto(self.out, number, 0);
-        self.end();
+        self.proto("proto", number);
         let flags = self.num(Field::TcpFlags);
         self.label("tcp flags");
         self.hex_in(VALUE_WIDTH, flags, 2);
@@ -170,11 +166,7 @@ impl Record<'_, '_> {
     fn addresses(&mut self) {
         if self.has(Groups::TUNNEL_V4) || self.has(Groups::TUNNEL_V6) {
             let number = self.num(Field::TunnelProto);
-            self.label("tun proto");
-            num_right(self.out, number, VALUE_WIDTH);
-            self.out.push(b' ');
-            proto(self.out, number, 0);
-            self.end();
+            self.proto("tun proto", number);
             self.addr("tun src addr", Field::TunnelSrcAddr);
             self.addr("tun dst addr", Field::TunnelDstAddr);
         }
@@ -291,7 +283,7 @@ impl Record<'_, '_> {
             self.acl("Egress ACL", [Field::EgressAcl, Field::EgressAce, Field::EgressXace]);
         }
         if self.has(Groups::USER) {
-            self.text("username", Field::UserName, 7, 0, "<empty>");
+            self.text("username", Field::UserName, 7, 0, "");
         }
         if self.has(Groups::NAT) {
             self.named("nat event", Field::NatEvent, nat_event);
@@ -391,6 +383,18 @@ impl Record<'_, '_> {
             self.time.millis(self.out, unix_ms, b' ');
         }
         self.out.extend_from_slice(b"]\n");
+    }
+
+    /// A protocol by number and name; where there is no name, the number again as wide as names are.
+    fn proto(&mut self, label: &str, number: u64) {
+        self.label(label);
+        num_right(self.out, number, VALUE_WIDTH);
+        self.out.push(b' ');
+        match protocol_name(number as u8) {
+            Some(name) => self.out.extend_from_slice(name.as_bytes()),
+            None => num_left(self.out, number, 5),
+        }
+        self.end();
     }
 
     fn addr(&mut self, label: &str, field: Field) {

@@ -1,7 +1,7 @@
 //! Retention: keeps a directory of flow files under an age and a size, by nfexpire's rules.
 //!
 //! * [`Inventory`] is what a directory holds: the finished files, oldest first, with time and size.
-//! * [`plan`] decides, without touching anything, which of them have to go under given [`Limits`].
+//! * [`plan()`] decides, without touching anything, which of them have to go under given [`Limits`].
 //! * [`Session`] ties both to a directory and its `.nfstat`, under nfexpire's lock: it is what rexpire and a
 //!   collector with `-e` use.
 //!

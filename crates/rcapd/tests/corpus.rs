@@ -2,6 +2,8 @@
 //!
 //! That the flows are right is tested where they are decoded; here, none may get lost on the way to the disk.
 
+#![expect(clippy::unwrap_used, reason = "a panic is a failed test")]
+
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -14,7 +14,11 @@ use clap::{ArgAction, Parser};
 ///
 /// One of -e, -l, -r and -u must be given. Exit status: 0, or 250 if anything went wrong.
 #[derive(Debug, Parser)]
-#[command(name = "rexpire", disable_version_flag = true)]
+#[command(
+    name = "rexpire",
+    disable_version_flag = true,
+    override_usage = "rexpire <-e|-l|-r|-u> DIR [OPTIONS]"
+)]
 pub(crate) struct Args {
     /// Expire: delete files of DIR by its stored limits, replaced by those given with -s, -t and -w
     #[arg(short = 'e', long = "expire", value_name = "DIR")]

@@ -69,19 +69,33 @@ pub(crate) fn compress(chunk: &[u8], how: Compression) -> (u8, Cow<'_, [u8]>) {
     }
 }
 
-/// The `len` octets that were compressed into `stored`. The caller has bounded `len`.
+/// The `len` octets that were compressed into `stored`. The caller has bounded `len`; here the data must agree with it
+/// before memory is taken.
 pub(crate) fn decompress(stored: &[u8], code: u8, len: usize) -> Result<Vec<u8>, Damage> {
-    let mut out = vec![0; len];
-    let (name, written) = match code {
-        compression::LZ4 => ("LZ4", lz4_flex::block::decompress_into(stored, &mut out).ok()),
-        compression::ZSTD => ("zstd", zstd::bulk::decompress_to_buffer(stored, &mut out).ok()),
+    let (name, possible) = match code {
+        compression::LZ4 => ("LZ4", len / LZ4_RATIO <= stored.len()),
+        compression::ZSTD => {
+            let size = zstd::zstd_safe::get_frame_content_size(stored);
+            ("zstd", matches!(size, Ok(Some(size)) if size == len as u64))
+        }
         _ => return Err(Damage::Unknown { what: "compression", found: code.into() }),
+    };
+    if !possible {
+        return Err(Damage::Compressed(name));
+    }
+    let mut out = vec![0; len];
+    let written = match code {
+        compression::LZ4 => lz4_flex::block::decompress_into(stored, &mut out).ok(),
+        _ => zstd::bulk::decompress_to_buffer(stored, &mut out).ok(),
     };
     if written == Some(len) { Ok(out) } else { Err(Damage::Compressed(name)) }
 }
 
 /// Chunks shorter than this are not worth the header of a compressed one.
 const MIN_LEN: usize = 64;
+
+/// An octet of LZ4 data stands for at most 255 octets.
+const LZ4_RATIO: usize = 256;
 
 /// LZ4 is tried on so many octets of a long chunk first, because most packed chunks do not compress and trying the
 /// whole chunk costs more than packing it.

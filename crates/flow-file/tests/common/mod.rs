@@ -22,7 +22,7 @@ enum Style {
 }
 
 /// Rows with values of every spread in all fields that chance picks.
-pub fn any_batch(seed: u64, rows: usize) -> FlowBatch {
+pub(crate) fn any_batch(seed: u64, rows: usize) -> FlowBatch {
     let mut rng = Rng::new(seed);
     let present = rng.below(101);
     let styles: Vec<Style> = Field::ALL
@@ -40,7 +40,7 @@ pub fn any_batch(seed: u64, rows: usize) -> FlowBatch {
 }
 
 /// Rows with values in every field.
-pub fn full_batch(seed: u64, rows: usize) -> FlowBatch {
+pub(crate) fn full_batch(seed: u64, rows: usize) -> FlowBatch {
     let mut rng = Rng::new(seed);
     let styles = [Style::Few, Style::Serial, Style::Tailed, Style::Random, Style::Constant];
     let styles: Vec<Style> = Field::ALL.iter().map(|_| rng.pick(&styles)).collect();
@@ -86,11 +86,11 @@ fn addr(num: u64) -> IpAddr {
 }
 
 /// The address of the batch's fields, and where it is.
-pub fn addresses(batch: &FlowBatch, field: Field) -> impl Iterator<Item = IpAddr> {
+pub(crate) fn addresses(batch: &FlowBatch, field: Field) -> impl Iterator<Item = IpAddr> {
     (0..batch.len()).map(move |row| batch.column(field).ip(row))
 }
 
-pub fn options(compression: Compression) -> WriteOptions {
+pub(crate) fn options(compression: Compression) -> WriteOptions {
     WriteOptions {
         ident: "test".into(),
         compression,
@@ -99,14 +99,14 @@ pub fn options(compression: Compression) -> WriteOptions {
     }
 }
 
-pub fn exporter(sysid: u16, last_octet: u8) -> ExporterInfo {
+pub(crate) fn exporter(sysid: u16, last_octet: u8) -> ExporterInfo {
     let ledger =
         LossLedger { datagrams: 10 * u64::from(sysid), flows: 7, missed: 1, ..LossLedger::default() };
     let addr = Ipv4Addr::new(192, 0, 2, last_octet).into();
     ExporterInfo { sysid, version: 9, addr, domain: 300, ledger }
 }
 
-pub fn tail() -> FileTail {
+pub(crate) fn tail() -> FileTail {
     FileTail {
         exporters: vec![
             exporter(1, 1),
@@ -123,7 +123,7 @@ pub fn tail() -> FileTail {
 }
 
 /// Writes a finished file.
-pub fn write(path: &Path, compression: Compression, batches: &[FlowBatch]) {
+pub(crate) fn write(path: &Path, compression: Compression, batches: &[FlowBatch]) {
     let mut writer = FileWriter::create(path, options(compression)).unwrap();
     for batch in batches {
         writer.write(batch).unwrap();
@@ -132,7 +132,7 @@ pub fn write(path: &Path, compression: Compression, batches: &[FlowBatch]) {
 }
 
 /// Reads all of a block.
-pub fn read(file: &FlowFile, block: usize) -> FlowBatch {
+pub(crate) fn read(file: &FlowFile, block: usize) -> FlowBatch {
     let mut batch = FlowBatch::new(file.block_rows(block));
     file.read(block, FieldSet::ALL, &mut batch).unwrap();
     batch
