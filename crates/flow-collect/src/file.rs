@@ -354,7 +354,9 @@ mod tests {
         let (writer, filings) = writer(spool, log);
         let counters = Arc::clone(&writer.counters);
         let (sender, receiver) = mpsc::channel();
-        jobs.into_iter().for_each(|job| sender.send(job).unwrap());
+        for job in jobs {
+            sender.send(job).unwrap();
+        }
         drop(sender);
         writer.run(&receiver);
         (filer(spool, log).run(Vec::new(), &filings), counters)

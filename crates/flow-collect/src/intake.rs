@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 
 use flow_file::FileTail;
 use flow_model::{BatchBuilder, ExporterInfo, FlowBatch};
-use flow_wire::{DecodeError, Decoded, Decoder, DecoderOptions, Exporter, Fault, Limits};
+use flow_wire::{DecodeError, Decoded, Decoder, DecoderOptions, Exporter, Fault};
 
 use crate::complaint::Complaints;
 use crate::counters::{Counters, count};

@@ -291,7 +291,7 @@ mod tests {
         let sender = UdpSocket::bind("[::1]:0").unwrap();
         let target = socket.local_addr().unwrap();
         sender.send_to(&[], target).unwrap();
-        sender.send_to(&[7; 65_507], target).unwrap();
+        sender.send_to(&vec![7; 65_507], target).unwrap();
         let mut batch = DatagramBatch::default();
         let mut receive = Receive::new();
         assert_eq!(receive.fill(&socket, || 1, &mut batch).unwrap(), 2);

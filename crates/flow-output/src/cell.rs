@@ -8,7 +8,7 @@ use crate::text::{
     right, scaled, spaces, tcp_flags, thousandths,
 };
 use crate::zone::TimeWriter;
-use flow_model::{Column, Field, FieldSet, Groups, Protocol, RecordFlags, bpp, bps, pps, protocol_name};
+use flow_model::{Column, Field, FieldSet, Groups, Protocol, RecordFlags, bpp, protocol_name};
 use std::net::IpAddr;
 
 /// How values become text. The comments name what the sources are when it is more than one.
@@ -158,8 +158,14 @@ impl Cell {
             Form::Num => num_right(out, first(), width),
             Form::NumLeft => num_left(out, first(), width),
             Form::Scaled { plain } => scaled(out, first(), width, plain),
-            Form::Pps { plain } => scaled(out, pps(first(), third().saturating_sub(second())), width, plain),
-            Form::Bps { plain } => scaled(out, bps(first(), third().saturating_sub(second())), width, plain),
+            Form::Pps { plain } => {
+                let rate = per_second(first() as f64, third().saturating_sub(second()));
+                scaled(out, rate, width, plain);
+            }
+            Form::Bps { plain } => {
+                let rate = per_second(first() as f64 * 8.0, third().saturating_sub(second()));
+                scaled(out, rate, width, plain);
+            }
             Form::Bpp => num_right(out, bpp(first(), second()), width),
             Form::Count => num_right(out, context.number, width),
             Form::Time { between } => context.time.millis(out, first(), between),
@@ -317,6 +323,11 @@ pub(crate) fn type_code(out: &mut Vec<u8>, port: u64) {
     num(out, port >> 8);
     out.push(b'.');
     num(out, port & 0xff);
+}
+
+/// A rate as nfdump computes it for a record: in floating point from whole ms, which is exact for all but huge counters.
+fn per_second(count: f64, duration_ms: u64) -> u64 {
+    if duration_ms == 0 { 0 } else { (count * 1_000.0 / duration_ms as f64) as u64 }
 }
 
 fn icmp(port: u64, proto: u64) -> u64 {

@@ -8,6 +8,7 @@ use clap::{ArgAction, Parser};
 ///
 /// Options are nfcapd's, with long names beside them; both its generations' command lines are understood.
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are what was typed; the plan gives them meaning")]
 #[command(
     name = "rcapd",
     disable_version_flag = true,

@@ -58,7 +58,7 @@ fn collect(args: Args, program: &str) -> ExitCode {
     }
     let plan = match Plan::new(args, now_ms) {
         Ok(plan) => plan,
-        Err(error @ PlanError::Refused(_) | error @ PlanError::PidFile(PidFileError::Directory(_))) => {
+        Err(error @ (PlanError::Refused(_) | PlanError::PidFile(PidFileError::Directory(_)))) => {
             MESSAGES.raw(&error);
             return ExitCode::Failure;
         }
@@ -71,7 +71,7 @@ fn collect(args: Args, program: &str) -> ExitCode {
         MESSAGES.line(note);
     }
     let log = Arc::new(Log::to_stderr(program));
-    match start(plan, log) {
+    match start(plan, &log) {
         Ok(code) => code,
         Err(error) => {
             report(&error);
@@ -81,10 +81,10 @@ fn collect(args: Args, program: &str) -> ExitCode {
 }
 
 /// Prepares in the foreground, where mistakes can be seen, and runs.
-fn start(plan: Plan, log: Arc<Log>) -> Result<ExitCode, StartError> {
+fn start(plan: Plan, log: &Arc<Log>) -> Result<ExitCode, StartError> {
     let system = |action| move |source| StartError::System { action, source };
     let is_capture = matches!(plan.input, Input::Capture(_));
-    let collector = Collector::prepare(plan.collector, &plan.input, Arc::clone(&log))?;
+    let collector = Collector::prepare(plan.collector, &plan.input, Arc::clone(log))?;
     let readiness = if plan.daemon {
         match detach().map_err(system("become a daemon"))? {
             Detached::Parent { daemon_is_ready: true } => return Ok(ExitCode::Success),

@@ -15,15 +15,14 @@ use support::{files, open, rcapd, run};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = match std::env::var_os("FLOW_CORPUS") {
-        Some(corpus) => trials(&Path::new(&corpus).join("packets")),
-        None => {
-            let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
-            vec![
-                Trial::test("corpus (FLOW_CORPUS is not set)", || Err("FLOW_CORPUS is not set".into()))
-                    .with_ignored_flag(!required),
-            ]
-        }
+    let trials = if let Some(corpus) = std::env::var_os("FLOW_CORPUS") {
+        trials(&Path::new(&corpus).join("packets"))
+    } else {
+        let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        vec![
+            Trial::test("corpus (FLOW_CORPUS is not set)", || Err("FLOW_CORPUS is not set".into()))
+                .with_ignored_flag(!required),
+        ]
     };
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -456,7 +456,7 @@ mod tests {
             ng.interface(1, &[]);
             let offset = if big_endian { 3_i64.to_be_bytes() } else { 3_i64.to_le_bytes() };
             ng.interface(101, &[(2, b"eth1"), (9, &[9]), (14, &offset)]);
-            ng.interface(1, &[(9, &[0x80 | 10])]);
+            ng.interface(1, &[(9, &[0x8a])]);
             ng.packet(0, 1_000_500_000, &frame(b"one"));
             ng.packet(1, 1_001_000_000_000, &build::ipv4(b"two"));
             ng.block(0x0bad_cafe, &[0; 16]);
