@@ -206,6 +206,8 @@ pub enum Source {
 pub enum TagStyle {
     /// Number, right-justified.
     Num,
+    /// A blank, and a number right-justified in the rest of the width: the column grows later than the number.
+    NumAfterBlank,
     /// Number scaled to M, G, T, right-justified.
     Scaled,
     /// Date and time with milliseconds, local.

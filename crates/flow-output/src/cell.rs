@@ -4,8 +4,8 @@ use crate::addr::{AddrText, masked};
 use crate::names::{firewall_event, nat_event, nat_event_long, xevent};
 use crate::payload;
 use crate::text::{
-    DurationStyle, duration, hex, hex_digits, json_string, left, mac, mpls, num, num_left, num_right, printable,
-    right, scaled, spaces, tcp_flags, thousandths,
+    DurationStyle, duration, hex, hex_digits, json_string, left, mac, mpls, num, num_left, num_right, per_second,
+    printable, right, scaled, spaces, tcp_flags, thousandths,
 };
 use crate::zone::TimeWriter;
 use flow_model::{Column, Field, FieldSet, Groups, Protocol, RecordFlags, bpp, protocol_name};
@@ -159,11 +159,11 @@ impl Cell {
             Form::NumLeft => num_left(out, first(), width),
             Form::Scaled { plain } => scaled(out, first(), width, plain),
             Form::Pps { plain } => {
-                let rate = per_second(first() as f64, third().saturating_sub(second()));
+                let rate = per_second(first(), 1, third().saturating_sub(second()));
                 scaled(out, rate, width, plain);
             }
             Form::Bps { plain } => {
-                let rate = per_second(first() as f64 * 8.0, third().saturating_sub(second()));
+                let rate = per_second(first(), 8, third().saturating_sub(second()));
                 scaled(out, rate, width, plain);
             }
             Form::Bpp => num_right(out, bpp(first(), second()), width),
@@ -323,11 +323,6 @@ pub(crate) fn type_code(out: &mut Vec<u8>, port: u64) {
     num(out, port >> 8);
     out.push(b'.');
     num(out, port & 0xff);
-}
-
-/// A rate as nfdump computes it for a record: in floating point from whole ms, which is exact for all but huge counters.
-fn per_second(count: f64, duration_ms: u64) -> u64 {
-    if duration_ms == 0 { 0 } else { (count * 1_000.0 / duration_ms as f64) as u64 }
 }
 
 fn icmp(port: u64, proto: u64) -> u64 {

@@ -159,6 +159,8 @@ pub(crate) fn push_tag(layout: &mut Layout, tag: &Tag, look: &Look) {
     };
     match tag.style {
         TagStyle::Num | TagStyle::TimeMillis => layout.cell(Form::Num, [field], width),
+        TagStyle::NumAfterBlank if look.narrow => layout.cell(Form::Num, [field], 0),
+        TagStyle::NumAfterBlank => layout.literal(" ").cell(Form::Num, [field], width.saturating_sub(1)),
         TagStyle::Scaled => layout.cell(Form::Scaled { plain }, [field], width),
         TagStyle::Time => layout.cell(Form::Time { between: b' ' }, [field], 0),
         TagStyle::TimeRaw => layout.cell(Form::Thousandths, [field], 0),

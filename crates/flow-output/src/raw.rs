@@ -137,7 +137,8 @@ impl Record<'_, '_> {
         self.moment("received at", Field::ReceivedMs);
         let number = self.num(Field::Proto);
         self.proto("proto", number);
-        let flags = self.num(Field::TcpFlags);
+        let is_tcp = Protocol(number as u8) == Protocol::TCP;
+        let flags = if is_tcp { self.num(Field::TcpFlags) } else { 0 };
         self.label("tcp flags");
         self.hex_in(VALUE_WIDTH, flags, 2);
         self.out.push(b' ');

@@ -6,7 +6,8 @@ use crate::format::FormatKind;
 use crate::names::event_of_statistic;
 use crate::printer::heading;
 use crate::text::{
-    DurationStyle, duration, hex, json_string, left, mac, mpls, num, num_left, num_right, percent, printable, right,
+    DurationStyle, duration, hex, json_string, left, mac, mpls, num, num_left, num_right, per_second, percent, printable,
+    right,
     scaled, tcp_flags, thousandths,
 };
 use crate::zone::TimeWriter;
@@ -297,10 +298,6 @@ impl Line {
     fn new(table: &StatisticTable, counters: &Counters, proto: u64) -> Line {
         let (packets, bytes) = counters.of(table.order.side());
         let duration_ms = counters.duration_ms();
-        // nfdump divides by seconds in floating point here, so that 28 packets in 35 ms are 799 a second, not 800; everywhere
-        // else it calculates in whole ms.
-        let seconds = duration_ms as f64 / 1_000.0;
-        let rate = |count: f64| if duration_ms == 0 { 0 } else { (count / seconds) as u64 };
         Line {
             first_ms: counters.first_ms,
             last_ms: counters.last_ms,
@@ -309,8 +306,8 @@ impl Line {
             flows: counters.flows,
             packets,
             bytes,
-            pps: rate(packets as f64),
-            bps: rate(bytes as f64 * 8.0),
+            pps: per_second(packets, 1, duration_ms),
+            bps: per_second(bytes, 8, duration_ms),
             bpp: bpp(bytes, packets),
         }
     }

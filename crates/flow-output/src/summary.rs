@@ -1,10 +1,10 @@
 //! The lines below the rows, and the report of `-I`.
 
 use crate::format::FormatKind;
-use crate::text::{num, scaled};
+use crate::text::{num, per_second, scaled};
 use crate::zone::TimeWriter;
 use crate::{Format, OutputOptions};
-use flow_model::{Totals, bpp, bps, pps};
+use flow_model::{Totals, bpp};
 
 /// What a query came to.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +59,7 @@ impl Summary {
     fn averages(&self) -> [u64; 3] {
         let Totals { packets, bytes, first_ms, last_ms, .. } = self.totals;
         let duration_ms = last_ms.saturating_sub(first_ms);
-        [bps(bytes, duration_ms), pps(packets, duration_ms), bpp(bytes, packets)]
+        [per_second(bytes, 8, duration_ms), per_second(packets, 1, duration_ms), bpp(bytes, packets)]
     }
 
     fn lines(&self, options: &OutputOptions, out: &mut Vec<u8>) {

@@ -119,6 +119,16 @@ pub(crate) fn percent(out: &mut Vec<u8>, part: u64, whole: u64, width: usize) {
     out.extend_from_slice(&[b'.', b'0' + (tenths % 10) as u8]);
 }
 
+/// `count * scale` per second, a whole number; 0 without duration. nfdump divides by seconds in floating point, so that 28
+/// packets in 35 ms are 799 a second, not 800.
+pub(crate) fn per_second(count: u64, scale: u32, duration_ms: u64) -> u64 {
+    if duration_ms == 0 {
+        return 0;
+    }
+    let seconds = duration_ms as f64 / 1_000.0;
+    (count as f64 * f64::from(scale) / seconds) as u64
+}
+
 /// How a duration is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DurationStyle {
@@ -289,6 +299,15 @@ mod tests {
         assert_eq!(percent(0, 0), " 0.0");
         assert_eq!(percent(1, 18), " 5.6");
         assert_eq!(percent(36, 18), "200.0");
+    }
+
+    #[test]
+    fn rates_are_cut_as_floating_point_division_leaves_them() {
+        assert_eq!(per_second(28, 1, 35), 799);
+        assert_eq!(per_second(1_872, 8, 117), 127_999);
+        assert_eq!(per_second(2_505_371_950_989, 8, 90_110_000), 222_427_872);
+        assert_eq!(per_second(1, 8, 0), 0);
+        assert_eq!(per_second(u64::MAX, 8, 1), u64::MAX);
     }
 
     #[test]

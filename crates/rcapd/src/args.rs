@@ -50,7 +50,7 @@ pub(crate) struct Args {
     #[arg(short = 'I', long = "ident", value_name = "IDENT", help_heading = "Files")]
     pub(crate) ident: Option<String>,
 
-    /// Compress: -z=lz4 (as without), -z=zstd[:LEVEL] smaller and slower; lzo and bz2 mean lz4
+    /// Compress: -z=lz4 (as without), -z=zstd or -z=zstd:LEVEL smaller and slower; lzo and bz2 mean lz4
     #[arg(
         short = 'z',
         long = "compress",

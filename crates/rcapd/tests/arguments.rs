@@ -1,5 +1,7 @@
 //! Command lines: what is refused, and in which words.
 
+#![expect(clippy::unwrap_used, reason = "a panic is a failed test")]
+
 mod support;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Captures: their time stamps drive everything.
 
+#![expect(clippy::unwrap_used, reason = "a panic is a failed test")]
+
 mod support;
 
 use std::fs::{self, File};
