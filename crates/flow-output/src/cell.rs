@@ -4,8 +4,8 @@ use crate::addr::{AddrText, masked};
 use crate::names::{firewall_event, nat_event, nat_event_long, xevent};
 use crate::payload;
 use crate::text::{
-    DurationStyle, duration, hex, hex_digits, json_string, left, mac, mpls, num, num_left, num_right, per_second,
-    printable, right, scaled, spaces, tcp_flags, thousandths,
+    DurationStyle, duration, hex, hex_digits, json_string, left, mac, mpls, num, num_left, num_right,
+    per_second, printable, right, scaled, spaces, tcp_flags, thousandths,
 };
 use crate::zone::TimeWriter;
 use flow_model::{Column, Field, FieldSet, Groups, Protocol, RecordFlags, bpp, protocol_name};
@@ -149,7 +149,13 @@ impl Cell {
 
     /// Appends the text of `row`.
     #[inline]
-    pub(crate) fn write(&self, columns: &Sources<'_>, row: usize, context: &mut Context<'_>, out: &mut Vec<u8>) {
+    pub(crate) fn write(
+        &self,
+        columns: &Sources<'_>,
+        row: usize,
+        context: &mut Context<'_>,
+        out: &mut Vec<u8>,
+    ) {
         let width = self.width;
         let first = || columns[0].num(row);
         let second = || columns[1].num(row);

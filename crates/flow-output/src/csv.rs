@@ -21,11 +21,25 @@ pub(crate) fn classic() -> Layout {
     nums(&mut layout, &[Field::SrcPort, Field::DstPort]);
     layout.cell(Form::Proto, [Field::Proto], 0).literal(",");
     layout.cell(Form::TcpFlags, [Field::TcpFlags], 0).literal(",");
-    nums(&mut layout, &[
-        Field::FwdStatus, Field::SrcTos, Field::InPackets, Field::InBytes, Field::OutPackets, Field::OutBytes,
-        Field::Input, Field::Output, Field::SrcAs, Field::DstAs, Field::SrcMask, Field::DstMask, Field::DstTos,
-        Field::Direction,
-    ]);
+    nums(
+        &mut layout,
+        &[
+            Field::FwdStatus,
+            Field::SrcTos,
+            Field::InPackets,
+            Field::InBytes,
+            Field::OutPackets,
+            Field::OutBytes,
+            Field::Input,
+            Field::Output,
+            Field::SrcAs,
+            Field::DstAs,
+            Field::SrcMask,
+            Field::DstMask,
+            Field::DstTos,
+            Field::Direction,
+        ],
+    );
     layout.cell(whole, [Field::NextHop], 0).literal(",").cell(whole, [Field::BgpNextHop], 0).literal(",");
     nums(&mut layout, &[Field::SrcVlan, Field::DstVlan]);
     for mac in [Field::InSrcMac, Field::OutDstMac, Field::InDstMac, Field::OutSrcMac] {
@@ -39,7 +53,11 @@ pub(crate) fn classic() -> Layout {
         layout.cell(Form::Thousandths, [latency], 9).literal(",");
     }
     layout.cell(whole, [Field::RouterAddr], 0).literal(",");
-    layout.cell(Form::Num, [Field::EngineType], 0).literal("/").cell(Form::Num, [Field::EngineId], 0).literal(",");
+    layout
+        .cell(Form::Num, [Field::EngineType], 0)
+        .literal("/")
+        .cell(Form::Num, [Field::EngineId], 0)
+        .literal(",");
     nums(&mut layout, &[Field::ExporterId]);
     layout.cell(Form::Time { between: b' ' }, [Field::ReceivedMs], 0).literal("\n");
     layout
@@ -64,10 +82,19 @@ pub(crate) fn fast() -> Layout {
     layout.cell(whole, [Field::SrcAddr], 0).literal(",");
     nums(&mut layout, &[Field::SrcPort]);
     layout.cell(whole, [Field::DstAddr], 0).literal(",");
-    nums(&mut layout, &[
-        Field::DstPort, Field::SrcAs, Field::DstAs, Field::Input, Field::Output, Field::TcpFlags, Field::SrcTos,
-        Field::InPackets,
-    ]);
+    nums(
+        &mut layout,
+        &[
+            Field::DstPort,
+            Field::SrcAs,
+            Field::DstAs,
+            Field::Input,
+            Field::Output,
+            Field::TcpFlags,
+            Field::SrcTos,
+            Field::InPackets,
+        ],
+    );
     layout.cell(Form::Num, [Field::InBytes], 0).literal("\n");
     layout
 }

@@ -1,9 +1,9 @@
 //! `fmt:` strings: parsing, and the layout that a tag becomes.
 
+use crate::OutputOptions;
 use crate::cell::Form;
 use crate::format::{FormatError, predefined};
 use crate::layout::Layout;
-use crate::OutputOptions;
 use crate::text::{DurationStyle, spaces};
 use flow_model::{Derived, Field, Source, Tag, TagStyle, tags};
 
@@ -90,6 +90,7 @@ fn is_address(tag: &Tag) -> bool {
 }
 
 /// How tags are printed.
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent option of nfdump")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Look {
     /// No scaling, no names of protocols, durations in seconds.
@@ -225,7 +226,11 @@ fn push_port<'a>(layout: &'a mut Layout, addr: Field, port: Field, look: &Look) 
 
 fn push_acl(layout: &mut Layout, form: Form, first: Field, width: usize) -> &mut Layout {
     let [acl, ace, xace] = acl_fields(first);
-    layout.cell(form, [acl], width).literal(" ").cell(form, [ace], width).literal(" ").cell(form, [xace], width)
+    layout.cell(form, [acl], width).literal(" ").cell(form, [ace], width).literal(" ").cell(
+        form,
+        [xace],
+        width,
+    )
 }
 
 /// The three fields of an access list, of which `first` is the first.

@@ -94,9 +94,11 @@ impl Format {
             "pipe" => FormatKind::Pipe,
             "raw" => FormatKind::Raw,
             "null" => FormatKind::Null,
-            _ => FormatKind::Text(predefined(&lower).map(|_| fmt::predefined_pieces(&lower)).ok_or_else(|| {
-                FormatError::UnknownMode { name: name.to_owned() }
-            })?),
+            _ => FormatKind::Text(
+                predefined(&lower)
+                    .map(|_| fmt::predefined_pieces(&lower))
+                    .ok_or_else(|| FormatError::UnknownMode { name: name.to_owned() })?,
+            ),
         };
         Ok(Format { kind, long_ipv6 })
     }

@@ -21,7 +21,9 @@ pub(crate) fn fields() -> FieldSet {
         groups
     });
     let shape = FieldSet::of(&[Field::Groups, Field::Proto, Field::DstPort]);
-    [false, true].iter().fold(shape, |fields, &is_icmp| fields.union(object(groups, is_icmp, Style::Compact).fields()))
+    [false, true]
+        .iter()
+        .fold(shape, |fields, &is_icmp| fields.union(object(groups, is_icmp, Style::Compact).fields()))
 }
 
 /// Appends the selected rows. Objects of [`Style::Lines`] have their comma in front, so that blocks can be joined: only
@@ -95,7 +97,9 @@ impl Object {
     }
 
     fn nums(&mut self, fields: &[Field]) {
-        fields.iter().for_each(|&field| self.num(field));
+        for &field in fields {
+            self.num(field);
+        }
     }
 
     /// Numbers of events are quoted in nfdump 1.7.1's json (D-19). Its later ndjson has numbers.
@@ -139,7 +143,9 @@ fn object(groups: Groups, is_icmp: bool, style: Style) -> Layout {
     object.text("type", Form::RecordType, [Field::RecordFlags]);
     object.bare("sampled", Form::Sampled, [Field::RecordFlags]);
     object.num(Field::ExporterId);
-    [Field::FirstMs, Field::LastMs, Field::ReceivedMs].into_iter().for_each(|field| object.time(field));
+    for field in [Field::FirstMs, Field::LastMs, Field::ReceivedMs] {
+        object.time(field);
+    }
     object.nums(&[Field::InPackets, Field::InBytes, Field::Proto]);
     if is_icmp {
         object.bare("icmp_type", Form::IcmpType, [Field::DstPort, Field::Proto]);

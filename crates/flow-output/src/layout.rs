@@ -2,7 +2,7 @@
 
 use crate::cell::{Cell, Context, Form, Sources};
 use crate::zone::{TimeWriter, Zone};
-use flow_model::{Column, Field, FieldSet, FlowBatch, ValueRef};
+use flow_model::{Column, Field, FieldSet, FlowBatch, Value, ValueRef};
 
 /// What a row consists of.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,12 @@ impl Layout {
     }
 
     /// Appends a cell.
-    pub(crate) fn cell<const N: usize>(&mut self, form: Form, sources: [Field; N], width: usize) -> &mut Layout {
+    pub(crate) fn cell<const N: usize>(
+        &mut self,
+        form: Form,
+        sources: [Field; N],
+        width: usize,
+    ) -> &mut Layout {
         self.parts.push(Part::Cell(Cell::new(form, sources, width)));
         self
     }
@@ -49,7 +54,8 @@ impl Layout {
             match part {
                 Part::Literal(text) => bound.literal().extend_from_slice(text),
                 Part::Cell(cell) => {
-                    let columns = cell.sources().map(|field| batch.column(field.unwrap_or(Field::FirstMs)));
+                    let columns =
+                        cell.sources().map(|field| field.map_or(&NO_SOURCE, |field| batch.column(field)));
                     bound.bind_cell(*cell, columns, rows, &mut context);
                 }
             }
@@ -57,6 +63,9 @@ impl Layout {
         bound
     }
 }
+
+/// Stands where a cell has fewer than three sources.
+static NO_SOURCE: Column = Column::Constant(Value::Num(0));
 
 /// A layout with the columns of one batch.
 pub(crate) struct Bound<'a> {
@@ -66,7 +75,10 @@ pub(crate) struct Bound<'a> {
 enum BoundPart<'a> {
     Literal(Vec<u8>),
     /// The text of each dictionary entry, and each row's code.
-    Coded { codes: &'a [u16], texts: Texts },
+    Coded {
+        codes: &'a [u16],
+        texts: Texts,
+    },
     Cell(Cell, Sources<'a>),
 }
 
@@ -95,7 +107,8 @@ impl<'a> Bound<'a> {
 
     fn bind_cell(&mut self, cell: Cell, columns: Sources<'a>, rows: usize, context: &mut Context<'_>) {
         let sources = cell.sources();
-        let constant = |index: usize| sources[index].is_none() || matches!(columns[index], Column::Constant(_));
+        let constant =
+            |index: usize| sources[index].is_none() || matches!(columns[index], Column::Constant(_));
         if !cell.depends_on_position() && (0..3).all(constant) {
             return cell.write(&columns, 0, context, self.literal());
         }

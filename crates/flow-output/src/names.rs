@@ -80,7 +80,8 @@ pub(crate) fn end_reason(reason: u64) -> &'static str {
         3 => "end of Flow detected",
         4 => "forced end",
         5 => "lack of resources",
-        _ => "",
+        0 => "",
+        _ => "undef",
     }
 }
 
@@ -90,6 +91,7 @@ pub(crate) fn biflow_direction(direction: u64) -> &'static str {
         1 => "initiator",
         2 => "reverseInitiator",
         3 => "perimeter",
-        _ => "",
+        0 => "",
+        _ => "undef",
     }
 }

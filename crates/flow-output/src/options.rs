@@ -3,6 +3,7 @@
 use crate::Zone;
 
 /// How values are printed, whatever the format.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of nfdump, and they combine freely")]
 #[derive(Clone, Debug)]
 pub struct OutputOptions {
     /// `-6`: whole IPv6 addresses in wide columns. Formats named with a 6 at the end say so too.

@@ -31,7 +31,9 @@ pub(crate) fn dump(out: &mut Vec<u8>, payload: &[u8]) {
             }
         }
         out.extend_from_slice(b" |  ");
-        out.extend(line.iter().map(|&octet| if octet.is_ascii_graphic() || octet == b' ' { octet } else { b'.' }));
+        out.extend(
+            line.iter().map(|&octet| if octet.is_ascii_graphic() || octet == b' ' { octet } else { b'.' }),
+        );
         out.extend_from_slice(b" \n");
     }
 }

@@ -15,10 +15,20 @@ pub(crate) fn record() -> Layout {
     layout.literal("|").cell(Form::Words, [Field::SrcAddr], 0);
     nums(&mut layout, &[Field::SrcPort]);
     layout.literal("|").cell(Form::Words, [Field::DstAddr], 0);
-    nums(&mut layout, &[
-        Field::DstPort, Field::SrcAs, Field::DstAs, Field::Input, Field::Output, Field::TcpFlags, Field::SrcTos,
-        Field::InPackets, Field::InBytes,
-    ]);
+    nums(
+        &mut layout,
+        &[
+            Field::DstPort,
+            Field::SrcAs,
+            Field::DstAs,
+            Field::Input,
+            Field::Output,
+            Field::TcpFlags,
+            Field::SrcTos,
+            Field::InPackets,
+            Field::InBytes,
+        ],
+    );
     layout.literal("\n");
     layout
 }

@@ -88,7 +88,9 @@ impl RecordPrinter {
         let mut context = Context { time: TimeWriter::new(zone), number: 0 };
         match self.format.kind {
             FormatKind::Null => {}
-            FormatKind::Json => json::rows(Style::Lines, zone, batch, selection, &mut context, first_number, out),
+            FormatKind::Json => {
+                json::rows(Style::Lines, zone, batch, selection, &mut context, first_number, out);
+            }
             FormatKind::NdJson => {
                 json::rows(Style::Compact, zone, batch, selection, &mut context, first_number, out);
             }

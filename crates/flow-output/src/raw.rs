@@ -4,7 +4,9 @@ use crate::addr::{AddrText, masked};
 use crate::cell::{SFLOW, app_id, type_code};
 use crate::names::{biflow_direction, end_reason, firewall_event, nat_event, xevent};
 use crate::payload;
-use crate::text::{hex, mac, mpls, num, num_left, num_right, printable, right, spaces, tcp_flags, thousandths};
+use crate::text::{
+    hex, mac, mpls, num, num_left, num_right, printable, right, spaces, tcp_flags, thousandths,
+};
 use crate::zone::TimeWriter;
 use flow_model::{Field, FieldSet, FlowBatch, Groups, Protocol, RecordFlags, protocol_name};
 
@@ -78,9 +80,14 @@ impl Record<'_, '_> {
         if flags & RecordFlags::ANONYMISED != 0 {
             self.out.extend_from_slice(b" Anonymized");
         }
-        self.out.extend_from_slice(if flags & RecordFlags::SAMPLED == 0 { b", Unsampled" } else { b", Sampled" });
+        self.out.extend_from_slice(if flags & RecordFlags::SAMPLED == 0 {
+            b", Unsampled"
+        } else {
+            b", Sampled"
+        });
         self.end();
-        let groups: Vec<u64> = self.groups.iter().filter(|&group| group < NOT_NFDUMPS).map(u64::from).collect();
+        let groups: Vec<u64> =
+            self.groups.iter().filter(|&group| group < NOT_NFDUMPS).map(u64::from).collect();
         self.label("Elements");
         num_right(self.out, groups.len() as u64, VALUE_WIDTH);
         self.out.extend_from_slice(b": ");
@@ -105,23 +112,21 @@ impl Record<'_, '_> {
     }
 
     /// Octets of an element in nfdump's layout 2, its header of four included.
+    #[expect(clippy::match_same_arms, reason = "short lines read better than one long list")]
     fn element_size(&self, group: u8) -> u64 {
         let bytes = |field| self.batch.column(field).bytes(self.row).len() as u64;
         let content = match group {
-            Groups::GENERIC => 48,
-            Groups::IPV4 | Groups::VLAN | Groups::AS | Groups::ADJACENT_AS | Groups::XLATE_V4 | Groups::VRF => 8,
-            Groups::IPV6 | Groups::XLATE_V6 => 32,
-            Groups::MISC | Groups::OBSERVATION | Groups::BGP_NEXT_HOP_V6 | Groups::NEXT_HOP_V6 | Groups::ROUTER_V6 => {
-                16
-            }
             Groups::BGP_NEXT_HOP_V4 | Groups::NEXT_HOP_V4 | Groups::ROUTER_V4 | Groups::XLATE_PORT => 4,
-            Groups::COUNTERS | Groups::LATENCY | Groups::ACL => 24,
-            Groups::MPLS | Groups::TUNNEL_V6 => 40,
-            Groups::MAC => 32,
-            Groups::SAMPLER | Groups::PORT_BLOCK => 8,
-            Groups::NSEL | Groups::NAT => 16,
-            Groups::USER => 68,
+            Groups::IPV4 | Groups::VLAN | Groups::AS | Groups::ADJACENT_AS => 8,
+            Groups::XLATE_V4 | Groups::VRF | Groups::SAMPLER | Groups::PORT_BLOCK => 8,
             Groups::TUNNEL_V4 => 12,
+            Groups::MISC | Groups::NSEL | Groups::NAT | Groups::OBSERVATION => 16,
+            Groups::BGP_NEXT_HOP_V6 | Groups::NEXT_HOP_V6 | Groups::ROUTER_V6 => 16,
+            Groups::COUNTERS | Groups::LATENCY | Groups::ACL => 24,
+            Groups::IPV6 | Groups::XLATE_V6 | Groups::MAC => 32,
+            Groups::MPLS | Groups::TUNNEL_V6 => 40,
+            Groups::GENERIC => 48,
+            Groups::USER => 68,
             Groups::APP_ID => bytes(Field::AppId),
             Groups::LABEL => bytes(Field::Label) + 1,
             Groups::IN_PAYLOAD => bytes(Field::InPayload),

@@ -6,9 +6,8 @@ use crate::format::FormatKind;
 use crate::names::event_of_statistic;
 use crate::printer::heading;
 use crate::text::{
-    DurationStyle, duration, hex, json_string, left, mac, mpls, num, num_left, num_right, per_second, percent, printable,
-    right,
-    scaled, tcp_flags, thousandths,
+    DurationStyle, duration, hex, json_string, left, mac, mpls, num, num_left, num_right, per_second,
+    percent, printable, right, scaled, tcp_flags, thousandths,
 };
 use crate::zone::TimeWriter;
 use crate::{Format, OutputOptions, cell};
@@ -76,7 +75,9 @@ impl StatisticPrinter {
                 right(out, b"Duration", duration_width);
                 out.extend_from_slice(b" Proto ");
                 right(out, table.statistic.heading.as_bytes(), self.element_width(table));
-                out.extend_from_slice(b"    Flows(%)     Packets(%)       Bytes(%)         pps      bps   bpp\n");
+                out.extend_from_slice(
+                    b"    Flows(%)     Packets(%)       Bytes(%)         pps      bps   bpp\n",
+                );
             }
             Style::Text | Style::Json | Style::Pipe => {}
         }
@@ -348,7 +349,9 @@ fn element(table: &StatisticTable, batch: &FlowBatch, row: usize, look: Look, ou
     let column = batch.column(field);
     let info = field_info(field);
     match field {
-        Field::FwEvent | Field::NatEvent => out.extend_from_slice(event_of_statistic(column.num(row)).as_bytes()),
+        Field::FwEvent | Field::NatEvent => {
+            out.extend_from_slice(event_of_statistic(column.num(row)).as_bytes())
+        }
         Field::TcpFlags => tcp_flags(out, column.num(row)),
         Field::AppId => cell::app_id(out, column.bytes(row), 0),
         Field::IngressAcl
@@ -369,7 +372,9 @@ fn element(table: &StatisticTable, batch: &FlowBatch, row: usize, look: Look, ou
             (Kind::Bytes, _) => out.extend(printable(column.bytes(row))),
             (_, Unit::Mac) => mac(out, column.num(row)),
             // nfdump's statistic is about the label alone: what stands beside it is shown as 0.
-            (_, Unit::Mpls) => mpls(out, column.num(row) & MPLS_LABEL, if look == Look::Csv { 12 } else { 0 }),
+            (_, Unit::Mpls) => {
+                mpls(out, column.num(row) & MPLS_LABEL, if look == Look::Csv { 12 } else { 0 })
+            }
             (_, Unit::Micros) => thousandths(out, column.num(row), 0),
             _ => num(out, column.num(row)),
         },
@@ -414,8 +419,12 @@ mod tests {
         builder.set_ip(Field::SrcAddr, "2001:db8::1".parse().unwrap());
         builder.finish_row();
         let batch = builder.finish();
-        let options =
-            OutputOptions { long_ipv6: true, zone: crate::Zone::utc(), mark_addresses: true, ..Default::default() };
+        let options = OutputOptions {
+            long_ipv6: true,
+            zone: crate::Zone::utc(),
+            mark_addresses: true,
+            ..Default::default()
+        };
         let printer = StatisticPrinter::new(&Format::default(), &options);
         let table = StatisticTable {
             statistic: statistic_by_name("srcip").unwrap(),

@@ -233,3 +233,232 @@ fn fill(
         Groups(groups)
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vectors::{Bench, NOW, UNIX_S, UPTIME, ips, nums, octets, wrong};
+
+    /// One record of v5: addresses, next hop, interfaces, counters, stamps, ports, flags, AS, masks.
+    fn record() -> Vec<u8> {
+        octets![
+            0x0a00_0001u32,
+            0x0a00_0002u32,
+            0xc000_0201u32,
+            3u16,
+            4u16,
+            10u32,
+            1500u32,
+            UPTIME - 5_000,
+            UPTIME - 2_000,
+            40_000u16,
+            443u16,
+            0x001bu16,
+            0x0620u16,
+            64_500u16,
+            64_501u16,
+            24u8,
+            16u8,
+            0u16
+        ]
+    }
+
+    fn v5(count: u16, sequence: u32, engine: u16, sampling: u16, records: &[Vec<u8>]) -> Vec<u8> {
+        let mut message = octets![5u16, count, UPTIME, UNIX_S, 7_000_000u32, sequence, engine, sampling];
+        message.extend(records.concat());
+        message
+    }
+
+    #[test]
+    fn a_v5_record_with_everything() {
+        let mut bench = Bench::new();
+        let decoded = bench.good(&v5(1, 0, 0x0203, 0, &[record()]));
+        assert_eq!((decoded.flows, decoded.new_exporter), (1, Some(1)));
+        let flows = bench.flows();
+        for (field, value) in [
+            (Field::FirstMs, NOW + 7 - 5_000),
+            (Field::LastMs, NOW + 7 - 2_000),
+            (Field::ReceivedMs, NOW),
+            (Field::SrcPort, 40_000),
+            (Field::DstPort, 443),
+            (Field::Proto, 6),
+            (Field::TcpFlags, 0x1b),
+            (Field::SrcTos, 0x20),
+            (Field::InPackets, 10),
+            (Field::InBytes, 1500),
+            (Field::Input, 3),
+            (Field::Output, 4),
+            (Field::SrcAs, 64_500),
+            (Field::DstAs, 64_501),
+            (Field::SrcMask, 24),
+            (Field::DstMask, 16),
+            (Field::NfVersion, 5),
+            (Field::EngineType, 2),
+            (Field::EngineId, 3),
+            (Field::ExporterId, 1),
+            (Field::RecordFlags, 0),
+            (Field::Flows, 1),
+        ] {
+            assert_eq!(nums(&flows, field), [value], "{field:?}");
+        }
+        for (field, value) in [
+            (Field::SrcAddr, "10.0.0.1"),
+            (Field::DstAddr, "10.0.0.2"),
+            (Field::NextHop, "192.0.2.1"),
+            (Field::RouterAddr, "192.0.2.9"),
+        ] {
+            assert_eq!(ips(&flows, field), [value], "{field:?}");
+        }
+        assert_eq!(
+            flows.groups(0).iter().collect::<Vec<_>>(),
+            [Groups::GENERIC, Groups::IPV4, Groups::MISC, Groups::AS, Groups::NEXT_HOP_V4, Groups::ROUTER_V4,]
+        );
+    }
+
+    #[test]
+    fn groups_of_zeros_are_absent() {
+        let mut bench = Bench::new();
+        let mut bare = record();
+        for at in (8..16).chain(40..46) {
+            bare.splice(at..=at, [0]);
+        }
+        bench.good(&v5(1, 0, 0, 0, &[bare]));
+        assert_eq!(
+            bench.flows().groups(0).iter().collect::<Vec<_>>(),
+            [Groups::GENERIC, Groups::IPV4, Groups::ROUTER_V4]
+        );
+    }
+
+    #[test]
+    fn v1_has_its_flags_elsewhere_and_v7_a_longer_record() {
+        let mut bench = Bench::new();
+        let mut v1 = octets![1u16, 1u16, UPTIME, UNIX_S, 0u32];
+        v1.extend(record());
+        v1.splice(56..64, [0x12, 0, 0, 0, 9, 9, 0, 0]);
+        let mut v7 = octets![7u16, 1u16, UPTIME, UNIX_S, 0u32, 5u32, 0x0607_0809u32];
+        v7.extend(record());
+        v7.extend(octets![0xc000_0207u32]);
+        bench.good(&v1);
+        bench.good(&v7);
+        let flows = bench.flows();
+        assert_eq!(nums(&flows, Field::TcpFlags), [0x12, 0x1b]);
+        assert_eq!(nums(&flows, Field::SrcAs), [0, 64_500]);
+        assert_eq!(nums(&flows, Field::SrcMask), [0, 24]);
+        assert_eq!(nums(&flows, Field::NfVersion), [1, 7]);
+        assert_eq!(nums(&flows, Field::EngineId), [0, 0]);
+        assert_eq!(nums(&flows, Field::InPackets), [10, 10]);
+        assert_eq!(
+            bench.decoder.exporters().iter().map(|exporter| exporter.version).collect::<Vec<_>>(),
+            [1, 7]
+        );
+    }
+
+    #[test]
+    fn thirty_records_of_v1_are_taken() {
+        let mut bench = Bench::new();
+        let mut message = octets![1u16, 30u16, UPTIME, UNIX_S, 0u32];
+        message.extend(vec![record(); 30].concat());
+        assert_eq!(bench.good(&message).flows, 30);
+    }
+
+    #[test]
+    fn a_header_that_ends_too_early() {
+        let mut bench = Bench::new();
+        let decoded = bench.take(&[5]);
+        assert_eq!(
+            wrong(&decoded),
+            Some((None, 0, Fault::Truncated { what: "version", expected: 2, found: 1 }))
+        );
+        let decoded = bench.take(&octets![5u16, 1u16, 0u16]);
+        assert_eq!(
+            wrong(&decoded),
+            Some((None, 0, Fault::Truncated { what: "header", expected: 24, found: 6 }))
+        );
+        let decoded = bench.take(&octets![6u16]);
+        assert_eq!(wrong(&decoded), Some((None, 0, Fault::UnknownVersion { found: 6 })));
+        let ledger = bench.decoder.take_unattributed();
+        assert_eq!((ledger.datagrams, ledger.malformed), (3, 3));
+        assert!(bench.decoder.exporters().is_empty());
+    }
+
+    #[test]
+    fn whole_records_of_a_datagram_that_lacks_some() {
+        let mut bench = Bench::new();
+        let mut message = v5(30, 0, 0, 0, &[record(), record()]);
+        message.extend([1; 47]);
+        let decoded = bench.take(&message);
+        assert_eq!(decoded.flows, 2);
+        assert_eq!(wrong(&decoded), Some((None, 0, Fault::RecordCount { expected: 30, found: 2 })));
+    }
+
+    #[test]
+    fn a_second_message_in_the_datagram_counts_and_other_octets_do_not() {
+        let mut bench = Bench::new();
+        let mut message = v5(1, 0, 0, 0, &[record()]);
+        message.extend(v5(2, 1, 0, 0, &[record(), record()]));
+        let whole = message.clone();
+        message.extend([0, 5, 0, 1, 0]);
+        assert_eq!(bench.good(&message).flows, 3);
+        let mut cut = whole;
+        cut.pop();
+        let mut bench = Bench::new();
+        assert_eq!(bench.good(&cut).flows, 1);
+    }
+
+    #[test]
+    fn the_header_s_sampling_scales_even_one_of_two() {
+        let mut bench = Bench::new();
+        for (sequence, sampling) in [(0, 0x4002), (1, 100), (2, 0x8001), (3, 0)] {
+            bench.good(&v5(1, sequence, 0, sampling, &[record()]));
+        }
+        let flows = bench.flows();
+        assert_eq!(nums(&flows, Field::InPackets), [20, 1000, 10, 10]);
+        assert_eq!(nums(&flows, Field::InBytes), [3000, 150_000, 1500, 1500]);
+        assert_eq!(nums(&flows, Field::RecordFlags), [RecordFlags::SAMPLED, RecordFlags::SAMPLED, 0, 0]);
+        assert_eq!(bench.decoder.samplers(), []);
+    }
+
+    #[test]
+    fn icmp_in_the_source_port_is_put_right_in_v5_only() {
+        let mut icmp = record();
+        icmp.splice(32..36, [0, 8, 0, 0]);
+        icmp.splice(38..39, [1]);
+        let mut bench = Bench::new();
+        bench.good(&v5(1, 0, 0, 0, &[icmp.clone()]));
+        let mut v7 = octets![7u16, 1u16, UPTIME, UNIX_S, 0u32, 5u32, 0u32];
+        v7.extend(icmp);
+        v7.extend([0; 4]);
+        bench.good(&v7);
+        let flows = bench.flows();
+        assert_eq!(nums(&flows, Field::SrcPort), [0, 8]);
+        assert_eq!(nums(&flows, Field::DstPort), [0x0800, 0]);
+    }
+
+    #[test]
+    fn missing_flows_are_counted_for_each_engine() {
+        let mut bench = Bench::new();
+        let message = |sequence, engine| v5(1, sequence, engine, 0, &[record()]);
+        assert_eq!(bench.good(&message(100, 1)).missed, 0);
+        assert_eq!(bench.good(&message(900, 2)).missed, 0);
+        assert_eq!(bench.good(&message(131, 1)).missed, 30);
+        assert_eq!(bench.good(&message(901, 2)).missed, 0);
+        let exporters = bench.decoder.take_exporters();
+        let missed: Vec<_> =
+            exporters.iter().map(|exporter| (exporter.domain, exporter.ledger.missed)).collect();
+        assert_eq!(missed, [(1, 30), (2, 0)]);
+        assert_eq!(
+            bench.decoder.take_exporters().first().map(|exporter| exporter.ledger),
+            Some(Default::default())
+        );
+    }
+
+    #[test]
+    fn a_restart_by_the_clock_loses_nothing() {
+        let mut bench = Bench::new();
+        bench.good(&v5(1, 500, 0, 0, &[record()]));
+        let mut restarted = v5(1, 900, 0, 0, &[record()]);
+        restarted.splice(4..8, 1_000u32.to_be_bytes());
+        let decoded = bench.good(&restarted);
+        assert_eq!((decoded.missed, decoded.sequence_failure), (0, true));
+    }
+}

@@ -25,6 +25,8 @@ mod template;
 mod time;
 mod transport;
 mod v9;
+#[cfg(test)]
+mod vectors;
 
 pub use decoder::{Decoded, Decoder, DecoderOptions};
 pub use error::{DecodeError, Fault, WireProtocol};

@@ -137,3 +137,102 @@ impl<R: Records> Records for One<'_, R> {
         self.records.array(self.record + record, slot)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::vectors::{Bench, ipfix, nums, octets, set, template};
+    use crate::{DecoderOptions, Limits};
+    use flow_model::{Field, Groups};
+
+    const LIST: u16 = 292;
+    const MULTI_LIST: u16 = 293;
+    const VARIABLE: u16 = u16::MAX;
+
+    /// A value of variable length.
+    fn string(octets: Vec<u8>) -> Vec<u8> {
+        let mut string = octets![255u8, octets.len() as u16];
+        string.extend(octets);
+        string
+    }
+
+    fn sub_template_list(template: u16, records: &[Vec<u8>]) -> Vec<u8> {
+        let mut list = octets![255u8, template];
+        list.extend(records.concat());
+        string(list)
+    }
+
+    #[test]
+    fn fields_of_lists_fill_what_the_record_lacks() {
+        let templates = [
+            template(256, &[(4, 1), (LIST, VARIABLE), (MULTI_LIST, VARIABLE), (2, 4)]),
+            template(257, &[(4, 1), (7, 2)]),
+            template(258, &[(56, 6), (7, 2)]),
+        ];
+        let mut multi = octets![255u8];
+        multi.extend(octets![258u16, 12u16, 0x0102u16, 0x0304_0506u32, 99u16]);
+        multi.extend(octets![999u16, 6u16, 0u16, 257u16, 7u16, 1u8, 2u16]);
+        let list = sub_template_list(257, &[octets![17u8, 53u16], octets![17u8, 54u16]]);
+        let record = [vec![6], list, string(multi), octets![8u32]].concat();
+        let plain = [vec![6], sub_template_list(257, &[]), string(vec![255]), octets![9u32]].concat();
+        let mut bench = Bench::new();
+        let decoded = bench.good(&ipfix(0, 0, &[set(2, &templates), set(256, &[record, plain])]));
+        assert_eq!(decoded.flows, 2);
+        let flows = bench.flows();
+        assert_eq!(nums(&flows, Field::Proto), [6, 6]);
+        assert_eq!(nums(&flows, Field::SrcPort), [53, 0]);
+        assert_eq!(nums(&flows, Field::InSrcMac), [0x0102_0304_0506, 0]);
+        assert_eq!(nums(&flows, Field::InPackets), [8, 9]);
+        assert!(flows.groups(0).contains(Groups::MAC) && !flows.groups(1).contains(Groups::MAC));
+    }
+
+    #[test]
+    fn the_first_value_of_a_basic_list_counts() {
+        let mut list = octets![255u8, 59u16, 2u16];
+        list.extend(octets![100u16, 200u16]);
+        let templates = [template(256, &[(4, 1), (291, VARIABLE), (291, VARIABLE)])];
+        let record = [vec![6], string(list.clone()), string(list)].concat();
+        let mut bench = Bench::new();
+        bench.good(&ipfix(0, 0, &[set(2, &templates), set(256, &[record])]));
+        assert_eq!(bench.nums(Field::DstVlan), [100]);
+    }
+
+    #[test]
+    fn lists_in_lists_are_followed_to_a_depth() {
+        for (depth, ports) in [(0, 0), (1, 0), (2, 0), (3, 77), (4, 77)] {
+            let limits = Limits { list_depth: depth, ..Limits::default() };
+            let mut bench = Bench::with(DecoderOptions { limits, ..DecoderOptions::default() });
+            let templates = [
+                template(256, &[(4, 1), (LIST, VARIABLE)]),
+                template(257, &[(LIST, VARIABLE)]),
+                template(258, &[(7, 2)]),
+            ];
+            let innermost = sub_template_list(258, &[octets![77u16]]);
+            let record = [vec![6], sub_template_list(257, &[sub_template_list(257, &[innermost])])].concat();
+            bench.good(&ipfix(0, 0, &[set(2, &templates), set(256, &[record])]));
+            assert_eq!(bench.nums(Field::SrcPort), [ports], "depth {depth}");
+        }
+    }
+
+    #[test]
+    fn lists_that_lie_give_what_they_have() {
+        let templates = [
+            template(256, &[(4, 1), (LIST, VARIABLE), (MULTI_LIST, VARIABLE), (291, VARIABLE)]),
+            template(257, &[(7, 2)]),
+        ];
+        let lists = [
+            vec![],
+            vec![255],
+            octets![255u8, 257u16, 1u8],
+            octets![255u8, 257u16, 0u16, 0u16, 1u16],
+            octets![255u8, 257u16, 0xffffu16],
+            octets![255u8, 7u16, 0u16],
+            octets![255u8, 7u16, 0xffffu16],
+        ];
+        let records: Vec<_> =
+            lists.into_iter().map(|list| [vec![6], vec![string(list); 3].concat()].concat()).collect();
+        let mut bench = Bench::new();
+        let decoded = bench.good(&ipfix(0, 0, &[set(2, &templates), set(256, &records)]));
+        assert_eq!(decoded.flows, 7);
+        assert_eq!(bench.nums(Field::Proto), [6; 7]);
+    }
+}

@@ -182,6 +182,25 @@ fn nothing_is_lost_on_the_way_to_the_file() {
 }
 
 #[test]
+fn what_the_kernel_drops_is_counted_exactly() {
+    let directory = tempfile::tempdir().unwrap();
+    let collector = Running::start(directory.path(), &["-t", ENDLESS, "-B", "65536"]);
+    collector.signal(Signal::SIGSTOP);
+    // Far more than the receive buffer holds, while nobody receives.
+    send(collector.target, 2000, 30, 0);
+    collector.signal(Signal::SIGCONT);
+    let (code, log) = collector.end(Signal::SIGTERM);
+    assert_eq!(code, Some(0));
+    let file = open(&directory.path().join(ENDLESS_NAME));
+    let ledger = file.ledger();
+    assert!(ledger.kernel_drops > 1000, "{ledger:?}");
+    assert_eq!(ledger.datagrams + ledger.kernel_drops, 2000);
+    assert_eq!(file.totals().flows, 30 * ledger.datagrams);
+    let lost = format!("Ident: 'none' Lost: datagrams dropped by the kernel: {}", ledger.kernel_drops);
+    assert!(log.iter().any(|line| line.starts_with(&lost)), "{log:#?}");
+}
+
+#[test]
 fn signals_that_kill_nfcapd_do_not_kill_us() {
     let directory = tempfile::tempdir().unwrap();
     let mut collector = Running::start(directory.path(), &["-t", ENDLESS]);

@@ -189,7 +189,7 @@ pub(crate) fn v5(sequence: u32, count: u16) -> Vec<u8> {
     datagram
 }
 
-/// Sends v5 datagrams of `count` flows each, `pause` apart, in one sequence that starts at `sequence`.
+/// Sends v5 datagrams of `count` flows each, in one sequence that starts at `sequence`.
 pub(crate) fn send(target: SocketAddr, datagrams: u32, count: u16, sequence: u32) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     for number in 0..datagrams {
