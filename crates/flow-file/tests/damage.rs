@@ -1,4 +1,5 @@
 //! Damaged files: an error or correct flows, never a panic, and no more memory than the file can justify.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 mod watching;

@@ -1,4 +1,5 @@
 //! Two files become one.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo test --release -p flow-file --test speed -- --ignored --nocapture
 //! ```
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use flow_file::{Compression, FileTail, FileWriter, FlowFile, WriteOptions};
 use flow_model::{BatchBuilder, Column, CountRule, Field, FieldSet, FlowBatch, MAX_BATCH_ROWS, field_info};

@@ -2,6 +2,7 @@
 //!
 //! `testdata/tools/rdread.py` must list every flow of the shipped files and of files fresh from the writer. Where
 //! there is no Python, the tests are reported as ignored; with `CI=true` they fail.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 mod json;
@@ -101,7 +102,7 @@ fn fresh(seed: u64, compression: Compression) -> Result<(), Failed> {
 }
 
 fn checksums() -> Result<(), Failed> {
-    let data: Vec<u8> = (0..5000_u32).map(|i| (i * i >> 3) as u8).collect();
+    let data: Vec<u8> = (0..5000_u32).map(|i| ((i * i) >> 3) as u8).collect();
     let lens: Vec<usize> =
         (0..300).chain([511, 512, 513, 1023, 1024, 1025, 1088, 2048, 4999, 5000]).collect();
     let program = "import sys, json; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv[1]); \

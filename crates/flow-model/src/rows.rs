@@ -6,9 +6,10 @@ use std::net::IpAddr;
 
 /// Rows opened together with [`BatchBuilder::rows`], for a decoder that has many records of one shape.
 ///
-/// Each call writes one field of every row in the window, which at first is all rows; [`narrow`](Self::narrow) makes it one
-/// row. Rows that no call reaches have the field's default. Groups are *not* derived from the fields: they are the
-/// same for every record of a shape and are added with [`add_groups`](Self::add_groups) in one go.
+/// Each call writes one field of every row in the window, which at first is all rows;
+/// [`narrow`](Self::narrow) makes it one row. Rows that no call reaches have the field's default. Groups are
+/// *not* derived from the fields: they are the same for every record of a shape and are added with
+/// [`add_groups`](Self::add_groups) in one go.
 ///
 /// The rows count once [`finish`](Self::finish) is called; dropped before, they leave nothing.
 #[derive(Debug)]
@@ -45,8 +46,8 @@ impl BatchBuilder {
 }
 
 impl Rows<'_> {
-    /// Sets a numeric field of each row of the window to what `num` says for the row's index in the window. Bits above
-    /// the field's width are dropped.
+    /// Sets a numeric field of each row of the window to what `num` says for the row's index in the window.
+    /// Bits above the field's width are dropped.
     ///
     /// # Panics
     /// When the field is not numeric.
@@ -98,7 +99,8 @@ impl Rows<'_> {
         }
     }
 
-    /// Sets an octet string field of one row of the window. Rows come in ascending order; one that has the field keeps it.
+    /// Sets an octet string field of one row of the window. Rows come in ascending order; one that has the
+    /// field keeps it.
     ///
     /// # Panics
     /// When the field is not an octet string.

@@ -86,23 +86,14 @@ impl StatisticPrinter {
     /// Appends rows of a table.
     pub fn rows(&self, table: &StatisticTable, batch: &FlowBatch, out: &mut Vec<u8>) {
         let mut time = TimeWriter::new(&self.options.zone);
-        let num = |field: Field, row| batch.column(field).num(row);
+        let elements = batch.column(table.statistic.fields[0]);
         for row in 0..batch.len() {
-            let counters = Counters {
-                first_ms: num(Field::FirstMs, row),
-                last_ms: num(Field::LastMs, row),
-                flows: num(Field::Flows, row),
-                in_packets: num(Field::InPackets, row),
-                in_bytes: num(Field::InBytes, row),
-                out_packets: num(Field::OutPackets, row),
-                out_bytes: num(Field::OutBytes, row),
-            };
-            let line = Line::new(table, &counters, num(Field::Proto, row));
+            let line = Line::new(table, elements.get(row), batch, row);
             match self.style {
-                Style::Text => self.text_row(table, &line, batch, row, &mut time, out),
-                Style::Csv => self.csv_row(table, &line, batch, row, &mut time, out),
-                Style::Json => self.json_row(table, &line, batch, row, &mut time, out),
-                Style::Pipe => pipe_row(table, &line, batch, row, out),
+                Style::Text => self.text_row(&line, &mut time, out),
+                Style::Csv => self.csv_row(&line, &mut time, out),
+                Style::Json => json_row(&line, &mut time, out),
+                Style::Pipe => pipe_row(&line, out),
             }
         }
     }
@@ -123,194 +114,174 @@ impl StatisticPrinter {
         if self.is_wide(table) { 39 } else { ELEMENT_WIDTH }
     }
 
-    fn text_row(
-        &self,
-        table: &StatisticTable,
-        line: &Line,
-        batch: &FlowBatch,
-        row: usize,
-        time: &mut TimeWriter<'_>,
-        out: &mut Vec<u8>,
-    ) {
+    fn text_row(&self, line: &Line<'_>, time: &mut TimeWriter<'_>, out: &mut Vec<u8>) {
+        let table = line.table;
         let plain = self.options.plain_numbers;
-        time.millis(out, line.first_ms, b' ');
+        time.millis(out, line.counters.first_ms, b' ');
         out.push(b' ');
         let style = match (self.is_wide(table), plain) {
             (true, _) => DurationStyle::Seconds(9),
             (false, true) => DurationStyle::Seconds(16),
             (false, false) => DurationStyle::Clock,
         };
-        duration(out, line.duration_ms, style);
+        duration(out, line.counters.duration_ms(), style);
         out.push(b' ');
-        self.proto(table, line.proto, 5, out);
+        self.proto(line, 5, out);
         out.push(b' ');
         if self.options.mark_addresses && is_address(table) {
             out.push(1);
         }
         let mut text = Vec::new();
         let look = if self.options.long_ipv6 { Look::Bare } else { Look::Condensed };
-        element(table, batch, row, look, &mut text);
+        element(line, look, &mut text);
         right(out, &text, self.element_width(table));
+        for (count, total) in line.shares() {
+            out.push(b' ');
+            scaled(out, count, 8, plain);
+            out.push(b'(');
+            percent(out, count, total, 4);
+            out.push(b')');
+        }
+        let [pps, bps, bpp] = line.rates();
+        for rate in [pps, bps] {
+            out.push(b' ');
+            scaled(out, rate, 8, plain);
+        }
         out.push(b' ');
-        scaled(out, line.flows, 8, plain);
-        bracketed(out, line.flows, table.totals.flows);
-        out.push(b' ');
-        scaled(out, line.packets, 8, plain);
-        bracketed(out, line.packets, table.totals.packets);
-        out.push(b' ');
-        scaled(out, line.bytes, 8, plain);
-        bracketed(out, line.bytes, table.totals.bytes);
-        out.push(b' ');
-        scaled(out, line.pps, 8, plain);
-        out.push(b' ');
-        scaled(out, line.bps, 8, plain);
-        out.push(b' ');
-        num_right(out, line.bpp, 5);
+        num_right(out, bpp, 5);
         out.push(b'\n');
     }
 
-    fn csv_row(
-        &self,
-        table: &StatisticTable,
-        line: &Line,
-        batch: &FlowBatch,
-        row: usize,
-        time: &mut TimeWriter<'_>,
-        out: &mut Vec<u8>,
-    ) {
-        time.seconds(out, line.first_ms, b' ');
+    fn csv_row(&self, line: &Line<'_>, time: &mut TimeWriter<'_>, out: &mut Vec<u8>) {
+        for unix_ms in [line.counters.first_ms, line.counters.last_ms] {
+            time.seconds(out, unix_ms, b' ');
+            out.push(b',');
+        }
+        thousandths(out, line.counters.duration_ms(), 0);
         out.push(b',');
-        time.seconds(out, line.last_ms, b' ');
+        self.proto(line, 0, out);
         out.push(b',');
-        thousandths(out, line.duration_ms, 0);
-        out.push(b',');
-        self.proto(table, line.proto, 0, out);
-        out.push(b',');
-        element(table, batch, row, Look::Csv, out);
-        let totals = &table.totals;
-        for (count, total) in
-            [(line.flows, totals.flows), (line.packets, totals.packets), (line.bytes, totals.bytes)]
-        {
+        element(line, Look::Csv, out);
+        for (count, total) in line.shares() {
             out.push(b',');
             num(out, count);
             out.push(b',');
             percent(out, count, total, 0);
         }
-        for rate in [line.pps, line.bps, line.bpp] {
+        for rate in line.rates() {
             out.push(b',');
             num(out, rate);
         }
         out.push(b'\n');
     }
 
-    fn json_row(
-        &self,
-        table: &StatisticTable,
-        line: &Line,
-        batch: &FlowBatch,
-        row: usize,
-        time: &mut TimeWriter<'_>,
-        out: &mut Vec<u8>,
-    ) {
-        out.extend_from_slice(b"{ \"first\" : \"");
-        time.millis(out, line.first_ms, b'T');
-        out.extend_from_slice(b"\", \"last\" : \"");
-        time.millis(out, line.last_ms, b'T');
-        out.extend_from_slice(b"\", \"proto\" : ");
-        num(out, if table.by_proto { line.proto } else { 0 });
-        out.extend_from_slice(b", \"");
-        out.extend_from_slice(table.statistic.name.as_bytes());
-        out.extend_from_slice(b"\" : \"");
-        let mut text = Vec::new();
-        element(table, batch, row, Look::Bare, &mut text);
-        json_string(out, &text);
-        out.push(b'"');
-        for (key, value) in [
-            ("flows", line.flows),
-            ("packets", line.packets),
-            ("bytes", line.bytes),
-            ("pps", line.pps),
-            ("bps", line.bps),
-            ("bpp", line.bpp),
-        ] {
-            out.extend_from_slice(b", \"");
-            out.extend_from_slice(key.as_bytes());
-            out.extend_from_slice(b"\" : ");
-            num(out, value);
-        }
-        out.extend_from_slice(b"}\n");
-    }
-
-    fn proto(&self, table: &StatisticTable, number: u64, width: usize, out: &mut Vec<u8>) {
-        if !table.by_proto {
+    fn proto(&self, line: &Line<'_>, width: usize, out: &mut Vec<u8>) {
+        if !line.table.by_proto {
             left(out, b"any", width);
         } else if self.options.plain_numbers {
-            num_left(out, number, width);
+            num_left(out, line.proto, width);
         } else {
-            proto(out, number, width);
+            proto(out, line.proto, width);
         }
     }
 }
 
-fn pipe_row(table: &StatisticTable, line: &Line, batch: &FlowBatch, row: usize, out: &mut Vec<u8>) {
-    let addr = is_address(table).then(|| batch.column(table.statistic.fields[0]).ip(row));
-    num(out, addr.map_or(0, family));
-    for unix_ms in [line.first_ms, line.last_ms] {
+fn json_row(line: &Line<'_>, time: &mut TimeWriter<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{ \"first\" : \"");
+    time.millis(out, line.counters.first_ms, b'T');
+    out.extend_from_slice(b"\", \"last\" : \"");
+    time.millis(out, line.counters.last_ms, b'T');
+    out.extend_from_slice(b"\", \"proto\" : ");
+    num(out, line.proto);
+    out.extend_from_slice(b", \"");
+    out.extend_from_slice(line.table.statistic.name.as_bytes());
+    out.extend_from_slice(b"\" : \"");
+    let mut text = Vec::new();
+    element(line, Look::Bare, &mut text);
+    json_string(out, &text);
+    out.push(b'"');
+    let keys = ["flows", "packets", "bytes", "pps", "bps", "bpp"];
+    for (key, value) in keys.into_iter().zip(line.numbers()) {
+        out.extend_from_slice(b", \"");
+        out.extend_from_slice(key.as_bytes());
+        out.extend_from_slice(b"\" : ");
+        num(out, value);
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+fn pipe_row(line: &Line<'_>, out: &mut Vec<u8>) {
+    num(out, if let ValueRef::Ip(addr) = line.element { family(addr) } else { 0 });
+    for unix_ms in [line.counters.first_ms, line.counters.last_ms] {
         out.push(b'|');
         num(out, unix_ms / 1_000);
         out.push(b'|');
         num(out, unix_ms % 1_000);
     }
     out.push(b'|');
-    num(out, if table.by_proto { line.proto } else { 0 });
+    num(out, line.proto);
     out.push(b'|');
-    match addr {
-        Some(addr) => words(out, addr),
-        None => {
-            let field = table.statistic.fields[0];
-            match batch.column(field).get(row) {
-                ValueRef::Num(value) => num(out, value),
-                _ => element(table, batch, row, Look::Bare, out),
-            }
-        }
+    match line.element {
+        ValueRef::Ip(addr) => words(out, addr),
+        ValueRef::Num(value) => num(out, value),
+        ValueRef::Bytes(_) => element(line, Look::Bare, out),
     }
-    for value in [line.flows, line.packets, line.bytes, line.pps, line.bps, line.bpp] {
+    for value in line.numbers() {
         out.push(b'|');
         num(out, value);
     }
     out.push(b'\n');
 }
 
-/// The numbers of a row, of the side that the order looks at.
-struct Line {
-    first_ms: u64,
-    last_ms: u64,
-    duration_ms: u64,
+/// A row of a table.
+struct Line<'a> {
+    table: &'a StatisticTable,
+    element: ValueRef<'a>,
+    /// 0 for all protocols together.
     proto: u64,
-    flows: u64,
+    counters: Counters,
+    /// Packets and bytes of the side that the order looks at.
     packets: u64,
     bytes: u64,
-    pps: u64,
-    bps: u64,
-    bpp: u64,
 }
 
-impl Line {
-    fn new(table: &StatisticTable, counters: &Counters, proto: u64) -> Line {
+impl<'a> Line<'a> {
+    fn new(table: &'a StatisticTable, element: ValueRef<'a>, batch: &FlowBatch, row: usize) -> Line<'a> {
+        let num = |field| batch.column(field).num(row);
+        let counters = Counters {
+            first_ms: num(Field::FirstMs),
+            last_ms: num(Field::LastMs),
+            flows: num(Field::Flows),
+            in_packets: num(Field::InPackets),
+            in_bytes: num(Field::InBytes),
+            out_packets: num(Field::OutPackets),
+            out_bytes: num(Field::OutBytes),
+        };
         let (packets, bytes) = counters.of(table.order.side());
-        let duration_ms = counters.duration_ms();
-        Line {
-            first_ms: counters.first_ms,
-            last_ms: counters.last_ms,
-            duration_ms,
-            proto,
-            flows: counters.flows,
-            packets,
-            bytes,
-            pps: per_second(packets, 1, duration_ms),
-            bps: per_second(bytes, 8, duration_ms),
-            bpp: bpp(bytes, packets),
-        }
+        let proto = if table.by_proto { num(Field::Proto) } else { 0 };
+        Line { table, element, proto, counters, packets, bytes }
+    }
+
+    /// Flows, packets and bytes, each beside its total.
+    fn shares(&self) -> [(u64, u64); 3] {
+        let totals = &self.table.totals;
+        [(self.counters.flows, totals.flows), (self.packets, totals.packets), (self.bytes, totals.bytes)]
+    }
+
+    /// Packets and bits per second, bytes per packet.
+    fn rates(&self) -> [u64; 3] {
+        let duration_ms = self.counters.duration_ms();
+        [
+            per_second(self.packets, 1, duration_ms),
+            per_second(self.bytes, 8, duration_ms),
+            bpp(self.bytes, self.packets),
+        ]
+    }
+
+    /// Flows, packets, bytes, and the rates.
+    fn numbers(&self) -> [u64; 6] {
+        let [pps, bps, bpp] = self.rates();
+        [self.counters.flows, self.packets, self.bytes, pps, bps, bpp]
     }
 }
 
@@ -320,12 +291,6 @@ fn csv_header(side: CounterSide) -> &'static str {
         CounterSide::Out => "ts,te,td,pr,val,fl,flP,opkt,opktP,obyt,obytP,opps,obps,obpp\n",
         CounterSide::Both => "ts,te,td,pr,val,fl,flP,pkt,pktP,byt,bytP,pps,bps,bpp\n",
     }
-}
-
-fn bracketed(out: &mut Vec<u8>, part: u64, whole: u64) {
-    out.push(b'(');
-    percent(out, part, whole, 4);
-    out.push(b')');
 }
 
 fn is_address(table: &StatisticTable) -> bool {
@@ -344,40 +309,38 @@ enum Look {
 }
 
 /// Appends the element of a row.
-fn element(table: &StatisticTable, batch: &FlowBatch, row: usize, look: Look, out: &mut Vec<u8>) {
-    let field = table.statistic.fields[0];
-    let column = batch.column(field);
-    let info = field_info(field);
-    match field {
-        Field::FwEvent | Field::NatEvent => {
-            out.extend_from_slice(event_of_statistic(column.num(row)).as_bytes())
+fn element(line: &Line<'_>, look: Look, out: &mut Vec<u8>) {
+    let field = line.table.statistic.fields[0];
+    let value = match line.element {
+        ValueRef::Ip(addr) => {
+            let text = AddrText::new(addr);
+            let text = if look == Look::Condensed { text.condensed() } else { text };
+            return out.extend_from_slice(text.as_bytes());
         }
-        Field::TcpFlags => tcp_flags(out, column.num(row)),
-        Field::AppId => cell::app_id(out, column.bytes(row), 0),
-        Field::IngressAcl
-        | Field::IngressAce
-        | Field::IngressXace
-        | Field::EgressAcl
-        | Field::EgressAce
-        | Field::EgressXace
-        | Field::ObservationDomainId
-        | Field::ObservationPointId
-        | Field::EtherType => hex(out, column.num(row), 0),
-        _ => match (info.kind, info.unit) {
-            (Kind::Ip, _) => {
-                let text = AddrText::new(column.ip(row));
-                let text = if look == Look::Condensed { text.condensed() } else { text };
-                out.extend_from_slice(text.as_bytes());
-            }
-            (Kind::Bytes, _) => out.extend(printable(column.bytes(row))),
-            (_, Unit::Mac) => mac(out, column.num(row)),
-            // nfdump's statistic is about the label alone: what stands beside it is shown as 0.
-            (_, Unit::Mpls) => {
-                mpls(out, column.num(row) & MPLS_LABEL, if look == Look::Csv { 12 } else { 0 })
-            }
-            (_, Unit::Micros) => thousandths(out, column.num(row), 0),
-            _ => num(out, column.num(row)),
-        },
+        ValueRef::Bytes(id) if field == Field::AppId => return cell::app_id(out, id, 0),
+        ValueRef::Bytes(bytes) => return out.extend(printable(bytes)),
+        ValueRef::Num(value) => value,
+    };
+    match (field, field_info(field).unit) {
+        (Field::FwEvent | Field::NatEvent, _) => out.extend_from_slice(event_of_statistic(value).as_bytes()),
+        (Field::TcpFlags, _) => tcp_flags(out, value),
+        (
+            Field::IngressAcl
+            | Field::IngressAce
+            | Field::IngressXace
+            | Field::EgressAcl
+            | Field::EgressAce
+            | Field::EgressXace
+            | Field::ObservationDomainId
+            | Field::ObservationPointId
+            | Field::EtherType,
+            _,
+        ) => hex(out, value, 0),
+        (_, Unit::Mac) => mac(out, value),
+        // nfdump's statistic is about the label alone: what stands beside it is shown as 0.
+        (_, Unit::Mpls) => mpls(out, value & MPLS_LABEL, if look == Look::Csv { 12 } else { 0 }),
+        (_, Unit::Micros) => thousandths(out, value, 0),
+        _ => num(out, value),
     }
 }
 
@@ -407,7 +370,7 @@ mod tests {
                 let format = Format::parse(format).unwrap();
                 let mut out = Vec::new();
                 StatisticPrinter::new(&format, &OutputOptions::default()).rows(&table, &batch, &mut out);
-                assert_eq!(out.iter().filter(|&&octet| octet == b'\n').count(), 1, "{}", statistic.name);
+                assert_eq!(out.split_inclusive(|&octet| octet == b'\n').count(), 1, "{}", statistic.name);
             }
         }
     }

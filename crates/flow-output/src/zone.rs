@@ -66,7 +66,7 @@ impl fmt::Debug for Zone {
 const WINDOW_SECONDS: i64 = 900;
 
 /// Windows remembered: 16 hours of flows.
-const WINDOWS: usize = 64;
+const WINDOWS: i64 = 64;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -77,7 +77,7 @@ const END_OF_YEAR_9999: i64 = 253_402_300_799;
 pub(crate) struct TimeWriter<'a> {
     zone: &'a Zone,
     /// Per slot, a window since 1970 and its offset.
-    offsets: [(i64, i32); WINDOWS],
+    offsets: [(i64, i32); WINDOWS as usize],
     day: i64,
     /// `YYYY-MM-DD` of `day`.
     date: [u8; 10],
@@ -85,13 +85,13 @@ pub(crate) struct TimeWriter<'a> {
 
 impl<'a> TimeWriter<'a> {
     pub(crate) fn new(zone: &'a Zone) -> TimeWriter<'a> {
-        TimeWriter { zone, offsets: [(i64::MIN, 0); WINDOWS], day: 0, date: *b"1970-01-01" }
+        TimeWriter { zone, offsets: [(i64::MIN, 0); WINDOWS as usize], day: 0, date: *b"1970-01-01" }
     }
 
     /// Appends `YYYY-MM-DD HH:MM:SS`, the whole seconds of a time in ms; `between` stands between date and clock.
     #[inline]
     pub(crate) fn seconds(&mut self, out: &mut Vec<u8>, unix_ms: u64, between: u8) {
-        let unix_seconds = (unix_ms / 1_000) as i64;
+        let unix_seconds = (unix_ms / 1_000).cast_signed();
         let local = unix_seconds + i64::from(self.offset(unix_seconds));
         let day = local.div_euclid(SECONDS_PER_DAY);
         if day != self.day {
@@ -114,7 +114,7 @@ impl<'a> TimeWriter<'a> {
     #[inline]
     fn offset(&mut self, unix_seconds: i64) -> i32 {
         let window = unix_seconds.div_euclid(WINDOW_SECONDS);
-        let slot = &mut self.offsets[window.rem_euclid(WINDOWS as i64) as usize];
+        let slot = &mut self.offsets[window.rem_euclid(WINDOWS) as usize];
         if slot.0 != window {
             *slot = (window, self.zone.offset_at(unix_seconds));
         }

@@ -3,6 +3,8 @@
 //! Where a ruling (D-nn of `docs/compat.md`) makes us differ, [`ruled`] turns nfdump's answer into what we print, or the
 //! lines in question are taken out and a test below says what stands there.
 
+#![expect(clippy::unwrap_used, reason = "a panic is a failed test")]
+
 use flow_model::{
     BatchBuilder, Column, CountRule, Field, FlowBatch, Order, Selection, Totals, Value, Values,
     statistic_by_name,
@@ -258,7 +260,8 @@ fn ruled(run: &Run, mut lines: Vec<String>) -> Vec<String> {
     if !run.statistics.is_empty() {
         for line in &mut lines {
             // D-54: beside whole IPv6 addresses the duration is shorter, and so is its header here.
-            if line.starts_with("Date first seen") && line.contains("                            Dst IP Addr") {
+            if line.starts_with("Date first seen") && line.contains("                            Dst IP Addr")
+            {
                 *line = format!("Date first seen  {}", line["Date first seen".len()..].trim_start());
             }
             // D-32: an IPv6 address is no IPv4 address. (The other texts are padded to the width of the column.)
@@ -462,6 +465,8 @@ fn encode(column: &Column, len: usize) -> Column {
     let codes = (0..len).map(code).collect();
     let Column::Plain(plain) = column else { return column.clone() };
     let mut values = Values::new(plain.kind());
-    distinct.iter().for_each(|value| values.push(value.as_ref()));
+    for value in &distinct {
+        values.push(value.as_ref());
+    }
     Column::Dictionary(flow_model::Dictionary { codes, values })
 }

@@ -95,7 +95,8 @@ impl Collected {
         }
     }
 
-    /// The preferred element wins, then the first: of headers one inside the other the outer one stands first.
+    /// The preferred element wins, then the first: of headers one inside the other the outer one stands
+    /// first.
     fn add_plain(&mut self, field: Field, rank: u8, slot: Slot) {
         match self.plain.iter_mut().find(|plain| plain.field == field) {
             Some(plain) if rank < plain.rank => (plain.rank, plain.slot) = (rank, slot),

@@ -64,12 +64,13 @@ impl Decoder {
         Decoder { options, registry: Registry::default(), scratch: Scratch::default() }
     }
 
-    /// Appends the flows of `datagram`, which came from `from` at `received_ms` (ms since 1970 UTC), to `out`.
+    /// Appends the flows of `datagram`, which came from `from` at `received_ms` (ms since 1970 UTC), to
+    /// `out`.
     ///
-    /// At most [`Limits::flows_per_datagram`] rows are appended, and no more than fit; the caller keeps as much
-    /// [room](BatchBuilder::room). Every row has, besides its fields, when and from whom it came:
-    /// [`ReceivedMs`](flow_model::Field::ReceivedMs), [`RouterAddr`](flow_model::Field::RouterAddr), `ExporterId`, `NfVersion`,
-    /// `EngineType`, `EngineId` and `RecordFlags`.
+    /// At most [`Limits::flows_per_datagram`] rows are appended, and no more than fit; the caller keeps as
+    /// much [room](BatchBuilder::room). Every row has, besides its fields, when and from whom it came:
+    /// [`ReceivedMs`](flow_model::Field::ReceivedMs), [`RouterAddr`](flow_model::Field::RouterAddr),
+    /// `ExporterId`, `NfVersion`, `EngineType`, `EngineId` and `RecordFlags`.
     ///
     /// A datagram is never refused as a whole because a part of it is wrong: [`Decoded`] says what was kept.
     pub fn decode(
@@ -113,8 +114,8 @@ impl Decoder {
         self.registry.take()
     }
 
-    /// The account of datagrams that belong to no exporter, since the last call: too short, of an unknown version, or from
-    /// one address too many.
+    /// The account of datagrams that belong to no exporter, since the last call: too short, of an unknown
+    /// version, or from one address too many.
     pub fn take_unattributed(&mut self) -> LossLedger {
         std::mem::take(&mut self.registry.unattributed)
     }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 /// Why a datagram, or the rest of one, could not be decoded.
 ///
-/// What stands before the offset, and every other set of the message, was decoded all the same where its bounds
-/// could be trusted.
+/// What stands before the offset, and every other set of the message, was decoded all the same where its
+/// bounds could be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{protocol} from {addr}{}{} at octet {offset}: {fault}", Place("domain", *.domain), Place("set", .set.map(u32::from)))]
 #[non_exhaustive]

@@ -20,7 +20,8 @@ pub struct Exporter {
     pub port: u16,
 }
 
-/// What identifies an exporter: templates, samplers and sequence numbers belong to it (RFC 7011 3.1 and 8, RFC 3954 5.1).
+/// What identifies an exporter: templates, samplers and sequence numbers belong to it (RFC 7011 3.1 and 8,
+/// RFC 3954 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) addr: IpAddr,
@@ -55,8 +56,8 @@ struct Clock {
 const CLOCK_TOLERANCE_MS: u64 = 30_000;
 
 impl State {
-    /// Whether the exporter's uptime says that it started anew since the last datagram: it went back, and neither by a
-    /// wrap nor because the datagram is late.
+    /// Whether the exporter's uptime says that it started anew since the last datagram: it went back, and
+    /// neither by a wrap nor because the datagram is late.
     pub(crate) fn restarted(&mut self, unix_ms: u64, uptime_ms: u32) -> bool {
         let before = self.clock.replace(Clock { unix_ms, uptime_ms });
         before.is_some_and(|before| {
@@ -98,7 +99,8 @@ struct Address {
 }
 
 impl Registry {
-    /// The exporter `key`, which may be new, and the account of what everybody makes us keep; `None` when it would be one too many, which is counted.
+    /// The exporter `key`, which may be new, and the account of what everybody makes us keep; `None` when it
+    /// would be one too many, which is counted.
     pub(crate) fn enter(
         &mut self,
         key: Key,

@@ -228,6 +228,7 @@ fn fill(
         let masks = routed * (u8_at(row, SRC_MASK) | u8_at(row, DST_MASK));
         let interfaces = u16_at(row, INPUT) | u16_at(row, OUTPUT);
         groups |= u64::from(interfaces | masks != 0) << Groups::MISC;
+        // Four octets from here are both AS numbers.
         groups |= u64::from(routed * u64::from(u32_at(row, SRC_AS)) != 0) << Groups::AS;
         groups |= u64::from(u32_at(row, NEXT_HOP) != 0) << Groups::NEXT_HOP_V4;
         Groups(groups)
@@ -448,7 +449,7 @@ mod tests {
         assert_eq!(missed, [(1, 30), (2, 0)]);
         assert_eq!(
             bench.decoder.take_exporters().first().map(|exporter| exporter.ledger),
-            Some(Default::default())
+            Some(flow_model::LossLedger::default())
         );
     }
 

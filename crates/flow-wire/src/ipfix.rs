@@ -255,10 +255,22 @@ mod tests {
         let options = ipfix_options(300, 1, &[(149, 4), (34, 4)]);
         let mut skipped = |sets: &[Vec<u8>]| bench.good(&ipfix(0, 7, sets)).sets_skipped;
         let data = |id| set(id, &[octets![1u32, 10u32]]);
-        assert_eq!(skipped(&[set(2, &both), set(3, &[options.clone()]), data(256), data(257), data(300)]), 0);
+        assert_eq!(
+            skipped(&[
+                set(2, &both),
+                set(3, std::slice::from_ref(&options)),
+                data(256),
+                data(257),
+                data(300)
+            ]),
+            0
+        );
         assert_eq!(skipped(&[set(2, &[octets![256u16, 0u16]]), data(256), data(257), data(300)]), 1);
         assert_eq!(skipped(&[set(3, &[octets![300u16, 0u16]]), data(257), data(300)]), 1);
-        assert_eq!(skipped(&[set(2, &both), set(3, &[options.clone()]), set(2, &[octets![2u16, 0u16]])]), 0);
+        assert_eq!(
+            skipped(&[set(2, &both), set(3, std::slice::from_ref(&options)), set(2, &[octets![2u16, 0u16]])]),
+            0
+        );
         assert_eq!(skipped(&[data(256), data(257), data(300)]), 2);
         assert_eq!(skipped(&[set(3, &[octets![3u16, 0u16]]), data(300)]), 1);
         assert_eq!(skipped(&[set(3, &[options]), data(300)]), 0);
@@ -337,12 +349,12 @@ mod tests {
         ];
         let first = bench.good(&ipfix(10, 7, &data));
         assert_eq!((first.flows, first.options, first.sequence_failure), (2, 2, false));
-        assert_eq!(bench.good(&ipfix(15, 7, &data)).sequence_failure, false);
+        assert!(!bench.good(&ipfix(15, 7, &data)).sequence_failure);
         assert_eq!(bench.good(&ipfix(23, 7, &data)).missed, 3);
         // What cannot be counted makes us start over.
-        assert_eq!(bench.good(&ipfix(28, 7, &[set(999, &[octets![1u32]])])).sequence_failure, false);
-        assert_eq!(bench.good(&ipfix(77, 7, &data)).sequence_failure, false);
-        assert_eq!(bench.good(&ipfix(82, 7, &data)).sequence_failure, false);
+        assert!(!bench.good(&ipfix(28, 7, &[set(999, &[octets![1u32]])])).sequence_failure);
+        assert!(!bench.good(&ipfix(77, 7, &data)).sequence_failure);
+        assert!(!bench.good(&ipfix(82, 7, &data)).sequence_failure);
     }
 
     #[test]

@@ -1,4 +1,38 @@
-//! Datagrams of flow exporters, decoded into column batches.
+//! Datagrams of flow exporters, decoded into column batches: NetFlow v1, v5, v7, v9 and IPFIX.
+//!
+//! Three types are the whole interface:
+//!
+//! * [`Decoder`] takes datagrams and appends their flows to a [`BatchBuilder`](flow_model::BatchBuilder). It
+//!   keeps what later datagrams need, for each exporter: templates, samplers, sequence numbers.
+//! * [`Decoded`] says what became of a datagram: flows, what is missing before it, and the first
+//!   [`DecodeError`] with its place.
+//! * [`Limits`] bounds what a peer can make us keep or do. Datagrams are hostile until shown otherwise.
+//!
+//! ```
+//! use flow_model::{BatchBuilder, Field};
+//! use flow_wire::{Decoder, DecoderOptions, Exporter};
+//!
+//! // NetFlow v5: a header that counts one record, and the record.
+//! let mut datagram = vec![0, 5, 0, 1, 0, 0, 16, 0, 0x65, 0x53, 0xf1, 0];
+//! datagram.resize(24, 0);
+//! datagram.extend([192, 0, 2, 1, 198, 51, 100, 7]);
+//! datagram.resize(24 + 48, 0);
+//!
+//! let mut decoder = Decoder::new(DecoderOptions::default());
+//! let mut out = BatchBuilder::new();
+//! let from = Exporter { addr: "203.0.113.9".parse().unwrap(), port: 2055 };
+//! let decoded = decoder.decode(from, 1_700_000_000_000, &datagram, &mut out);
+//! assert_eq!((decoded.flows, decoded.error), (1, None));
+//! assert_eq!(out.finish().column(Field::SrcAddr).ip(0).to_string(), "192.0.2.1");
+//! ```
+//!
+//! How a record becomes a row: the template, when it comes, is compiled into a copy plan by the
+//! [catalogue](flow_model::FieldInfo)'s elements; the plan then runs over all records of a set, one column
+//! after the other. Elements that need more than copying (times, ICMP, sampled counters, addresses of either
+//! family, lists) are steps of the plan, too. What no field wants is skipped by its length.
+//!
+//! This crate has no sockets, files, clocks or threads, and no sFlow yet; it does not keep data that precedes
+//! its template, and reads of options data only samplers and the exporter's start.
 #![forbid(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
 

@@ -61,7 +61,8 @@ impl Merger<'_, '_> {
         Ok((&[], ()))
     }
 
-    /// RFC 6313 4.5.3: semantic, then for each template its id, a length that counts these four octets too, and records.
+    /// RFC 6313 4.5.3: semantic, then for each template its id, a length that counts these four octets too,
+    /// and records.
     fn sub_template_multi_list<'i>(
         &mut self,
         list: &'i [u8],

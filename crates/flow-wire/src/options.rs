@@ -32,7 +32,8 @@ struct Found {
 }
 
 impl OptionsPlan {
-    /// Compiles the plan of an options template whose first `scope` fields are its scope; `None` when its records have no octets.
+    /// Compiles the plan of an options template whose first `scope` fields are its scope; `None` when its
+    /// records have no octets.
     pub(crate) fn compile(dialect: Dialect, specifiers: &[Specifier], scope: usize) -> Option<OptionsPlan> {
         let mut shape = ShapeBuilder::default();
         let mut found = Found::default();

@@ -1,7 +1,7 @@
 //! Copy plans: what a template means, worked out once when the template comes.
 //!
-//! A set has many records of one shape and a batch has columns, so a plan runs step by step over all records of a set,
-//! not record by record over all steps: each step is one loop over one column.
+//! A set has many records of one shape and a batch has columns, so a plan runs step by step over all records
+//! of a set, not record by record over all steps: each step is one loop over one column.
 
 use crate::records::{Records, Slot};
 use crate::sampling::Rate;
@@ -78,7 +78,8 @@ impl Plan {
         self.shape.memory() + size_of_val(&*self.steps) + size_of_val(&*self.lists)
     }
 
-    /// Writes `records` into the window of `rows`, except the fields in `skip`; says which fields were written.
+    /// Writes `records` into the window of `rows`, except the fields in `skip`; says which fields were
+    /// written.
     pub(crate) fn run<R: Records>(
         &self,
         records: &R,

@@ -1,11 +1,11 @@
 //! Sequence numbers: what is missing, and what only looks so (RFC 7011 3.1, RFC 3954 5.1).
 
-/// Units beyond which a jump forward is no loss but an exporter that started anew. A minute without a collector
-/// at 100,000 flows a second is 6 million.
+/// Units beyond which a jump forward is no loss but an exporter that started anew. A minute without a
+/// collector at 100,000 flows a second is 6 million.
 const LARGEST_GAP: u32 = 1 << 24;
 
-/// Units beyond which a number behind the expected one is no late datagram. Reordering spans a few datagrams; 16 bits
-/// are two thousand of the largest.
+/// Units beyond which a number behind the expected one is no late datagram. Reordering spans a few datagrams;
+/// 16 bits are two thousand of the largest.
 const LATEST: u32 = 1 << 16;
 
 /// Gaps remembered, so that a late datagram can take its loss back.
@@ -65,8 +65,8 @@ impl Default for Sequence {
 }
 
 impl Sequence {
-    /// Takes the number of a datagram with `units` units, `None` when they could not be counted; `restarted` when the exporter's clock
-    /// says so.
+    /// Takes the number of a datagram with `units` units, `None` when they could not be counted; `restarted`
+    /// when the exporter's clock says so.
     pub(crate) fn observe(&mut self, number: u32, units: Option<u32>, restarted: bool) -> Continuity {
         let Some((last, last_units)) = self.last else {
             self.last = units.map(|units| (number, units));
@@ -74,7 +74,8 @@ impl Sequence {
         };
         let delta = number.wrapping_sub(last);
         let Some(units) = units else {
-            // Without its own units the datagram can only be judged by the standard rule, and nothing follows from it.
+            // Without its own units the datagram can only be judged by the standard rule, and nothing follows
+            // from it.
             self.last = None;
             return Continuity::default();
         };

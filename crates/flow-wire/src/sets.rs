@@ -38,8 +38,8 @@ pub(crate) struct Sets<'a, 'm> {
 impl Sets<'_, '_> {
     /// Decodes the sets in `datagram[start..end]`.
     ///
-    /// Lengths lead the way, never the header's count, which is often wrong. A set that ends outside of the message ends
-    /// the walk: nothing behind it can be found.
+    /// Lengths lead the way, never the header's count, which is often wrong. A set that ends outside of the
+    /// message ends the walk: nothing behind it can be found.
     pub(crate) fn walk(&mut self, start: usize, end: usize) {
         let datagram = self.message.datagram;
         let mut at = start;
@@ -211,7 +211,8 @@ impl<'a> Located<'a> {
         Located { records, truncated, more, available }
     }
 
-    /// Notes what is wrong with the set, which begins at `at`, and says how many records it has, if that is certain.
+    /// Notes what is wrong with the set, which begins at `at`, and says how many records it has, if that is
+    /// certain.
     fn report(&self, id: u16, at: usize, message: &mut Message<'_>) -> Option<u32> {
         if let Some((start, expected)) = self.truncated {
             let fault = Fault::Truncated { what: "record", expected, found: self.available - start };
@@ -276,8 +277,8 @@ impl Flows<'_> {
         message.decoded.flows += records.count();
     }
 
-    /// The sampling rates of the records: what the operator forces; else what the record itself says, or the sampler it names; else what applies to
-    /// the whole exporter.
+    /// The sampling rates of the records: what the operator forces; else what the record itself says, or the
+    /// sampler it names; else what applies to the whole exporter.
     fn rates<'r, R: Records>(
         &self,
         records: &R,

@@ -85,8 +85,8 @@ impl Shape {
         size_of_val(&*self.pieces)
     }
 
-    /// Finds up to `limit` records of variable length in `data`, and where the fields that are read start and end. What is
-    /// shorter than a record behind the last one is padding.
+    /// Finds up to `limit` records of variable length in `data`, and where the fields that are read start and
+    /// end. What is shorter than a record behind the last one is padding.
     pub(crate) fn locate(&self, data: &[u8], limit: usize, places: &mut Vec<(u32, u32)>) -> Located {
         places.clear();
         let (mut at, mut count) = (0, 0);

@@ -102,8 +102,9 @@ impl Stamps {
 
     /// Writes first and last seen, and the time of the event if there shall be one.
     ///
-    /// What is missing is made up from what is there: an end from the start and a duration, or from the time of the event; both from
-    /// the latter. Uptime stamps without the start of the exporter give the duration, and the export its end.
+    /// What is missing is made up from what is there: an end from the start and a duration, or from the time
+    /// of the event; both from the latter. Uptime stamps without the start of the exporter give the duration,
+    /// and the export its end.
     pub(crate) fn run<R: Records>(&self, records: &R, clocks: &Clocks, rows: &mut Rows<'_>, event: bool) {
         let absolute = clocks.dialect == Dialect::V9 || clocks.init_ms.is_some() || self.init.is_some();
         let first = self.first.choose(absolute);

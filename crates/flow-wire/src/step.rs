@@ -78,7 +78,8 @@ impl Step {
         }
     }
 
-    /// The step for an element that stands alone, as those of a basicList do; `None` when it means something only beside others.
+    /// The step for an element that stands alone, as those of a basicList do; `None` when it means something
+    /// only beside others.
     pub(crate) fn alone(dialect: Dialect, specifier: Specifier, slot: Slot) -> Option<Step> {
         const COMPOSED: FieldSet = FieldSet::of(&[
             Field::FirstMs,
@@ -115,7 +116,8 @@ impl Step {
     /// The groups that rows get, where they are the same for all.
     pub(crate) fn groups(&self) -> Groups {
         match *self {
-            // Of either family, that differs from row to row; for a sampler's id nfdump 1.7.1 has none, and would not know one.
+            // Of either family, that differs from row to row; for a sampler's id nfdump 1.7.1 has none, and
+            // would not know one.
             Step::Either(_) | Step::Num(Field::SamplerId, _) => Groups::default(),
             Step::V6(field, _) => {
                 let mut groups = Groups::default();

@@ -58,8 +58,8 @@ impl Templates {
         self.by_id.get(&id).map(|template| &template.meaning)
     }
 
-    /// Takes a definition. One that is rejected takes the place of an earlier one all the same: its records no longer mean
-    /// what they did.
+    /// Takes a definition. One that is rejected takes the place of an earlier one all the same: its records
+    /// no longer mean what they did.
     pub(crate) fn define(
         &mut self,
         definition: &Definition<'_>,

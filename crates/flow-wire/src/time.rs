@@ -5,8 +5,9 @@ const NTP_TO_UNIX_S: u64 = 2_208_988_800;
 
 /// The time of uptime stamp `stamp_ms` by a header that had `uptime_ms` at `unix_ms`.
 ///
-/// Both counters are 32 bits of ms and wrap every 49.7 days. The distance modulo 2³² covers a wrap before export and one inside
-/// the flow; a distance of 2³¹ or more means a stamp that is ahead of the header's clock.
+/// Both counters are 32 bits of ms and wrap every 49.7 days. The distance modulo 2³² covers a wrap before
+/// export and one inside the flow; a distance of 2³¹ or more means a stamp that is ahead of the header's
+/// clock.
 #[inline]
 pub(crate) fn from_uptime(unix_ms: u64, uptime_ms: u32, stamp_ms: u32) -> u64 {
     let distance = uptime_ms.wrapping_sub(stamp_ms).cast_signed();
@@ -15,8 +16,9 @@ pub(crate) fn from_uptime(unix_ms: u64, uptime_ms: u32, stamp_ms: u32) -> u64 {
 
 /// The time of uptime stamp `stamp_ms` of an exporter that started at `init_ms`, by a message of `export_ms`.
 ///
-/// The counter may have wrapped since the start: of the possible times the one nearest to the export counts. An exporter
-/// whose start lies further back than any runs did not know the date when it started, and is taken at its word.
+/// The counter may have wrapped since the start: of the possible times the one nearest to the export counts.
+/// An exporter whose start lies further back than any runs did not know the date when it started, and is
+/// taken at its word.
 #[inline]
 pub(crate) fn from_init(init_ms: u64, stamp_ms: u64, export_ms: u64) -> u64 {
     const PERIOD: u64 = 1 << 32;
@@ -29,7 +31,8 @@ pub(crate) fn from_init(init_ms: u64, stamp_ms: u64, export_ms: u64) -> u64 {
     }
 }
 
-/// The time of an NTP timestamp: seconds since 1900, then a fraction of 32 bits (RFC 7011 6.1.9 and 6.1.10). Rounded down; 0, which no clock shows, stays 0.
+/// The time of an NTP timestamp: seconds since 1900, then a fraction of 32 bits (RFC 7011 6.1.9 and 6.1.10).
+/// Rounded down; 0, which no clock shows, stays 0.
 #[inline]
 pub(crate) fn from_ntp(stamp: u64) -> u64 {
     if stamp == 0 {

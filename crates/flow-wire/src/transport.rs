@@ -1,5 +1,5 @@
-//! Protocol and ports; and type and code of ICMP, which travel in many places and are stored in one: the destination port, as
-//! type * 256 + code.
+//! Protocol and ports; and type and code of ICMP, which travel in many places and are stored in one: the
+//! destination port, as type * 256 + code.
 
 use crate::element::id;
 use crate::records::{Records, Slot};
@@ -43,7 +43,8 @@ impl Transport {
         true
     }
 
-    /// Draws the conclusion when every element has been added: templates of softflowd for ICMP have none for the protocol.
+    /// Draws the conclusion when every element has been added: templates of softflowd for ICMP have none for
+    /// the protocol.
     pub(crate) fn conclude(&mut self) {
         if self.proto.is_none() && self.src.is_none() && self.dst.is_none() {
             self.implied = match (self.icmp.is_some(), self.icmp6.is_some()) {
@@ -155,7 +156,8 @@ mod tests {
         assert_eq!(from_ports(3, 4), 0x0304);
     }
 
-    /// Runs over records with protocol, source port, destination port, and further elements of one octet each.
+    /// Runs over records with protocol, source port, destination port, and further elements of one octet
+    /// each.
     fn run(elements: &[u16], records: &[u8]) -> Vec<(u64, u64, u64)> {
         let slot = |offset, len| Slot { number: 0, offset, len };
         let mut transport = Transport {

@@ -299,7 +299,7 @@ mod tests {
         let bytes = template(256, &[(1, 4)]);
         let packets = template(256, &[(2, 4)]);
         let data = || set(256, &[octets![5u32]]);
-        bench.good(&v9(1, 1, &[set(0, &[bytes]), data(), set(0, &[packets.clone()]), data()]));
+        bench.good(&v9(1, 1, &[set(0, &[bytes]), data(), set(0, std::slice::from_ref(&packets)), data()]));
         bench.good(&v9(1, 2, &[data()]));
         bench.good(&v9(2, 2, &[set(0, &[packets]), data()]));
         bench.good(&v9(2, 1, &[data()]));

@@ -38,11 +38,23 @@ pub(crate) struct Args {
     ///
     /// START and END are yyyy/MM/dd.hh:mm:ss in local time, cut off anywhere after the year. +N takes the first N
     /// seconds of the selected files, -N the last. A flow must lie completely inside.
-    #[arg(short = 't', long = "time", value_name = "WINDOW", allow_hyphen_values = true, help_heading = "Selection")]
+    #[arg(
+        short = 't',
+        long = "time",
+        value_name = "WINDOW",
+        allow_hyphen_values = true,
+        help_heading = "Selection"
+    )]
     pub(crate) time: Option<String>,
 
     /// Stop after COUNT matching records
-    #[arg(short = 'c', long = "count", value_name = "COUNT", allow_hyphen_values = true, help_heading = "Selection")]
+    #[arg(
+        short = 'c',
+        long = "count",
+        value_name = "COUNT",
+        allow_hyphen_values = true,
+        help_heading = "Selection"
+    )]
     pub(crate) count: Option<String>,
 
     /// Read the filter from a file
@@ -58,7 +70,13 @@ pub(crate) struct Args {
     pub(crate) statistics: Vec<String>,
 
     /// Print at most N lines of a statistic (10), or of sorted or aggregated flows (all); 0 means all
-    #[arg(short = 'n', long = "top", value_name = "N", allow_hyphen_values = true, help_heading = "Grouping")]
+    #[arg(
+        short = 'n',
+        long = "top",
+        value_name = "N",
+        allow_hyphen_values = true,
+        help_heading = "Grouping"
+    )]
     pub(crate) top: Option<String>,
 
     /// Aggregate by addresses, ports and protocol

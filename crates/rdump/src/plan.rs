@@ -76,7 +76,8 @@ impl Plan {
         let mut notices = Vec::new();
         let limit = args.count.as_deref().map(count_limit).transpose()?;
         let top = args.top.as_deref().map(top_lines).transpose()?;
-        let window = args.time.as_deref().map(str::parse).transpose().map_err(|error| usage(format!("{error}")))?;
+        let window =
+            args.time.as_deref().map(str::parse).transpose().map_err(|error| usage(format!("{error}")))?;
         let order = match (&args.order, args.by_start) {
             (Some(text), _) => Some(sort_order(text)?),
             (None, true) => Some(SortOrder { order: Order::Start, ascending: true }),
@@ -226,8 +227,7 @@ impl StatisticArg {
             Some((name, _)) => (name, true),
             None => (text.split('/').next()?, false),
         };
-        let element =
-            if name.eq_ignore_ascii_case("record") { None } else { Some(statistic_by_name(name)?) };
+        let element = if name.eq_ignore_ascii_case("record") { None } else { Some(statistic_by_name(name)?) };
         let mut orders = Vec::new();
         let mut ascending = None;
         for part in parts {
@@ -287,7 +287,8 @@ fn key_part(text: &str) -> Result<(&'static Aggregate, KeyPart), Error> {
         None => (text, None),
     };
     let lower = name.to_ascii_lowercase();
-    if let Some((base, family)) = ["srcip", "dstip"].iter().find_map(|base| Some((*base, lower.strip_prefix(base)?)))
+    if let Some((base, family)) =
+        ["srcip", "dstip"].iter().find_map(|base| Some((*base, lower.strip_prefix(base)?)))
         && matches!(family, "4" | "6")
     {
         let Some(bits) = bits else {
@@ -301,7 +302,11 @@ fn key_part(text: &str) -> Result<(&'static Aggregate, KeyPart), Error> {
             .ok_or_else(|| usage(format!("Subnet mask length '{bits}' out of range for IPv{family}")))?;
         let column = aggregate_by_name(base).ok_or_else(unknown)?;
         let mut part = key_of(column).ok_or_else(unknown)?;
-        if family == "4" { part.v4_prefix = Some(bits) } else { part.v6_prefix = Some(bits) }
+        if family == "4" {
+            part.v4_prefix = Some(bits)
+        } else {
+            part.v6_prefix = Some(bits)
+        }
         return Ok((column, part));
     }
     if bits.is_some() {
@@ -345,7 +350,10 @@ mod tests {
     #[test]
     fn aggregation_fields_take_prefixes_by_family() {
         let (column, part) = key_part("srcip4/24").ok().unwrap();
-        assert_eq!((column.tag, part.field, part.v4_prefix, part.v6_prefix), ("sa", Field::SrcAddr, Some(24), None));
+        assert_eq!(
+            (column.tag, part.field, part.v4_prefix, part.v6_prefix),
+            ("sa", Field::SrcAddr, Some(24), None)
+        );
         let message = |text: &str| key_part(text).err().unwrap().to_string();
         assert_eq!(message("srcip4"), "'srcip4' needs number of subnet bits to aggregate");
         assert_eq!(message("dstip6/0"), "Subnet mask length '0' out of range for IPv6");

@@ -6,7 +6,9 @@ use crate::plan::{Grouping, Mode, Plan, RecordStatistic, SortOrder};
 use anyhow::{Context, bail};
 use chrono::Local;
 use flow_cli::{ExitCode, Messages, WithExitCode};
-use flow_file::{Compression, FileError, FileSet, FileTail, FileWriter, FlowFile, WriteOptions, working_name};
+use flow_file::{
+    Compression, FileError, FileSet, FileTail, FileWriter, FlowFile, WriteOptions, working_name,
+};
 use flow_model::{CountRule, FieldSet, FlowBatch, LossLedger, Selection, Totals};
 use flow_output::{RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings, info};
 use flow_query::{Aggregate, Query, Ranking, Report, Sort, StatSpec, Statistics, TimeWindow};
@@ -42,7 +44,9 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         Mode::List => run.list(&mut out)?,
         Mode::Sort { order, top } => run.sort(&mut out, *order, *top)?,
         Mode::Aggregate { grouping, order, top } => run.aggregate(&mut out, grouping, *order, *top)?,
-        Mode::Statistics { records, elements, grouping } => run.statistics(&mut out, records, elements, grouping)?,
+        Mode::Statistics { records, elements, grouping } => {
+            run.statistics(&mut out, records, elements, grouping)?
+        }
         Mode::Write { path, order, grouping } => run.write(path, *order, grouping.as_ref())?,
         Mode::CheckFilter | Mode::Info => return Ok(ExitCode::Success),
     };
@@ -250,7 +254,12 @@ impl Run<'_> {
     }
 
     /// `-w`: the flows go into a new file under a name that queries leave out, which takes its place when it is whole.
-    fn write(&self, path: &Path, order: Option<SortOrder>, grouping: Option<&Grouping>) -> anyhow::Result<Report> {
+    fn write(
+        &self,
+        path: &Path,
+        order: Option<SortOrder>,
+        grouping: Option<&Grouping>,
+    ) -> anyhow::Result<Report> {
         let failed = || format!("writing `{}`", path.display());
         if path.exists() && !path.is_file() {
             bail!("writing `{}`: not a regular file", path.display());
@@ -300,7 +309,8 @@ impl Run<'_> {
             created_ms: 0,
         };
         let mut tail = FileTail::default();
-        for (index, file) in self.query.files.iter().filter_map(|path| FlowFile::open(path).ok()).enumerate() {
+        for (index, file) in self.query.files.iter().filter_map(|path| FlowFile::open(path).ok()).enumerate()
+        {
             if index == 0 {
                 file.ident().clone_into(&mut options.ident);
                 options.created_ms = file.created_ms();
@@ -341,7 +351,12 @@ impl Run<'_> {
 }
 
 /// Prints batches as one list; returns how many rows were printed, `printed` before them included.
-fn rows(out: &mut Output, printer: &RecordPrinter, batches: &[FlowBatch], printed: u64) -> anyhow::Result<u64> {
+fn rows(
+    out: &mut Output,
+    printer: &RecordPrinter,
+    batches: &[FlowBatch],
+    printed: u64,
+) -> anyhow::Result<u64> {
     let mut number = printed;
     for batch in batches {
         out.print(|out| printer.rows(batch, &Selection::all(batch.len()), number, out))?;

@@ -1,9 +1,11 @@
 //! Child processes: collectors that listen on loopback, and measured runs.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,14 +18,23 @@ use nix::unistd::Pid;
 
 const START_DEADLINE: Duration = Duration::from_secs(20);
 
-/// A UDP port nobody uses now.
+/// A UDP port of 127.0.0.1 that nobody uses now, and that this process has not given out before: tests look for ports at
+/// the same time.
 ///
 /// # Errors
 ///
 /// When the machine has none left.
 pub fn free_port() -> Result<u16> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free UDP port")?;
-    Ok(socket.local_addr()?.port())
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    const ATTEMPTS: usize = 100;
+    for _ in 0..ATTEMPTS {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free UDP port")?;
+        let port = socket.local_addr()?.port();
+        if GIVEN.lock().is_ok_and(|mut given| given.insert(port)) {
+            return Ok(port);
+        }
+    }
+    bail!("no free UDP port")
 }
 
 /// A collector started by us on a loopback port. Dropping it kills it.
@@ -124,7 +135,8 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The sockets bound to `port`, of both families, added up; `None` when there is none.
+    /// The sockets bound to `port` of 127.0.0.1 or of any address, of both families, added up; `None` when there is none.
+    /// Replayed exporters have other addresses of 127.0.0.0/8, and may have the same port.
     pub fn of(port: u16) -> Option<Self> {
         let sockets =
             ["/proc/net/udp", "/proc/net/udp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
@@ -140,8 +152,10 @@ impl Queue {
     /// One line: `sl local:port remote:port st tx:rx ... drops`, numbers in hex but the last.
     fn parse(line: &str, port: u16) -> Option<Self> {
         let mut words = line.split_ascii_whitespace();
-        let local = words.nth(1)?.rsplit_once(':')?.1;
-        if u16::from_str_radix(local, 16).ok()? != port {
+        let (addr, local_port) = words.nth(1)?.rsplit_once(':')?;
+        // The kernel prints addresses as words of the machine's byte order.
+        let ours = matches!(addr, "0100007F" | "7F000001") || addr.bytes().all(|digit| digit == b'0');
+        if !ours || u16::from_str_radix(local_port, 16).ok()? != port {
             return None;
         }
         let waiting = u64::from_str_radix(words.nth(2)?.split_once(':')?.1, 16).ok()?;
@@ -257,6 +271,8 @@ mod tests {
                     00000000c8ae4b3a 7";
         assert_eq!(Queue::parse(line, 9995), Some(Queue { waiting: 0x900, dropped: 7 }));
         assert_eq!(Queue::parse(line, 9996), None);
+        assert_eq!(Queue::parse(&line.replace("0100007F", "010E017F"), 9995), None);
+        assert!(Queue::parse(&line.replace("0100007F", "00000000"), 9995).is_some());
         assert_eq!(Queue::parse("  sl  local_address rem_address   st tx_queue rx_queue", 9995), None);
     }
 

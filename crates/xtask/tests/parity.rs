@@ -33,6 +33,9 @@ const SHIPPED: [&str; 9] = [
     "v9-ubnt-edgerouter-mpls",
 ];
 
+/// Left out of the corpus: nfcapd 1.7.1 listens on one family, and this exporter has an IPv6 address.
+const IPV6_EXPORTER: &str = "ipfix-ipv6-exporter-104";
+
 /// What is asked. Statistics are asked for all rows and compared without their order: where values are equal nfdump's
 /// order is that of its hash table (D-60). Debian's nfdump prints event columns where no format is given (D-01).
 const QUESTIONS: &[(&str, &[&str], Order)] = &[
@@ -49,22 +52,120 @@ enum Order {
     Free,
 }
 
-/// A deliberate difference of one capture.
+/// A difference of one capture, and why.
 struct Ruled {
     case: &'static str,
-    /// Why, with the number of the ruling, or the paragraph of `wire.md` §18 that lists what nfdump loses on the wire.
-    ruling: &'static str,
     what: Difference,
+    why: &'static str,
 }
 
 enum Difference {
-    /// These csv columns differ; everything else agrees.
+    /// These columns of listed csv rows differ, and nothing else.
     Columns(&'static [usize]),
-    /// Counts or times differ, and so does every answer.
+    /// What nfcapd stored differs, so only listed csv rows can be compared, without these columns.
+    OnlyCsvWithout(&'static [usize]),
+    /// Flows outside this filter differ; they are left out of every question.
+    Outside(&'static str),
+    /// The line about the files' time window differs.
+    Window,
+    /// This question.
+    Question(&'static str),
+    /// Every answer.
     Everything,
 }
 
-const RULED: &[Ruled] = &[];
+use Difference::{Columns, Everything, OnlyCsvWithout, Outside, Question, Window};
+
+const fn ruled(case: &'static str, what: Difference, why: &'static str) -> Ruled {
+    Ruled { case, what, why }
+}
+
+// Reasons that several captures share. D-nn: rulings of the interface contract; its D-100 covers what nfcapd 1.7.1 loses on
+// the wire: tests allow for it, copying it would be copying a loss.
+const MASKS: &str = "D-84: nfcapd does not store the prefix lengths of v5";
+const ICMP: &str = "D-100: nfcapd 1.7.1 loses type and code of ICMP in v9";
+const UPTIME: &str = "D-100: nfcapd 1.7.1 swaps or loses uptime stamps (elements 21 and 22) of IPFIX";
+const STAMPS: &str = "D-100: nfcapd 1.7.1 does not know these stamps (150 to 159, 323) and stores 1970";
+const ZERO: &str = "D-100: nfcapd takes an uptime stamp of 0 for none";
+const WRAP: &str = "D-100: nfcapd 1.7.1 does not undo a wrapped uptime of v9";
+const SAMPLING: &str = "D-100: nfcapd 1.7.1 does not know this announcement of a sampling rate";
+const TWICE: &str =
+    "D-100: elements that occur twice, or in both families: nfcapd keeps the last, or mixes them";
+const REVERSE: &str = "D-100: nfcapd writes reverse elements (RFC 5103) over the forward ones";
+
+/// Open: no ruling says what is right.
+const NO_TIMES: &str =
+    "flows without any time: nfcapd leaves them out of the file's window, rcapd counts them as 1970";
+
+const TIMES: &[usize] = &[0, 1, 2];
+
+const RULED: &[Ruled] = &[
+    ruled("hour-mixed", Columns(&[19, 20]), MASKS),
+    ruled("hour-mixed", Outside("not proto icmp and not proto icmp6"), ICMP),
+    ruled("ipfix-barracuda", OnlyCsvWithout(TIMES), UPTIME),
+    ruled("ipfix-calmh-aliasing", Window, NO_TIMES),
+    ruled("ipfix-calmh-basic", Window, NO_TIMES),
+    ruled("ipfix-datalink-frame", Window, NO_TIMES),
+    ruled("ipfix-enterprise-mix", OnlyCsvWithout(&[0, 1, 2, 3, 4, 6, 11, 12, 13, 14]), TWICE),
+    ruled("ipfix-ether-only", OnlyCsvWithout(&[0, 1, 2, 7]), UPTIME),
+    ruled("ipfix-long-400", OnlyCsvWithout(&[0, 1, 2, 3, 4, 5, 6, 7, 9, 24]), TWICE),
+    ruled("ipfix-loss-a", OnlyCsvWithout(&[0, 1, 2, 3, 4, 9, 24]), TWICE),
+    ruled("ipfix-mikrotik", OnlyCsvWithout(TIMES), UPTIME),
+    ruled("ipfix-mpls-ipv6", OnlyCsvWithout(&[9, 11, 12, 23]), SAMPLING),
+    ruled("ipfix-netgauze-srv6", OnlyCsvWithout(&[0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 24]), TWICE),
+    ruled("ipfix-netscaler", OnlyCsvWithout(TIMES), STAMPS),
+    ruled("ipfix-netscaler-no-template", OnlyCsvWithout(TIMES), STAMPS),
+    ruled("ipfix-openvswitch", OnlyCsvWithout(&[0, 1, 2, 6, 11, 12]), STAMPS),
+    ruled("ipfix-options-reassign-112", OnlyCsvWithout(&[0, 1, 2, 9, 23, 24]), UPTIME),
+    ruled("ipfix-padding-py", OnlyCsvWithout(TIMES), UPTIME),
+    ruled("ipfix-softflowd", OnlyCsvWithout(TIMES), UPTIME),
+    ruled("ipfix-softflowd-biflow", Columns(&[8, 10]), REVERSE),
+    ruled("ipfix-softflowd-micro", OnlyCsvWithout(TIMES), STAMPS),
+    ruled("ipfix-softflowd-py", OnlyCsvWithout(&[0, 1, 2, 7]), UPTIME),
+    ruled("ipfix-softflowd-sampled", OnlyCsvWithout(&[0, 1, 2, 11, 12]), SAMPLING),
+    ruled("ipfix-softflowd-sec", OnlyCsvWithout(TIMES), STAMPS),
+    ruled("ipfix-srv6-502", OnlyCsvWithout(&[0, 1, 2, 3, 4, 5, 6, 7, 9, 24]), TWICE),
+    ruled("ipfix-srv6-frame", Window, NO_TIMES),
+    ruled("ipfix-upstream-edge-1", Window, NO_TIMES),
+    ruled("ipfix-vflow", OnlyCsvWithout(TIMES), STAMPS),
+    ruled("ipfix-yaf-applabel", Columns(&[10]), REVERSE),
+    ruled("v5-akvorado-29", Columns(&[19, 20]), MASKS),
+    ruled(
+        "v5-invalid-01",
+        Everything,
+        "a record count beyond the datagram: we keep the records that are there",
+    ),
+    ruled("v5-tcpdump-mixed", Columns(&[19, 20]), MASKS),
+    ruled("v5-uptime-wrap", Columns(&[19, 20]), MASKS),
+    ruled("v5-vflow-29", Columns(&[19, 20]), MASKS),
+    ruled(
+        "v9-cisco-1941",
+        Columns(&[25]),
+        "D-100: nfcapd stores the destination VLAN (59) as the source VLAN (58)",
+    ),
+    ruled("v9-cisco-1941", Window, NO_TIMES),
+    ruled("v9-cisco-asa-1", OnlyCsvWithout(&[0, 1, 2, 6]), STAMPS),
+    ruled("v9-cisco-wlc", Window, NO_TIMES),
+    ruled("v9-data-before-template", OnlyCsvWithout(&[11, 12]), SAMPLING),
+    ruled("v9-graylog-21", OnlyCsvWithout(&[6, 11, 12]), SAMPLING),
+    ruled("v9-icmp", Outside("not proto icmp and not proto icmp6"), ICMP),
+    ruled("v9-ie150-151", OnlyCsvWithout(TIMES), STAMPS),
+    ruled("v9-invalid-01", OnlyCsvWithout(&[11, 12]), SAMPLING),
+    ruled("v9-macaddr", Window, NO_TIMES),
+    ruled("v9-nat-events", OnlyCsvWithout(TIMES), STAMPS),
+    ruled("v9-nat-port-block", OnlyCsvWithout(&[0, 1, 2, 4]), STAMPS),
+    ruled("v9-nbar-262", Outside("not proto icmp and not proto icmp6"), ICMP),
+    ruled("v9-nprobe-2", OnlyCsvWithout(TIMES), ZERO),
+    ruled("v9-pmacct-101", OnlyCsvWithout(&[3, 4, 24]), TWICE),
+    ruled("v9-softflowd-big", OnlyCsvWithout(&[0, 1, 2, 6]), ZERO),
+    ruled("v9-softflowd-py", OnlyCsvWithout(TIMES), WRAP),
+    ruled("v9-softflowd-valid", Outside("not proto icmp and not proto icmp6"), ICMP),
+    ruled("v9-softflowd-vlan", OnlyCsvWithout(&[0, 1, 2, 6]), ZERO),
+    ruled("v9-tpl-opt-data", Question("statistic"), "D-32: nfdump prints ::1 as 0.0.0.1"),
+    ruled("v9-two-exporters-one-ip", Outside("not proto icmp and not proto icmp6"), ICMP),
+    ruled("v9-upstream-edge-1", Window, NO_TIMES),
+    ruled("v9-uptime-wrap", OnlyCsvWithout(&[0, 1, 2, 6]), WRAP),
+];
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::from_args();
@@ -106,7 +207,7 @@ fn captures(packets: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
         let path = entry?.path();
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let wanted = ["v5-", "v9-", "ipfix-"].iter().any(|protocol| name.starts_with(protocol));
-        if wanted && path.extension().is_some_and(|extension| extension == "pcap") {
+        if wanted && name != IPV6_EXPORTER && path.extension().is_some_and(|extension| extension == "pcap") {
             found.push((name, path));
         }
     }
@@ -127,32 +228,75 @@ fn check(name: &str, capture: &Path, peer: &Peer, programs: &Programs) -> Result
     store(Command::new(&peer.nfcapd), capture, &theirs)?;
 
     let ruled: Vec<&Ruled> = RULED.iter().filter(|ruled| ruled.case == name).collect();
+    let mut differences = compare(&ours, &theirs, &ruled, peer, programs)?;
+    // An exception that is not needed any more would hide the next difference.
+    for left_out in &ruled {
+        let others: Vec<&Ruled> =
+            ruled.iter().filter(|other| !std::ptr::eq(**other, *left_out)).copied().collect();
+        if compare(&ours, &theirs, &others, peer, programs)?.is_empty() {
+            differences.push_str(&format!("agrees without the exception ({}): take it away\n", left_out.why));
+        }
+    }
+    if differences.is_empty() { Ok(()) } else { Err(differences.into()) }
+}
+
+/// Asks both programs everything that can be compared; gives what differs.
+fn compare(
+    ours: &Path,
+    theirs: &Path,
+    ruled: &[&Ruled],
+    peer: &Peer,
+    programs: &Programs,
+) -> Result<String, Failed> {
+    let is = |test: fn(&Difference) -> bool| ruled.iter().any(|ruled| test(&ruled.what));
+    if is(|what| matches!(what, Everything)) {
+        return Ok(String::new());
+    }
+    let only_csv = is(|what| matches!(what, OnlyCsvWithout(_)));
+    let no_window = is(|what| matches!(what, Window));
+    let filters =
+        ruled.iter().filter_map(|ruled| if let Outside(filter) = ruled.what { Some(filter) } else { None });
+    let filters: Vec<&str> = filters.collect();
+    let columns: Vec<usize> = ruled
+        .iter()
+        .filter_map(
+            |ruled| if let Columns(list) | OnlyCsvWithout(list) = ruled.what { Some(list) } else { None },
+        )
+        .flatten()
+        .copied()
+        .collect();
+
     let mut differences = String::new();
     for (question, arguments, order) in QUESTIONS {
+        let skipped = ruled.iter().any(|ruled| matches!(ruled.what, Question(name) if name == *question));
+        if skipped || (only_csv && *question != "csv") {
+            continue;
+        }
         let ask = |mut program: Command, directory: &Path| -> Result<Vec<String>, Failed> {
-            program.env("TZ", "UTC").env("LC_ALL", "C").arg("-R").arg(directory).args(*arguments);
-            let mut lines = comparable(&output(&mut program)?);
-            for ruled in &ruled {
-                if let Difference::Columns(columns) = ruled.what {
-                    lines = lines.iter().map(|line| without(line, columns)).collect();
-                }
-            }
+            program
+                .env("TZ", "UTC")
+                .env("LC_ALL", "C")
+                .arg("-R")
+                .arg(directory)
+                .args(*arguments)
+                .args(&filters);
+            let lines = comparable(&output(&mut program)?);
+            let mut lines: Vec<String> = lines
+                .into_iter()
+                .filter(|line| !(no_window && line.starts_with("Time window: ")))
+                .filter(|line| !only_csv || is_listed(line))
+                .map(|line| without(&line, &columns))
+                .collect();
             if *order == Order::Free {
                 lines.sort();
             }
             Ok(lines)
         };
-        let ours = ask(programs.command("rdump"), &ours)?;
-        let theirs = ask(Command::new(&peer.nfdump), &theirs)?;
+        let ours = ask(programs.command("rdump"), ours)?;
+        let theirs = ask(Command::new(&peer.nfdump), theirs)?;
         differences.push_str(&difference(question, &ours, &theirs));
     }
-
-    let everything = ruled.iter().find(|ruled| matches!(ruled.what, Difference::Everything));
-    match (differences.is_empty(), everything) {
-        (true, None) | (false, Some(_)) => Ok(()),
-        (true, Some(ruled)) => Err(format!("agrees now: take the exception away ({})", ruled.ruling).into()),
-        (false, None) => Err(differences.into()),
-    }
+    Ok(differences)
 }
 
 /// Sends the capture to a collector on loopback; its files go to `directory`.
@@ -173,12 +317,16 @@ fn store(mut collector: Command, capture: &Path, directory: &Path) -> Result<(),
 
 /// A listed csv row without some of its columns.
 fn without(line: &str, left_out: &[usize]) -> String {
-    let columns: Vec<&str> = line.split(',').collect();
-    if columns.len() < CSV_COLUMNS {
+    if !is_listed(line) {
         return line.to_owned();
     }
+    let columns: Vec<&str> = line.split(',').collect();
     let kept = columns.iter().enumerate().filter(|(number, _)| !left_out.contains(number));
     kept.map(|(_, text)| *text).collect::<Vec<_>>().join(",")
+}
+
+fn is_listed(line: &str) -> bool {
+    line.split(',').count() == CSV_COLUMNS
 }
 
 /// Columns of a csv row after the time of receipt is gone.

@@ -316,3 +316,97 @@ pub(crate) fn totals(cursor: &mut Cursor<'_>) -> Result<Totals, Damage> {
     }
     Ok(totals)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columnar::index::Index;
+    use crate::columnar::layout::{FILTER_SPLIT_BLOCK, compression, encoding};
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    fn chunk(id: u16, class: Class, range: Option<Range>, stored_len: u64) -> Chunk {
+        let checksum = if stored_len > 0 { 77 } else { 0 };
+        Chunk {
+            id,
+            class,
+            encoding: encoding::DICTIONARY,
+            compression: compression::NONE,
+            offset: 0,
+            stored_len,
+            len: stored_len,
+            checksum,
+            range,
+        }
+    }
+
+    /// A block with a known number, an address over both families, octets, and three fields of a later catalogue.
+    fn block() -> (BlockHeader, Directory) {
+        let addrs = Range::Ip { min: Ipv4Addr::LOCALHOST.into(), max: IpAddr::V6(Ipv6Addr::LOCALHOST) };
+        let numbers = Range::Num { min: 5, max: 300 };
+        let mut directory = Directory {
+            rule: CountRule::Written,
+            totals: Totals { flows: 3, ..Totals::default() },
+            chunks: vec![
+                chunk(Field::SrcAddr.id(), Class::Address, Some(addrs), 10),
+                chunk(Field::SrcPort.id(), Class::Number, Some(numbers), 0),
+                chunk(Field::UserName.id(), Class::Octets, None, 3),
+                chunk(1000, Class::Number, Some(Range::Num { min: 0, max: u64::MAX }), 20),
+                chunk(1001, Class::Octets, None, 1 << 30),
+                chunk(u16::MAX, Class::Address, Some(addrs), 1),
+            ],
+            filters: vec![FilterPlace {
+                kind: FILTER_SPLIT_BLOCK,
+                offset: 0,
+                len: 40,
+                fields: FieldSet::of(&[Field::SrcAddr, Field::DstAddr]),
+            }],
+        };
+        let directory_len = directory.to_bytes().len() as u64;
+        let mut offset = BLOCK_HEADER_LEN as u64 + directory_len;
+        for chunk in &mut directory.chunks {
+            chunk.offset = offset;
+            offset += chunk.stored_len;
+        }
+        directory.filters[0].offset = offset;
+        let header = BlockHeader { rows: 3, directory_len: directory_len as u32, len: offset + 40 };
+        (header, directory)
+    }
+
+    #[test]
+    fn comes_back_with_fields_of_a_later_catalogue() {
+        let (header, directory) = block();
+        assert_eq!(BlockHeader::parse(&header.to_bytes()), Ok(header));
+        let back = Directory::parse(header, &directory.to_bytes()).unwrap();
+        assert_eq!(back, directory);
+        assert_eq!(back.chunks[3].field(), None);
+    }
+
+    #[test]
+    fn the_index_says_the_same_and_counts_unknown_fields() {
+        let (header, directory) = block();
+        let mut index = Index::default();
+        index.push(100, header, &directory);
+        let mut copied = Index::default();
+        copied.push_copy(100, &index, 0);
+        let read = Index::parse(copied.bytes().to_vec(), u64::MAX).unwrap();
+        assert_eq!(read.entries(), index.entries());
+        let entry = &read.entries()[0];
+        assert_eq!((entry.offset, entry.header, entry.unknown_fields), (100, header, 3));
+        assert_eq!(entry.fields, FieldSet::of(&[Field::SrcAddr, Field::SrcPort, Field::UserName]));
+        assert_eq!(read.stats(0).range(Field::SrcPort), Some(Range::Num { min: 5, max: 300 }));
+        assert_eq!(read.stats(0).range(Field::UserName), None);
+        assert_eq!(read.filters(0), directory.filters);
+        assert!(Index::parse(copied.bytes().to_vec(), 100 + header.len - 1).is_err());
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_its_field_is_refused() {
+        let (header, mut directory) = block();
+        directory.chunks[1].range = Some(Range::Num { min: 5, max: 65_536 });
+        assert!(Directory::parse(header, &directory.to_bytes()).is_err());
+        let (header, mut directory) = block();
+        directory.chunks[1].class = Class::Octets;
+        directory.chunks[1].range = None;
+        assert!(Directory::parse(header, &directory.to_bytes()).is_err());
+    }
+}

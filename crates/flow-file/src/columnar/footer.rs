@@ -230,3 +230,59 @@ fn read_samplers(cursor: &mut Cursor<'_>) -> Result<Vec<SamplerInfo>, Damage> {
     }
     Ok(samplers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flow_model::CountRule;
+
+    fn footer() -> Footer {
+        Footer {
+            header: Header {
+                created_ms: 5,
+                rule: CountRule::Collected,
+                compression: Compression::Lz4,
+                ident: "x".into(),
+            },
+            totals: Totals { flows: 7, ..Totals::default() },
+            ledger: LossLedger::default(),
+            exporters: Vec::new(),
+            samplers: Vec::new(),
+            index: Index::default(),
+        }
+    }
+
+    /// The octets of the footer with a section more, signed again.
+    fn with_section(id: u8) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        footer().write(0, &mut bytes);
+        bytes.truncate(bytes.len() - TRAILER_LEN);
+        put_section(id, b"from the future", &mut bytes);
+        let len = bytes.len() as u32;
+        bytes.extend_from_slice(&len.to_le_bytes());
+        bytes.extend_from_slice(&VERSION_MAJOR.to_le_bytes());
+        bytes.extend_from_slice(&9_u16.to_le_bytes());
+        bytes.extend_from_slice(&u64::from(len + TRAILER_LEN as u32).to_le_bytes());
+        let sum = checksum(&bytes);
+        bytes.extend_from_slice(&sum.to_le_bytes());
+        bytes.extend_from_slice(&END_MAGIC);
+        bytes
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Footer, Damage> {
+        let trailer = Trailer::parse(bytes).unwrap();
+        assert_eq!((trailer.file_len, trailer.major), (bytes.len() as u64, VERSION_MAJOR));
+        Footer::parse(bytes, trailer, 0)
+    }
+
+    #[test]
+    fn passes_over_optional_sections_of_a_later_version_and_refuses_others() {
+        for id in [section::OPTIONAL, 200, u8::MAX] {
+            assert_eq!(parse(&with_section(id)).unwrap().totals.flows, 7);
+        }
+        for id in [5, section::OPTIONAL - 1] {
+            let error = parse(&with_section(id)).unwrap_err();
+            assert_eq!(error, Damage::Unknown { what: "section of the footer", found: id.into() });
+        }
+    }
+}

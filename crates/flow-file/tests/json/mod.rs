@@ -1,4 +1,5 @@
 //! Flows as JSON lines, the way `testdata/tools/rdread.py` prints them.
+#![allow(dead_code, reason = "each test uses a part")]
 
 use flow_model::{Field, FieldSet, FlowBatch, ValueRef, field_info};
 use serde_json::{Map, Value};
@@ -17,7 +18,9 @@ pub(crate) fn lines(batches: &[FlowBatch]) -> String {
                     ValueRef::Ip(addr) => Value::from(addr.to_string()),
                     ValueRef::Bytes(octets) => {
                         let mut hex = String::new();
-                        octets.iter().for_each(|octet| write!(hex, "{octet:02x}").unwrap());
+                        for octet in octets {
+                            write!(hex, "{octet:02x}").unwrap();
+                        }
                         Value::from(hex)
                     }
                 };

@@ -1,0 +1,84 @@
+//! A warmed decoder does not allocate: not per flow, and not per datagram.
+
+#![expect(unsafe_code, reason = "counting allocations takes a global allocator")]
+
+#[path = "support/messages.rs"]
+mod messages;
+
+use flow_model::BatchBuilder;
+use flow_wire::{Decoder, DecoderOptions, Exporter};
+use messages::{V9_TWENTY_FIELDS, v5, v9_data, v9_template};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// The system's allocator, with a count for each thread.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator with the caller's own arguments; the counter neither
+// allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: as above.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations of a second run over `datagrams`, and the flows in it.
+fn second_run(datagrams: &[Vec<u8>]) -> (usize, usize) {
+    let from = Exporter { addr: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 9 };
+    let mut decoder = Decoder::new(DecoderOptions::default());
+    let mut out = BatchBuilder::new();
+    let mut run = |out: &mut BatchBuilder| -> usize {
+        let decode = |datagram: &Vec<u8>| decoder.decode(from, 0, datagram, out).flows;
+        datagrams.iter().map(decode).sum()
+    };
+    run(&mut out);
+    let batch = out.finish();
+    out.recycle(batch);
+    let before = ALLOCATIONS.get();
+    let flows = run(&mut out);
+    (ALLOCATIONS.get() - before, flows)
+}
+
+#[test]
+fn v5_does_not_allocate() {
+    assert_eq!(second_run(&vec![v5(30); 100]), (0, 3_000));
+}
+
+#[test]
+fn v9_does_not_allocate_and_a_refreshed_template_neither() {
+    let mut datagrams = vec![v9_data(256, V9_TWENTY_FIELDS, 20); 100];
+    datagrams.insert(0, v9_template(256, V9_TWENTY_FIELDS));
+    datagrams.insert(50, v9_template(256, V9_TWENTY_FIELDS));
+    assert_eq!(second_run(&datagrams), (0, 2_000));
+}
+
+#[test]
+fn neither_do_fields_of_variable_length() {
+    let fields = [(1, 4), (95, u16::MAX), (48, 1)];
+    let mut record = [0, 0, 0, 9, 3, 13, 0, 80, 1].repeat(50);
+    let mut data = v9_data(257, &[], 0);
+    data.splice(22..24, (4 + record.len() as u16).to_be_bytes());
+    data.append(&mut record);
+    assert_eq!(second_run(&[v9_template(257, &fields), data]), (0, 50));
+}

@@ -1,0 +1,306 @@
+//! The program as people and consoles call it: what comes out, where, and with which exit code.
+
+use flow_file::{Compression, FileTail, FileWriter, FlowFile, WriteOptions};
+use flow_model::{CountRule, FlowBatch};
+use flow_testkit::fixture;
+use flow_testkit::generate::{Mix, batches};
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn write(path: &Path, batches: &[FlowBatch]) {
+    let options = WriteOptions {
+        ident: "border".to_owned(),
+        compression: Compression::Lz4,
+        rule: CountRule::Collected,
+        created_ms: fixture::BASE_MS,
+    };
+    let mut writer = FileWriter::create(path, options).unwrap();
+    batches.iter().for_each(|batch| writer.write(batch).unwrap());
+    writer.finish(FileTail::default()).unwrap();
+}
+
+/// A directory with the 18 flows of the fixture in one file, and nothing else.
+struct Fixture {
+    dir: tempfile::TempDir,
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        let dir = tempfile::tempdir().unwrap();
+        write(&dir.path().join("nfcapd.202311142210"), &[fixture::flows()]);
+        Fixture { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn rdump(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_rdump"))
+            .args(args)
+            .current_dir(self.dir.path())
+            .env("TZ", "UTC")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// Standard output of a successful run that says nothing on stderr.
+    fn stdout(&self, args: &[&str]) -> String {
+        let output = self.rdump(args);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Exit code and stderr of a run that prints nothing on stdout.
+    fn failure(&self, args: &[&str]) -> (Option<i32>, String) {
+        let output = self.rdump(args);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{args:?}");
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+const FILE: &str = "nfcapd.202311142210";
+
+#[test]
+fn a_listing_has_header_rows_and_summary() {
+    let fixture = Fixture::new();
+    let text = fixture.stdout(&["-r", FILE, "-c", "2"]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[..4],
+        [
+            "Date first seen             Duration     Proto      Src IP Addr:Port          Dst IP Addr:Port   Packets    Bytes Flows",
+            "2023-11-14 22:13:20.123     00:00:10.500 TCP       192.168.1.10:51000 ->         10.0.0.1:443         10     1500     1",
+            "2023-11-14 22:13:20.200     00:00:10.500 TCP           10.0.0.1:443   ->     192.168.1.10:51000       90   123456     1",
+            "Summary: total flows: 2, total bytes: 124956, total packets: 100, avg bps: 94511, avg pps: 9, avg bpp: 1249",
+        ]
+    );
+    assert_eq!(lines[4], "Time window: 2023-11-13 21:13:20 - 2023-11-14 22:15:10");
+    assert!(lines[5].starts_with("Total flows processed: 2, passed: 2, Blocks skipped: 0, Bytes read: "));
+    assert!(lines[6].starts_with("Sys: ") && lines.len() == 7);
+}
+
+#[test]
+fn options_cluster_and_may_stand_behind_the_filter() {
+    let fixture = Fixture::new();
+    let expected = fixture.stdout(&["-r", FILE, "-q", "-N", "-o", "long", "proto tcp and dst port 443"]);
+    assert_eq!(expected.lines().count(), 2);
+    for args in [
+        &["-qN", "-olong", &format!("-r{FILE}"), "proto tcp and dst port 443"][..],
+        &["proto", "tcp", "and", "dst", "port", "443", "-qNo", "long", "-r", FILE],
+        &["-q", "-N", "-o", "csv", "-o", "long", "-r", FILE, "--", "proto tcp and dst port 443"],
+    ] {
+        assert_eq!(fixture.stdout(args), expected, "{args:?}");
+    }
+}
+
+#[test]
+fn pandoras_lines_find_their_values_by_position() {
+    let fixture = Fixture::new();
+    let window = "2023/11/13.00:00:00-2023/11/15.00:00:00";
+    let summary =
+        fixture.stdout(&["-N", "-R", ".", "-o", "csv", "-n", "1", "-s", "srcip/bytes", "-t", window]);
+    let lines: Vec<&str> = summary.lines().collect();
+    assert_eq!((lines[2], lines[3]), ("", "Summary"));
+    assert_eq!(lines[5], "18,2505371950989,1807743259,222427872,20061,1385");
+    let table =
+        fixture.stdout(&["-N", "-R", ".", "-o", "csv", "-q", "-n", "5", "-s", "dstip/bytes", "-t", window]);
+    let first: Vec<&str> = table.lines().nth(1).unwrap().split(',').collect();
+    assert_eq!((first[4], first[9]), ("203.0.113.201", "2500000000000"));
+    let rows = fixture.stdout(&[
+        "-N",
+        "-q",
+        "-o",
+        "fmt:%sap,%dap,%ibyt,%ipkt,%bps",
+        "-n",
+        "1",
+        "-s",
+        "record/bytes",
+        "-r",
+        FILE,
+    ]);
+    assert_eq!(
+        rows.trim().replace(' ', ""),
+        "172.16.5.6:0,203.0.113.201:0,2500000000000,1800000000,333333333333"
+    );
+}
+
+#[test]
+fn an_empty_result_prints_no_row_that_a_parser_could_take_for_one() {
+    let fixture = Fixture::new();
+    let none = "host 192.0.2.99";
+    assert_eq!(fixture.stdout(&["-r", FILE, "-q", "-o", "fmt:%sa,%da", none]), "");
+    assert_eq!(fixture.stdout(&["-r", FILE, "-q", "-o", "csv", none]), "");
+    assert_eq!(fixture.stdout(&["-r", FILE, "-o", "json", none]), "[\n]\n");
+    assert!(fixture.stdout(&["-r", FILE, none]).contains("\nNo matching flows\n"));
+    let table = fixture.stdout(&["-r", FILE, "-q", "-o", "csv", "-s", "srcip/bytes", none]);
+    assert_eq!(table, "ts,te,td,pr,val,fl,flP,pkt,pktP,byt,bytP,pps,bps,bpp\n\n");
+}
+
+#[test]
+fn a_flow_counts_when_it_lies_inside_the_window() {
+    let fixture = Fixture::new();
+    let count =
+        |window: &str| fixture.stdout(&["-r", FILE, "-q", "-o", "fmt:%sa", "-t", window]).lines().count();
+    assert_eq!(count("2023/11/14.22:13:20-2023/11/14.22:13:31"), 7);
+    assert_eq!(count("2023/11/14.22:13:40"), 5);
+    assert_eq!(count("2030"), 0);
+    assert_eq!(count("-30"), 1);
+    assert_eq!(count("+90005"), 4);
+}
+
+#[test]
+fn errors_have_nfdumps_exit_codes_and_leave_stdout_alone() {
+    let fixture = Fixture::new();
+    for (args, code, message) in [
+        (&[][..], 1, "no input"),
+        (&["-r", "missing"], 1, "missing is not a file or directory"),
+        (&["-R", "missing:other"], 250, "missing"),
+        (&["-r", FILE, "-R", "."], 1, "mutually exclusive"),
+        (&["-r", FILE, "proto tcpx"], 254, "Line 1: Unknown protocol at 'tcpx'"),
+        (&["-r", FILE, "-o", "nonsense"], 1, "Unknown output mode 'nonsense'"),
+        (&["-r", FILE, "-o", "fmt:%zz"], 1, "Output format parse error at: %zz"),
+        (&["-r", FILE, "-s", "nonsense"], 1, "Unknown stat: 'nonsense'!"),
+        (&["-r", FILE, "-s", "srcip/nonsense"], 1, "Unknown stat: 'srcip/nonsense'!"),
+        (&["-r", FILE, "-O", "nonsense"], 1, "Unknown print order 'nonsense'"),
+        (&["-r", FILE, "-A", "nonsense"], 1, "Unknown aggregation field 'nonsense'"),
+        (&["-r", FILE, "-A", "srcip,srcip"], 1, "Duplicate aggregation mask: srcip"),
+        (&["-r", FILE, "-A", "srcip", "-A", "dstip"], 1, "Multiple aggregation masks not allowed"),
+        (&["-r", FILE, "-c", "0"], 1, "Option -c needs a number > 0"),
+        (&["-r", FILE, "-n", "-5"], 1, "TopnN number -5 out of range"),
+        (&["-r", FILE, "-t", "yesterday"], 1, "yesterday"),
+        (&["-r", FILE, "-s", "record", "-O", "bytes"], 1, "mutually exclusive"),
+        (&["-r", FILE, "--nonsense"], 1, "--nonsense"),
+        (&["-r", FILE, "-f", "missing"], 1, "missing"),
+        (&["-r", FILE, "-w", "missing/out"], 1, "missing/out"),
+    ] {
+        let (found, stderr) = fixture.failure(args);
+        assert_eq!(found, Some(code), "{args:?}: {stderr}");
+        assert!(stderr.contains(message), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn version_help_and_filter_check_need_no_input() {
+    let fixture = Fixture::new();
+    let version = fixture.stdout(&["-V"]);
+    assert!(version.contains(": Version: 1.7.8 (rdump ") && version.lines().count() == 1);
+    assert!(fixture.stdout(&["-h"]).contains("Examples:"));
+    assert_eq!(fixture.stdout(&["-Z", "proto tcp"]), "");
+    assert_eq!(fixture.failure(&["-Z", "proto"]).0, Some(254));
+}
+
+#[test]
+fn a_filter_may_come_from_a_file_with_comments_and_windows_line_ends() {
+    let fixture = Fixture::new();
+    fs::write(fixture.path("filter"), "# web\r\nproto tcp\r\nand dst port 443\r\n").unwrap();
+    assert_eq!(fixture.stdout(&["-r", FILE, "-q", "-o", "fmt:%sa", "-f", "filter"]).lines().count(), 2);
+}
+
+#[test]
+fn a_damaged_file_costs_itself_and_is_named() {
+    let fixture = Fixture::new();
+    write(&fixture.path("nfcapd.202311142215"), &[fixture::events()]);
+    let whole = fs::read(fixture.path(FILE)).unwrap();
+    fs::write(fixture.path("nfcapd.202311142212"), &whole[..whole.len() / 2]).unwrap();
+    fs::write(fixture.path("nfcapd.202311142213"), b"garbage, not flows").unwrap();
+    fs::write(fixture.path("nfcapd.202311142214"), b"").unwrap();
+
+    let output = fixture.rdump(&["-R", ".", "-q", "-o", "fmt:%sa"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 18 + 6);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    for name in ["nfcapd.202311142213", "nfcapd.202311142214"] {
+        assert!(stderr.contains(name), "{stderr}");
+    }
+    assert_eq!(fixture.rdump(&["-R", ".", "-q", "--strict"]).status.code(), Some(1));
+    let (code, stderr) = fixture.failure(&["-r", "nfcapd.202311142213", "-q"]);
+    assert_eq!(code, Some(250), "{stderr}");
+}
+
+#[test]
+fn every_file_of_two_ranges_is_read_once() {
+    let fixture = Fixture::new();
+    fs::create_dir(fixture.path("other")).unwrap();
+    write(&fixture.path("other/nfcapd.202311142215"), &[fixture::events()]);
+    let both = fixture.stdout(&["-q", "-o", "fmt:%sa", "-R", FILE, "-R", "other", "-R", "other"]);
+    assert_eq!(both.lines().count(), 18 + 6);
+}
+
+#[test]
+fn written_flows_are_the_flows_and_can_be_sorted_and_aggregated() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.stdout(&["-r", FILE, "-w", "tcp", "proto tcp"]), "");
+    let csv = |args: &[&str]| fixture.stdout(&[args, &["-q", "-o", "csv"]].concat());
+    assert_eq!(csv(&["-r", "tcp"]), csv(&["-r", FILE, "proto tcp"]));
+    assert_eq!(FlowFile::open(&fixture.path("tcp")).unwrap().ident(), "border");
+    assert_eq!(fixture.stdout(&["-r", FILE, "-w", "sorted", "-O", "bytes"]), "");
+    assert_eq!(csv(&["-r", "sorted"]), csv(&["-r", FILE, "-O", "bytes"]));
+    assert_eq!(fixture.stdout(&["-r", FILE, "-w", "grouped", "-A", "proto"]), "");
+    assert!(fixture.stdout(&["-r", "grouped", "-I"]).contains("\nFlows: 18\n"));
+    let names: Vec<String> = fs::read_dir(fixture.dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(!names.iter().any(|name| name.contains("current")), "{names:?}");
+}
+
+#[test]
+fn stored_totals_are_those_of_the_collector() {
+    let fixture = Fixture::new();
+    let info = fixture.stdout(&["-r", FILE, "-I"]);
+    let lines: Vec<&str> = info.lines().collect();
+    assert_eq!(lines[..3], ["Ident: border", "Flows: 18", "Flows_tcp: 6"]);
+    assert_eq!(lines[6..8], ["Packets: 1807743259", "Packets_tcp: 4194466"]);
+    assert_eq!(
+        lines[lines.len() - 5..],
+        ["First: 1699910000", "Last: 1700000110", "msec_first: 0", "msec_last: 0", "Sequence failures: 0"]
+    );
+}
+
+#[test]
+fn one_thread_and_many_print_the_same_octets() {
+    let fixture = Fixture::new();
+    fs::create_dir(fixture.path("many")).unwrap();
+    for (index, flows) in batches(7, 40_000, 3_000, Mix::default()).chunks(4).enumerate() {
+        write(&fixture.path(&format!("many/nfcapd.2023111422{:02}", 10 + index)), flows);
+    }
+    for args in [
+        &["-o", "csv"][..],
+        &["-o", "json", "-c", "9000"],
+        &["-s", "srcip/bytes/flows", "-s", "dstport:p/packets", "-n", "50", "-o", "csv"],
+        &["-s", "record/bytes/packets", "-n", "100", "-o", "csv", "proto udp or port in [80 443]"],
+        &["-A", "srcip4/16,srcip6/48,dstport", "-o", "csv"],
+        &["-a", "-O", "duration:a", "-n", "500", "-o", "csv"],
+        &["-O", "tstart", "-o", "csv"],
+    ] {
+        let run = |threads: &str| fixture.stdout(&[&["-R", "many", "-W", threads], args].concat());
+        let one = run("1");
+        assert!(one.lines().count() > 50, "{args:?}");
+        for threads in ["2", "5"] {
+            assert!(run(threads) == one, "{args:?} differs with {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_program_quietly() {
+    let fixture = Fixture::new();
+    write(&fixture.path("large"), &batches(1, 60_000, 20_000, Mix::default()));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rdump"))
+        .args(["-r", "large", "-o", "csv"])
+        .current_dir(fixture.dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 100];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}
