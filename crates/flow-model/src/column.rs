@@ -2,6 +2,7 @@
 
 use crate::{Kind, Selection};
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
 
 /// One value, owned.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -357,6 +358,27 @@ impl Column {
         }
     }
 
+    /// Appends the number of every row in `rows`, widened, to `out`.
+    ///
+    /// # Panics
+    /// When a row is out of range.
+    #[expect(clippy::useless_conversion, reason = "one body for every width, 64 bits among them")]
+    pub fn gather_range(&self, rows: Range<usize>, out: &mut Vec<u64>) {
+        let zeros = out.len() + rows.len();
+        match self {
+            Column::Constant(Value::Num(num)) => out.resize(zeros, *num),
+            Column::Dictionary(Dictionary { codes, values }) => {
+                with_nums!(values, v => {
+                    out.extend(codes[rows].iter().map(|&code| u64::from(v[usize::from(code)])));
+                }, _ => out.resize(zeros, 0));
+            }
+            Column::Plain(values) => {
+                with_nums!(values, v => out.extend(v[rows].iter().map(|&num| u64::from(num))), _ => out.resize(zeros, 0));
+            }
+            Column::Constant(_) => out.resize(zeros, 0),
+        }
+    }
+
     /// The selected rows as a column of their own. Dictionaries keep every entry, used or not.
     #[must_use]
     pub fn select(&self, selection: &Selection) -> Column {
@@ -400,6 +422,9 @@ mod tests {
         for column in [&plain, &coded] {
             column.gather(&Selection::all(3), &mut all);
             column.gather(&Selection::from_rows(3, vec![1, 2]), &mut last_two);
+            let mut range = Vec::new();
+            column.gather_range(1..3, &mut range);
+            assert_eq!(range, [53, 443]);
         }
         assert_eq!(all, [443, 53, 443, 443, 53, 443]);
         assert_eq!(last_two, [53, 443, 53, 443]);

@@ -151,3 +151,81 @@ pub enum FormatError {
     #[error("Missing format description for user defined output format!")]
     MissingDescription,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flow_model::aggregate_by_name;
+
+    fn error(text: &str) -> String {
+        Format::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn names_in_either_case_and_with_a_6() {
+        assert_eq!(Format::parse("LINE").unwrap(), Format::default());
+        let long = Format::parse("line6").unwrap();
+        assert!(long.long_ipv6);
+        assert_eq!(long.kind, Format::default().kind);
+        assert!(Format::parse("csv6").unwrap().long_ipv6);
+        for name in
+            ["csv", "json", "ndjson", "pipe", "raw", "null", "nsel", "nel", "nat", "csv-fast", "csv:%sa"]
+        {
+            assert!(!Format::parse(name).unwrap().long_ipv6, "{name}");
+        }
+    }
+
+    #[test]
+    fn messages_are_nfdumps() {
+        assert_eq!(error("xx"), "Unknown output mode 'xx'");
+        assert_eq!(error("line66"), "Unknown output mode 'line6'");
+        assert_eq!(error("l6"), "Unknown output mode 'l6'");
+        assert_eq!(error(""), "Unknown output mode ''");
+        assert_eq!(error("fmt6:%sa"), "Unknown output mode 'fmt6:%sa'");
+        assert_eq!(error("fmt:"), "Missing format description for user defined output format!");
+        assert_eq!(error("fmt:a %zz x"), "Output format parse error at: %zz x");
+        assert_eq!(error("fmt:%%"), "Output format parse error at: %%");
+        assert_eq!(error("fmt:%sa %"), "Output format parse error at: %");
+        assert_eq!(error("%LINE"), "Output format parse error at: %LINE");
+        assert_eq!(error("fmt:%csv"), "Output format parse error at: %csv");
+        assert_eq!(error("fmt:%sax"), "Output format parse error at: %sax");
+    }
+
+    #[test]
+    fn the_longest_tag_that_no_letter_follows() {
+        let pieces = |text: &str| match Format::parse(text).unwrap().kind {
+            FormatKind::Text(pieces) => pieces,
+            kind => panic!("{kind:?}"),
+        };
+        let names = |text: &str| -> Vec<String> {
+            pieces(text)
+                .into_iter()
+                .map(|piece| match piece {
+                    Piece::Tag(tag) => tag.name.to_owned(),
+                    Piece::Literal(text) => format!("{text:?}"),
+                })
+                .collect()
+        };
+        assert_eq!(names("fmt:%sa%da"), ["sa", "da"]);
+        assert_eq!(names("FMT:%sap6,%mpls10_%mpls1"), ["sap", "\"6,\"", "mpls10", "\"_\"", "mpls1"]);
+        assert_eq!(names("%sa\u{e4}%sp"), ["sa", "\"\u{e4}\"", "sp"]);
+        assert_eq!(pieces("fmt:%line"), pieces("line"));
+        assert_eq!(pieces("fmt:%sp %long6").len(), 2 + pieces("long").len() + 1);
+    }
+
+    #[test]
+    fn the_automatic_format_has_the_key_between_two_blanks() {
+        let columns = ["srcip", "proto"].map(|name| aggregate_by_name(name).unwrap());
+        let FormatKind::Text(pieces) = Format::aggregate(&columns).kind else { panic!("text") };
+        let mut header = Vec::new();
+        fmt::header(&pieces, false, &mut header);
+        assert_eq!(
+            String::from_utf8(header).unwrap(),
+            "Date first seen             Duration           Src IP Addr Proto   Packets    Bytes      bps    Bpp Flows"
+        );
+        for aggregate in flow_model::fields().iter().flat_map(|info| info.aggregates) {
+            let text = format!("%ts %td  %{}  %pkt %byt %bps %bpp %fl", aggregate.tag);
+            assert_eq!(Format::aggregate(&[aggregate]), Format::parse(&text).unwrap());
+        }
+    }
+}

@@ -60,19 +60,19 @@ static PAIRS: [[u8; 2]; 100] = {
     pairs
 };
 
-/// Appends a number below 1000 as three digits.
+/// The three digits of a number below 1000.
 #[inline]
-pub(crate) fn three_digits(out: &mut Vec<u8>, value: u64) {
+pub(crate) fn triple(value: u64) -> [u8; 3] {
     let [tens, ones] = pair(value % 100);
-    out.extend_from_slice(&[b'0' + (value / 100) as u8, tens, ones]);
+    [b'0' + (value / 100) as u8, tens, ones]
 }
 
 /// Appends thousandths with three decimals, right-justified in `width`: 10500 is `10.500`.
 #[inline]
 pub(crate) fn thousandths(out: &mut Vec<u8>, value: u64, width: usize) {
+    let [tenths, hundredths, thousandths] = triple(value % 1_000);
     num_right(out, value / 1_000, width.saturating_sub(4));
-    out.push(b'.');
-    three_digits(out, value % 1_000);
+    out.extend_from_slice(&[b'.', tenths, hundredths, thousandths]);
 }
 
 const MEGA: u64 = 1_000_000;
@@ -152,18 +152,18 @@ pub(crate) fn duration(out: &mut Vec<u8>, duration_ms: u64, style: DurationStyle
                 num_right(out, days, 2);
                 out.extend_from_slice(b"d ");
             }
-            clock(out, seconds % 86_400);
-            out.push(b'.');
-            three_digits(out, duration_ms % 1_000);
+            let [tenths, hundredths, thousandths] = triple(duration_ms % 1_000);
+            out.extend_from_slice(&clock(seconds % 86_400));
+            out.extend_from_slice(&[b'.', tenths, hundredths, thousandths]);
         }
     }
 }
 
-/// Appends the second of a day as `HH:MM:SS`.
+/// The second of a day as `HH:MM:SS`.
 #[inline]
-pub(crate) fn clock(out: &mut Vec<u8>, second: u64) {
+pub(crate) fn clock(second: u64) -> [u8; 8] {
     let ([h1, h2], [m1, m2], [s1, s2]) = (pair(second / 3_600), pair(second / 60 % 60), pair(second % 60));
-    out.extend_from_slice(&[h1, h2, b':', m1, m2, b':', s1, s2]);
+    [h1, h2, b':', m1, m2, b':', s1, s2]
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";

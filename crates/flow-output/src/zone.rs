@@ -1,6 +1,6 @@
 //! Times in the local zone.
 
-use crate::text::{clock, pair, three_digits};
+use crate::text::{clock, pair, triple};
 use chrono::{DateTime, Local, Offset, TimeZone};
 use std::fmt;
 use std::sync::Arc;
@@ -73,42 +73,52 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// Seconds since 1970: exporters may claim any time, calendars end.
 const END_OF_YEAR_9999: i64 = 253_402_300_799;
 
-/// Prints times and remembers offsets and the last date, so that most rows cost neither a zone lookup nor a calendar.
+/// Days remembered: flows of two days around midnight, and when they were received.
+const DAYS: i64 = 8;
+
+/// Prints times and remembers offsets and dates, so that most rows cost neither a zone lookup nor a calendar.
 pub(crate) struct TimeWriter<'a> {
     zone: &'a Zone,
     /// Per slot, a window since 1970 and its offset.
     offsets: [(i64, i32); WINDOWS as usize],
-    day: i64,
-    /// `YYYY-MM-DD` of `day`.
-    date: [u8; 10],
+    /// Per slot, a local day since 1970 and its `YYYY-MM-DD`.
+    dates: [(i64, [u8; 10]); DAYS as usize],
 }
 
 impl<'a> TimeWriter<'a> {
     pub(crate) fn new(zone: &'a Zone) -> TimeWriter<'a> {
-        TimeWriter { zone, offsets: [(i64::MIN, 0); WINDOWS as usize], day: 0, date: *b"1970-01-01" }
+        TimeWriter {
+            zone,
+            offsets: [(i64::MIN, 0); WINDOWS as usize],
+            dates: [(i64::MIN, [0; 10]); DAYS as usize],
+        }
     }
 
     /// Appends `YYYY-MM-DD HH:MM:SS`, the whole seconds of a time in ms; `between` stands between date and clock.
     #[inline]
     pub(crate) fn seconds(&mut self, out: &mut Vec<u8>, unix_ms: u64, between: u8) {
-        let unix_seconds = (unix_ms / 1_000).cast_signed();
-        let local = unix_seconds + i64::from(self.offset(unix_seconds));
-        let day = local.div_euclid(SECONDS_PER_DAY);
-        if day != self.day {
-            self.day = day;
-            self.date = date(day);
-        }
-        out.extend_from_slice(&self.date);
-        out.push(between);
-        clock(out, local.rem_euclid(SECONDS_PER_DAY) as u64);
+        out.extend_from_slice(&self.text(unix_ms, between)[..19]);
     }
 
     /// Appends `YYYY-MM-DD HH:MM:SS.mmm`.
     #[inline]
     pub(crate) fn millis(&mut self, out: &mut Vec<u8>, unix_ms: u64, between: u8) {
-        self.seconds(out, unix_ms, between);
-        out.push(b'.');
-        three_digits(out, unix_ms % 1_000);
+        out.extend_from_slice(&self.text(unix_ms, between));
+    }
+
+    #[inline]
+    fn text(&mut self, unix_ms: u64, between: u8) -> [u8; 23] {
+        let unix_seconds = (unix_ms / 1_000).cast_signed();
+        let local = unix_seconds + i64::from(self.offset(unix_seconds));
+        let day = local.div_euclid(SECONDS_PER_DAY);
+        let slot = &mut self.dates[day.rem_euclid(DAYS) as usize];
+        if slot.0 != day {
+            *slot = (day, date(day));
+        }
+        let [h1, h2, c1, m1, m2, c2, s1, s2] = clock(local.rem_euclid(SECONDS_PER_DAY) as u64);
+        let [y1, y2, y3, y4, d1, n1, n2, d2, t1, t2] = slot.1;
+        let [f1, f2, f3] = triple(unix_ms % 1_000);
+        [y1, y2, y3, y4, d1, n1, n2, d2, t1, t2, between, h1, h2, c1, m1, m2, c2, s1, s2, b'.', f1, f2, f3]
     }
 
     #[inline]

@@ -6,6 +6,7 @@
 
 mod support;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -234,7 +235,7 @@ fn check(name: &str, capture: &Path, peer: &Peer, programs: &Programs) -> Result
         let others: Vec<&Ruled> =
             ruled.iter().filter(|other| !std::ptr::eq(**other, *left_out)).copied().collect();
         if compare(&ours, &theirs, &others, peer, programs)?.is_empty() {
-            differences.push_str(&format!("agrees without the exception ({}): take it away\n", left_out.why));
+            writeln!(differences, "agrees without the exception ({}): take it away", left_out.why)?;
         }
     }
     if differences.is_empty() { Ok(()) } else { Err(differences.into()) }
@@ -335,12 +336,12 @@ const CSV_COLUMNS: usize = 47;
 /// How two answers differ, with the first differing lines; empty when they do not.
 fn difference(question: &str, ours: &[String], theirs: &[String]) -> String {
     const SHOWN: usize = 3;
-    let mut text = String::new();
+    let mut text: Vec<String> = Vec::new();
     if ours.len() != theirs.len() {
-        text.push_str(&format!("{question}: {} lines, nfdump {}\n", ours.len(), theirs.len()));
+        text.push(format!("{question}: {} lines, nfdump {}\n", ours.len(), theirs.len()));
     }
     for (ours, theirs) in ours.iter().zip(theirs).filter(|(a, b)| a != b).take(SHOWN) {
-        text.push_str(&format!("{question}:\n  ours   {ours}\n  nfdump {theirs}\n"));
+        text.push(format!("{question}:\n  ours   {ours}\n  nfdump {theirs}\n"));
     }
-    text
+    text.concat()
 }

@@ -9,7 +9,6 @@ use super::layout::{Class, MAX_DIRECTORY, MAX_FILTER};
 use crate::error::Damage;
 use flow_model::{BlockStats, Field, FieldSet};
 use std::ops;
-use std::sync::LazyLock;
 
 /// The blocks of a file.
 #[derive(Clone, Debug, Default)]
@@ -19,9 +18,6 @@ pub(crate) struct Index {
     /// Where the last block ends.
     end: u64,
 }
-
-/// What all blocks have in common before ranges are read: making it takes longer than copying it.
-static ABSENT: LazyLock<BlockStats> = LazyLock::new(|| BlockStats::absent(0));
 
 /// Where a block is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +123,7 @@ impl Index {
     /// The statistics of a block.
     pub(crate) fn stats(&self, block: usize) -> BlockStats {
         let entry = &self.entries[block];
-        let mut stats = BlockStats { rows: entry.header.rows as usize, ..ABSENT.clone() };
+        let mut stats = BlockStats::absent(entry.header.rows as usize);
         let mut cursor = Cursor::new(&self.bytes[entry.body.clone()]);
         let read = read_ranges(&mut cursor, |field, range| {
             if let Some(field) = field {

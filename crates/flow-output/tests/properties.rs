@@ -1,0 +1,97 @@
+//! What holds for any flows.
+#![expect(clippy::unwrap_used, reason = "a panic is a failed test")]
+
+use flow_model::{FlowBatch, Selection};
+use flow_output::{Format, OutputOptions, RecordPrinter, Zone};
+use flow_testkit::generate::{self, Mix};
+use proptest::prelude::*;
+use serde_json::Value;
+
+const FORMATS: [&str; 12] = [
+    "line",
+    "extended6",
+    "bilong",
+    "nsel",
+    "nel",
+    "csv",
+    "csv-fast",
+    "csv:%ts %sap %pr",
+    "json",
+    "ndjson",
+    "pipe",
+    "raw",
+];
+
+fn printer(format: &str) -> RecordPrinter {
+    let options = OutputOptions { zone: Zone::fixed(3_600), ..OutputOptions::default() };
+    RecordPrinter::new(Format::parse(format).unwrap(), options)
+}
+
+/// Everything a list consists of, its rows printed block by block.
+fn list(format: &str, batch: &FlowBatch, blocks: &[Selection]) -> Vec<u8> {
+    let printer = printer(format);
+    let mut out = Vec::new();
+    printer.header(&mut out);
+    let mut number = 0;
+    for block in blocks {
+        // As a worker does it: into a buffer of its own.
+        let mut text = Vec::new();
+        printer.rows(batch, block, number, &mut text);
+        out.extend(text);
+        number += block.count() as u64;
+    }
+    printer.footer(&mut out);
+    out
+}
+
+/// Keys and values, numbers as text: numbers of events are quoted in one form only.
+fn values(object: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    object.as_object().unwrap().iter().map(|(key, value)| (key.clone(), text(value))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_split_into_blocks_gives_the_same_text(seed in any::<u64>(), rows in 0_usize..120, cut in 0_usize..120) {
+        let batch = generate::batch(seed, rows, Mix::default());
+        let cut = cut.min(rows) as u32;
+        let parts = [(0..cut).collect(), (cut..rows as u32).collect()];
+        let blocks = parts.map(|part| Selection::from_rows(rows, part));
+        for format in FORMATS {
+            let whole = list(format, &batch, &[Selection::all(rows)]);
+            prop_assert_eq!(whole, list(format, &batch, &blocks), "{}", format);
+        }
+    }
+
+    #[test]
+    fn json_is_valid_and_says_the_same_in_both_forms(seed in any::<u64>(), rows in 0_usize..60) {
+        let batch = generate::batch(seed, rows, Mix::default());
+        let all = [Selection::all(rows)];
+        let text = String::from_utf8(list("json", &batch, &all)).unwrap();
+        let array: Vec<Value> = serde_json::from_str(&text).unwrap();
+        let lines = String::from_utf8(list("ndjson", &batch, &all)).unwrap();
+        let objects: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        prop_assert_eq!(array.len(), rows);
+        let as_text = |objects: &[Value]| objects.iter().map(values).collect::<Vec<_>>();
+        prop_assert_eq!(as_text(&array), as_text(&objects));
+        // A key that stood twice would be lost in the object.
+        let keys: usize = array.iter().map(|object| object.as_object().unwrap().len()).sum();
+        prop_assert_eq!(text.lines().filter(|line| line.starts_with('\t')).count(), keys);
+    }
+
+    #[test]
+    fn a_record_is_a_line(seed in any::<u64>(), rows in 0_usize..60) {
+        let batch = generate::batch(seed, rows, Mix::default());
+        for format in FORMATS.into_iter().filter(|format| !matches!(*format, "json" | "raw")) {
+            let mut out = Vec::new();
+            printer(format).rows(&batch, &Selection::all(rows), 0, &mut out);
+            let text = String::from_utf8(out).unwrap();
+            prop_assert_eq!(text.lines().count(), rows, "{}", format);
+            if format == "csv" {
+                prop_assert!(text.lines().all(|line| line.split(',').count() == 48));
+            }
+        }
+    }
+}
