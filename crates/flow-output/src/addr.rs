@@ -13,8 +13,8 @@ pub(crate) struct AddrText {
 }
 
 impl AddrText {
-    /// The whole text: a dotted quad, or IPv6 as inet_ntop prints it (RFC 5952; addresses that embed an IPv4 address end
-    /// in a dotted quad).
+    /// The whole text: a dotted quad, or IPv6 as inet_ntop prints it (RFC 5952; addresses that embed an IPv4
+    /// address end in a dotted quad).
     #[inline]
     pub(crate) fn new(addr: IpAddr) -> AddrText {
         let mut text = AddrText { text: [0; MAX_LEN], len: 0 };
@@ -164,7 +164,8 @@ mod tests {
             "1:2:3:4:5:6::",
             "::2:3:4:5:6:7:8",
         ] {
-            // A run of two or more zero groups is shortened, a dotted quad follows six zero groups or ::ffff only.
+            // A run of two or more zero groups is shortened, a dotted quad follows six zero groups or ::ffff
+            // only.
             let expected = if same == "::ffff:0:1.2.3.4" { "::ffff:0:102:304" } else { same };
             let expected = if same == "::2:3:4:5:6:7:8" { "0:2:3:4:5:6:7:8" } else { expected };
             assert_eq!(text(same), expected);

@@ -297,7 +297,8 @@ pub(crate) fn words(out: &mut Vec<u8>, addr: IpAddr) {
 /// Appends the network of an address, right-justified in `width`, and a slash.
 fn network(out: &mut Vec<u8>, whole: IpAddr, prefix: u64, width: usize, condensed: bool) {
     let network = match (prefix, whole) {
-        // nfdump shows the whole IPv4 address, and the first half of an IPv6 address, of a network without prefix length.
+        // nfdump shows the whole IPv4 address, and the first half of an IPv6 address, of a network without
+        // prefix length.
         (0, IpAddr::V4(_)) => whole,
         (0, IpAddr::V6(_)) => masked(whole, 64),
         _ => masked(whole, prefix),
@@ -306,8 +307,9 @@ fn network(out: &mut Vec<u8>, whole: IpAddr, prefix: u64, width: usize, condense
     out.push(b'/');
 }
 
-/// The network that nfdump's json shows. Of an IPv6 address it clears as many of the *last* bits as the prefix is long:
-/// right for the usual 64 only, and followed because readers compare these texts with nfdump's.
+/// The network that nfdump's json shows. Of an IPv6 address it clears as many of the *last* bits as the
+/// prefix is long: right for the usual 64 only, and followed because readers compare these texts with
+/// nfdump's.
 fn json_network(addr: IpAddr, prefix: u64) -> IpAddr {
     match addr {
         IpAddr::V4(_) => masked(addr, prefix),

@@ -16,8 +16,8 @@ pub(crate) enum Piece {
     Tag(&'static Tag),
 }
 
-/// Parses the text behind `fmt:`. A tag is the longest one that stands behind a `%` and is followed by no letter; names of
-/// predefined formats stand for their columns.
+/// Parses the text behind `fmt:`. A tag is the longest one that stands behind a `%` and is followed by no
+/// letter; names of predefined formats stand for their columns.
 ///
 /// # Errors
 /// The text from the first `%` on behind which no tag stands.

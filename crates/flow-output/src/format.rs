@@ -60,8 +60,8 @@ impl Default for Format {
 }
 
 impl Format {
-    /// What the argument of `-o` means: a name in either case, with a 6 behind it for whole IPv6 addresses, or `fmt:` and
-    /// tags, where `fmt:` may be left out before a `%`.
+    /// What the argument of `-o` means: a name in either case, with a 6 behind it for whole IPv6 addresses,
+    /// or `fmt:` and tags, where `fmt:` may be left out before a `%`.
     ///
     /// # Errors
     /// nfdump's message when there is no such format or tag.

@@ -26,8 +26,8 @@ pub(crate) fn fields() -> FieldSet {
         .fold(shape, |fields, &is_icmp| fields.union(object(groups, is_icmp, Style::Compact).fields()))
 }
 
-/// Appends the selected rows. Objects of [`Style::Lines`] have their comma in front, so that blocks can be joined: only
-/// `first_number` 0 has none.
+/// Appends the selected rows. Objects of [`Style::Lines`] have their comma in front, so that blocks can be
+/// joined: only `first_number` 0 has none.
 pub(crate) fn rows(
     style: Style,
     zone: &Zone,
@@ -61,7 +61,8 @@ pub(crate) fn rows(
     });
 }
 
-/// How many sets of groups are kept ready within a block: exporters have few templates, hostile ones any number.
+/// How many sets of groups are kept ready within a block: exporters have few templates, hostile ones any
+/// number.
 const MAX_SHAPES: usize = 32;
 
 /// An object under construction.

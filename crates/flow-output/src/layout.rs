@@ -45,8 +45,8 @@ impl Layout {
         })
     }
 
-    /// The layout for `rows` rows of `batch`: cells that are the same in every row become literal text, and values of a
-    /// dictionary that is worth it are printed once.
+    /// The layout for `rows` rows of `batch`: cells that are the same in every row become literal text, and
+    /// values of a dictionary that is worth it are printed once.
     pub(crate) fn bind<'a>(&self, batch: &'a FlowBatch, rows: usize, zone: &Zone) -> Bound<'a> {
         let mut context = Context { time: TimeWriter::new(zone), number: 0 };
         let mut bound = Bound { parts: Vec::new() };

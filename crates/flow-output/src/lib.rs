@@ -1,8 +1,10 @@
-//! Everything that `rdump` prints: batches of flows in, octets out, byte for byte as nfdump 1.7.1 prints them.
+//! Everything that `rdump` prints: batches of flows in, octets out, byte for byte as nfdump 1.7.1 prints
+//! them.
 //!
 //! * [`Format`]: what `-o` names, parsed.
 //! * [`RecordPrinter`]: records in a format.
-//! * [`StatisticPrinter`]: the tables of `-s`. [`Summary`] and [`info`] are what stands below, and what `-I` reports.
+//! * [`StatisticPrinter`]: the tables of `-s`. [`Summary`] and [`info`] are what stands below, and what `-I`
+//!   reports.
 //!
 //! ```
 //! use flow_model::{BatchBuilder, Field, Selection};
@@ -23,8 +25,9 @@
 //! assert_eq!(String::from_utf8(out).unwrap(), expected);
 //! ```
 //!
-//! Nothing here writes anywhere or reads a clock: texts are appended to a `Vec<u8>`, and the zone of times is an argument.
-//! Where nfdump's output is a defect, the rulings in `docs/compat.md` (D-nn) say what is printed instead.
+//! Nothing here writes anywhere or reads a clock: texts are appended to a `Vec<u8>`, and the zone of times is
+//! an argument. Where nfdump's output is a defect, the rulings in `docs/compat.md` (D-nn) say what is printed
+//! instead.
 #![forbid(unsafe_code)]
 
 mod addr;
@@ -47,7 +50,7 @@ mod zone;
 
 pub use format::{Format, FormatError};
 pub use options::OutputOptions;
-pub use printer::{RecordPrinter, no_match};
+pub use printer::RecordPrinter;
 pub use statistic::{StatisticPrinter, StatisticTable};
 pub use summary::{Summary, Timings, info};
 pub use zone::Zone;

@@ -2,8 +2,8 @@
 
 const PER_LINE: usize = 16;
 
-/// Appends a payload: as text when it is nothing else, otherwise as a dump of 16 octets a line. Either ends with a
-/// line break, which stands alone for an empty payload.
+/// Appends a payload: as text when it is nothing else, otherwise as a dump of 16 octets a line. Either ends
+/// with a line break, which stands alone for an empty payload.
 pub(crate) fn write(out: &mut Vec<u8>, payload: &[u8]) {
     if is_text(payload) {
         out.extend_from_slice(payload);

@@ -10,8 +10,8 @@ use flow_model::{FieldSet, FlowBatch, Order, Selection};
 
 /// Prints records in one format.
 ///
-/// Everything is decided when the printer is made: rows cost no lookup. Blocks can be formatted on any number of threads
-/// and their texts joined in order.
+/// Everything is decided when the printer is made: rows cost no lookup. Blocks can be formatted on any number
+/// of threads and their texts joined in order.
 #[derive(Clone, Debug)]
 pub struct RecordPrinter {
     format: Format,
@@ -39,7 +39,8 @@ impl RecordPrinter {
         RecordPrinter { format, options, layout, numbered: true }
     }
 
-    /// A printer of records that do not stand as they were read (sorted, aggregated): their number is 0, as nfdump has it.
+    /// A printer of records that do not stand as they were read (sorted, aggregated): their number is 0, as
+    /// nfdump has it.
     #[must_use]
     pub fn unnumbered(self) -> RecordPrinter {
         RecordPrinter { numbered: false, ..self }
@@ -74,15 +75,16 @@ impl RecordPrinter {
         }
     }
 
-    /// Appends the heading of a record statistic: `Top 10 flows ordered by bytes:`; `top` 0 stands for all rows.
+    /// Appends the heading of a record statistic: `Top 10 flows ordered by bytes:`; `top` 0 stands for all
+    /// rows.
     pub fn heading(&self, order: Order, top: usize, out: &mut Vec<u8>) {
         if !self.options.quiet && self.format.says_no_match() {
             heading(out, "flows", order, top);
         }
     }
 
-    /// Appends the selected rows of `batch`, which must have [the fields](Self::fields) decoded. `first_number` is how many
-    /// records were printed before.
+    /// Appends the selected rows of `batch`, which must have [the fields](Self::fields) decoded.
+    /// `first_number` is how many records were printed before.
     pub fn rows(&self, batch: &FlowBatch, selection: &Selection, first_number: u64, out: &mut Vec<u8>) {
         let zone = &self.options.zone;
         let mut context = Context { time: TimeWriter::new(zone), number: 0 };
@@ -120,9 +122,12 @@ impl RecordPrinter {
         }
     }
 
-    /// Appends what an empty result is said with, if it is (D-04).
+    /// Appends `No matching flows` where an empty result is said in words: not with `-q`, and not in the
+    /// formats of machines, which would take it for a row (D-04, D-98).
     pub fn no_match(&self, out: &mut Vec<u8>) {
-        no_match(&self.format, &self.options, out);
+        if !self.options.quiet && self.format.says_no_match() {
+            out.extend_from_slice(b"No matching flows\n");
+        }
     }
 
     /// The format.
@@ -152,12 +157,4 @@ pub(crate) fn heading(out: &mut Vec<u8>, name: &str, order: Order, top: usize) {
     out.extend_from_slice(b" ordered by ");
     out.extend_from_slice(order.name().as_bytes());
     out.extend_from_slice(b":\n");
-}
-
-/// Appends `No matching flows` where an empty result is said in words: not with `-q`, and not in the formats of machines,
-/// which would take it for a row.
-pub fn no_match(format: &Format, options: &OutputOptions, out: &mut Vec<u8>) {
-    if !options.quiet && format.says_no_match() {
-        out.extend_from_slice(b"No matching flows\n");
-    }
 }

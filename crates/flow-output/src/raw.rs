@@ -1,4 +1,5 @@
-//! The raw format: a block of `label = value` lines for each record, for people who look at one record closely.
+//! The raw format: a block of `label = value` lines for each record, for people who look at one record
+//! closely.
 
 use crate::addr::{AddrText, masked};
 use crate::cell::{SFLOW, app_id, type_code};

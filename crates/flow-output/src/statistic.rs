@@ -32,8 +32,9 @@ pub struct StatisticTable {
 
 /// Prints element statistics in one format.
 ///
-/// Rows are batches with the columns [`FirstMs`](Field::FirstMs), [`LastMs`](Field::LastMs), [`Proto`](Field::Proto), the
-/// four counters, [`Flows`](Field::Flows), and the statistic's first field, which holds the element.
+/// Rows are batches with the columns [`FirstMs`](Field::FirstMs), [`LastMs`](Field::LastMs),
+/// [`Proto`](Field::Proto), the four counters, [`Flows`](Field::Flows), and the statistic's first field,
+/// which holds the element.
 #[derive(Clone, Debug)]
 pub struct StatisticPrinter {
     style: Style,

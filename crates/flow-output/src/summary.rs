@@ -55,7 +55,8 @@ impl Summary {
         }
     }
 
-    /// Bits per second, packets per second, bytes per packet, over the time from the first to the last matching flow.
+    /// Bits per second, packets per second, bytes per packet, over the time from the first to the last
+    /// matching flow.
     fn averages(&self) -> [u64; 3] {
         let Totals { packets, bytes, first_ms, last_ms, .. } = self.totals;
         let duration_ms = last_ms.saturating_sub(first_ms);

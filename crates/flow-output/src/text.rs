@@ -79,8 +79,8 @@ const MEGA: u64 = 1_000_000;
 const GIGA: u64 = 1_000_000_000;
 const TERA: u64 = 1_000_000_000_000;
 
-/// Appends a count as nfdump scales it: from a million on with one decimal and M, G or T. There is no carry to the next
-/// unit after rounding, and no K. `plain` leaves the number whole.
+/// Appends a count as nfdump scales it: from a million on with one decimal and M, G or T. There is no carry
+/// to the next unit after rounding, and no K. `plain` leaves the number whole.
 #[inline]
 pub(crate) fn scaled(out: &mut Vec<u8>, value: u64, width: usize, plain: bool) {
     if plain || value < MEGA {
@@ -119,8 +119,8 @@ pub(crate) fn percent(out: &mut Vec<u8>, part: u64, whole: u64, width: usize) {
     out.extend_from_slice(&[b'.', b'0' + (tenths % 10) as u8]);
 }
 
-/// `count * scale` per second, a whole number; 0 without duration. nfdump divides by seconds in floating point, so that 28
-/// packets in 35 ms are 799 a second, not 800.
+/// `count * scale` per second, a whole number; 0 without duration. nfdump divides by seconds in floating
+/// point, so that 28 packets in 35 ms are 799 a second, not 800.
 pub(crate) fn per_second(count: u64, scale: u32, duration_ms: u64) -> u64 {
     if duration_ms == 0 {
         return 0;
@@ -221,8 +221,8 @@ pub(crate) fn tcp_flags(out: &mut Vec<u8>, flags: u64) {
     out.extend_from_slice(&text);
 }
 
-/// What of an octet string from the network is printed: up to the first NUL, control characters as dots, so that no
-/// exporter can break lines or steer a terminal.
+/// What of an octet string from the network is printed: up to the first NUL, control characters as dots, so
+/// that no exporter can break lines or steer a terminal.
 pub(crate) fn printable(bytes: &[u8]) -> impl Iterator<Item = u8> + Clone + '_ {
     let dot = |octet: u8| if octet.is_ascii_control() { b'.' } else { octet };
     bytes.iter().copied().take_while(|&octet| octet != 0).map(dot)

@@ -32,8 +32,8 @@ impl Zone {
         Zone(Rule::Fixed(east_seconds))
     }
 
-    /// A zone by its rules: the offset in seconds east of Greenwich at a time in seconds since 1970 UTC. It may change
-    /// at quarters of an hour UTC only, which all zones of today observe.
+    /// A zone by its rules: the offset in seconds east of Greenwich at a time in seconds since 1970 UTC. It
+    /// may change at quarters of an hour UTC only, which all zones of today observe.
     pub fn by_rules(offset_at: impl Fn(i64) -> i32 + Send + Sync + 'static) -> Zone {
         Zone(Rule::Rules(Arc::new(offset_at)))
     }
@@ -94,7 +94,8 @@ impl<'a> TimeWriter<'a> {
         }
     }
 
-    /// Appends `YYYY-MM-DD HH:MM:SS`, the whole seconds of a time in ms; `between` stands between date and clock.
+    /// Appends `YYYY-MM-DD HH:MM:SS`, the whole seconds of a time in ms; `between` stands between date and
+    /// clock.
     #[inline]
     pub(crate) fn seconds(&mut self, out: &mut Vec<u8>, unix_ms: u64, between: u8) {
         out.extend_from_slice(&self.text(unix_ms, between)[..19]);
@@ -134,7 +135,8 @@ impl<'a> TimeWriter<'a> {
 
 /// `YYYY-MM-DD` of a day since 1970; of years beyond 9999 the last four digits.
 fn date(day: i64) -> [u8; 10] {
-    // The Gregorian calendar repeats every 146,097 days; years are counted from March, so that the leap day ends one.
+    // The Gregorian calendar repeats every 146,097 days; years are counted from March, so that the leap day
+    // ends one.
     let shifted = day + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;

@@ -1,7 +1,7 @@
 //! The bytes of nfdump 1.7.1, recorded by `golden/record.sh`, against ours on the same flows.
 //!
-//! Where a ruling (D-nn of `docs/compat.md`) makes us differ, [`ruled`] turns nfdump's answer into what we print, or the
-//! lines in question are taken out and a test below says what stands there.
+//! Where a ruling (D-nn of `docs/compat.md`) makes us differ, [`ruled`] turns nfdump's answer into what we
+//! print, or the lines in question are taken out and a test below says what stands there.
 
 #![expect(clippy::unwrap_used, reason = "a panic is a failed test")]
 
@@ -37,8 +37,8 @@ fn recorded(text: &str) -> Vec<Recorded> {
     runs
 }
 
-/// The flows as the recorded file holds them: the fixture says what was exported, a collector adds when it was received, and
-/// records of one template carry the same groups.
+/// The flows as the recorded file holds them: the fixture says what was exported, a collector adds when it
+/// was received, and records of one template carry the same groups.
 fn flows() -> FlowBatch {
     let mut batch = fixture::flows();
     let is_v6 = |row| batch.column(Field::SrcAddr).ip(row).is_ipv6();
@@ -264,7 +264,8 @@ fn ruled(run: &Run, mut lines: Vec<String>) -> Vec<String> {
             {
                 *line = format!("Date first seen  {}", line["Date first seen".len()..].trim_start());
             }
-            // D-32: an IPv6 address is no IPv4 address. (The other texts are padded to the width of the column.)
+            // D-32: an IPv6 address is no IPv4 address. (The other texts are padded to the width of the
+            // column.)
             *line = line.replace(" 0.0.0.1 ", "     ::1 ").replace(",0.0.0.1,", ",::1,");
         }
         // Ties come in any order from nfdump.

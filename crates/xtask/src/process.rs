@@ -42,6 +42,8 @@ pub fn free_port() -> Result<u16> {
 pub struct Collector {
     child: Child,
     port: u16,
+    /// Inodes of the sockets that listen.
+    sockets: Vec<u64>,
 }
 
 impl Collector {
@@ -53,9 +55,9 @@ impl Collector {
     pub fn start(mut command: Command, port: u16) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let child = command.stdin(Stdio::null()).spawn().with_context(|| format!("starting {name}"))?;
-        let mut collector = Self { child, port };
+        let mut collector = Self { child, port, sockets: Vec::new() };
         let deadline = Instant::now() + START_DEADLINE;
-        while Queue::of(port).is_none() {
+        while collector.sockets.is_empty() {
             if let Some(status) = collector.child.try_wait()? {
                 bail!("{name} ended before it listened on port {port}: {status}");
             }
@@ -63,6 +65,10 @@ impl Collector {
                 bail!("{name} does not listen on port {port}");
             }
             thread::sleep(Duration::from_millis(5));
+            let own = open_sockets(collector.child.id());
+            let bound = udp_sockets().into_iter().filter(|socket| socket.port == port);
+            collector.sockets =
+                bound.map(|socket| socket.inode).filter(|inode| own.contains(inode)).collect();
         }
         Ok(collector)
     }
@@ -77,7 +83,26 @@ impl Collector {
         self.child.id()
     }
 
-    /// Waits until it has taken everything from its socket.
+    /// What waits in its sockets, and what was dropped there.
+    ///
+    /// # Errors
+    ///
+    /// When it does not listen any more.
+    pub fn queue(&self) -> Result<Queue> {
+        // The kernel's table may leave a socket out while others come and go: look again before believing it.
+        const LOOKS: usize = 50;
+        for _ in 0..LOOKS {
+            let listed = udp_sockets().into_iter().filter(|socket| self.sockets.contains(&socket.inode));
+            let queues: Vec<Queue> = listed.map(|socket| socket.queue).collect();
+            if queues.len() >= self.sockets.len() {
+                return Ok(queues.into_iter().fold(Queue::default(), Queue::plus));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        bail!("the collector closed its socket")
+    }
+
+    /// Waits until it has taken everything from its sockets.
     ///
     /// # Errors
     ///
@@ -85,7 +110,7 @@ impl Collector {
     pub fn drained(&self, limit: Duration) -> Result<Queue> {
         let deadline = Instant::now() + limit;
         loop {
-            let queue = Queue::of(self.port).context("the collector closed its socket")?;
+            let queue = self.queue()?;
             if queue.waiting == 0 {
                 return Ok(queue);
             }
@@ -125,7 +150,7 @@ impl Drop for Collector {
     }
 }
 
-/// What waits in a UDP socket of this machine, and what the kernel dropped there (proc(5), /proc/net/udp).
+/// What waits in UDP sockets, and what the kernel dropped there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Queue {
     /// Octets of kernel memory in the receive queue.
@@ -135,32 +160,45 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The sockets bound to `port` of 127.0.0.1 or of any address, of both families, added up; `None` when there is none.
-    /// Replayed exporters have other addresses of 127.0.0.0/8, and may have the same port.
-    pub fn of(port: u16) -> Option<Self> {
-        let sockets =
-            ["/proc/net/udp", "/proc/net/udp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
-        let mut queues =
-            sockets.iter().flat_map(|text| text.lines()).filter_map(|line| Self::parse(line, port));
-        let first = queues.next()?;
-        Some(queues.fold(first, |sum, queue| Self {
-            waiting: sum.waiting + queue.waiting,
-            dropped: sum.dropped + queue.dropped,
-        }))
+    fn plus(self, other: Self) -> Self {
+        Self { waiting: self.waiting + other.waiting, dropped: self.dropped + other.dropped }
     }
+}
 
-    /// One line: `sl local:port remote:port st tx:rx ... drops`, numbers in hex but the last.
-    fn parse(line: &str, port: u16) -> Option<Self> {
-        let mut words = line.split_ascii_whitespace();
-        let (addr, local_port) = words.nth(1)?.rsplit_once(':')?;
-        // The kernel prints addresses as words of the machine's byte order.
-        let ours = matches!(addr, "0100007F" | "7F000001") || addr.bytes().all(|digit| digit == b'0');
-        if !ours || u16::from_str_radix(local_port, 16).ok()? != port {
-            return None;
-        }
-        let waiting = u64::from_str_radix(words.nth(2)?.split_once(':')?.1, 16).ok()?;
-        Some(Self { waiting, dropped: words.next_back()?.parse().ok()? })
+/// A line of the kernel's table of UDP sockets (proc(5), /proc/net/udp).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct UdpSocketLine {
+    port: u16,
+    inode: u64,
+    queue: Queue,
+}
+
+impl UdpSocketLine {
+    /// `sl local:port remote:port st tx:rx tr:when retrnsmt uid timeout inode ref pointer drops`; ports and queues in hex.
+    fn parse(line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let hex = |word: &str| u64::from_str_radix(word.rsplit_once(':')?.1, 16).ok();
+        Some(Self {
+            port: u16::try_from(hex(words.get(1)?)?).ok()?,
+            inode: words.get(9)?.parse().ok()?,
+            queue: Queue { waiting: hex(words.get(4)?)?, dropped: words.last()?.parse().ok()? },
+        })
     }
+}
+
+/// The UDP sockets of this machine, of both families.
+fn udp_sockets() -> Vec<UdpSocketLine> {
+    let tables = ["/proc/net/udp", "/proc/net/udp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
+    tables.iter().flat_map(|text| text.lines()).filter_map(UdpSocketLine::parse).collect()
+}
+
+/// Inodes of the sockets that a process of ours has open.
+fn open_sockets(pid: u32) -> Vec<u64> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let targets = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+    targets
+        .filter_map(|target| target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok())
+        .collect()
 }
 
 /// What a run cost.
@@ -269,20 +307,20 @@ mod tests {
     fn reads_the_kernels_socket_table() {
         let line = " 3054: 0100007F:270B 00000000:0000 07 00000000:00000900 00:00000000 00000000     0        0 87160 2 \
                     00000000c8ae4b3a 7";
-        assert_eq!(Queue::parse(line, 9995), Some(Queue { waiting: 0x900, dropped: 7 }));
-        assert_eq!(Queue::parse(line, 9996), None);
-        assert_eq!(Queue::parse(&line.replace("0100007F", "010E017F"), 9995), None);
-        assert!(Queue::parse(&line.replace("0100007F", "00000000"), 9995).is_some());
-        assert_eq!(Queue::parse("  sl  local_address rem_address   st tx_queue rx_queue", 9995), None);
+        let queue = Queue { waiting: 0x900, dropped: 7 };
+        assert_eq!(UdpSocketLine::parse(line), Some(UdpSocketLine { port: 9995, inode: 87160, queue }));
+        assert_eq!(UdpSocketLine::parse("  sl  local_address rem_address   st tx_queue rx_queue"), None);
     }
 
     #[test]
     fn sees_what_waits_in_a_socket() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
-        assert_eq!(Queue::of(port), Some(Queue::default()));
         socket.send_to(&[0; 100], ("127.0.0.1", port)).unwrap();
-        assert!(Queue::of(port).unwrap().waiting > 0);
+        let own = open_sockets(std::process::id());
+        let listed =
+            udp_sockets().into_iter().find(|line| line.port == port && own.contains(&line.inode)).unwrap();
+        assert!(listed.queue.waiting > 0);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use flow_testkit::traffic::{Datagram, Datagrams, Profile, Sender};
 use super::Peer;
 use super::data::{Data, count_flows};
 use super::report::{Goal, Pair, Report};
-use crate::process::{AnonymousPeak, Collector, Cost, Queue, children_cpu, free_port};
+use crate::process::{AnonymousPeak, Collector, Cost, children_cpu, free_port};
 use crate::programs::Programs;
 
 /// The row measured here.
@@ -68,7 +68,7 @@ pub(super) fn feed(
     let peak = AnonymousPeak::new(collector.pid());
     let status = thread::scope(|scope| {
         scope.spawn(|| peak.watch());
-        let status = send(&collector, port, rate, datagrams).and_then(|()| {
+        let status = send(&collector, rate, datagrams).and_then(|()| {
             let queue = collector.drained(STALLED)?;
             ensure!(queue.dropped == 0, "the kernel dropped {} datagrams", queue.dropped);
             collector.terminate(ENDING)
@@ -83,14 +83,13 @@ pub(super) fn feed(
 
 fn send(
     collector: &Collector,
-    port: u16,
     rate: Option<f64>,
     datagrams: impl Iterator<Item = Result<Datagram>>,
 ) -> Result<()> {
     let mut sender = Sender::new(collector.address(), rate)?;
     for (number, datagram) in (0u64..).zip(datagrams) {
         if number.is_multiple_of(LOOK_EVERY) {
-            make_room(port)?;
+            make_room(collector)?;
         }
         sender.send(&datagram?).context("sending to the collector")?;
     }
@@ -98,9 +97,9 @@ fn send(
 }
 
 /// Waits until the collector has taken most of what was sent.
-fn make_room(port: u16) -> Result<()> {
+fn make_room(collector: &Collector) -> Result<()> {
     let deadline = Instant::now() + STALLED;
-    while Queue::of(port).context("the collector closed its socket")?.waiting > WAIT_ABOVE {
+    while collector.queue()?.waiting > WAIT_ABOVE {
         if Instant::now() > deadline {
             bail!("the collector stopped reading");
         }
