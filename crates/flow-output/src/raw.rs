@@ -392,14 +392,14 @@ impl Record<'_, '_> {
         self.out.extend_from_slice(b"]\n");
     }
 
-    /// A protocol by number and name; where there is no name, the number again as wide as names are.
+    /// A protocol by number and name; where there is no name, the number again.
     fn proto(&mut self, label: &str, number: u64) {
         self.label(label);
         num_right(self.out, number, VALUE_WIDTH);
         self.out.push(b' ');
         match protocol_name(number as u8) {
             Some(name) => self.out.extend_from_slice(name.as_bytes()),
-            None => num_left(self.out, number, 5),
+            None => num_left(self.out, number, if number < NAMELESS_FROM { 0 } else { 5 }),
         }
         self.end();
     }
@@ -466,3 +466,6 @@ impl Record<'_, '_> {
 
 /// Groups from this number on are no extensions of nfdump's layout.
 const NOT_NFDUMPS: u8 = Groups::SECURITY_GROUP;
+
+/// Numbers of protocols that nfdump has no names for begin here; it prints them as wide as names.
+const NAMELESS_FROM: u64 = 138;

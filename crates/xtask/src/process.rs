@@ -17,6 +17,8 @@ use nix::sys::time::TimeVal;
 use nix::unistd::Pid;
 
 const START_DEADLINE: Duration = Duration::from_secs(20);
+/// Far longer than a collector needs for one datagram.
+const IN_HAND: Duration = Duration::from_millis(50);
 
 /// A UDP port of 127.0.0.1 that nobody uses now, and that this process has not given out before: tests look for ports at
 /// the same time.
@@ -40,6 +42,7 @@ pub fn free_port() -> Result<u16> {
 /// A collector started by us on a loopback port. Dropping it kills it.
 #[derive(Debug)]
 pub struct Collector {
+    name: String,
     child: Child,
     port: u16,
     /// Inodes of the sockets that listen.
@@ -55,14 +58,14 @@ impl Collector {
     pub fn start(mut command: Command, port: u16) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let child = command.stdin(Stdio::null()).spawn().with_context(|| format!("starting {name}"))?;
-        let mut collector = Self { child, port, sockets: Vec::new() };
+        let mut collector = Self { name, child, port, sockets: Vec::new() };
         let deadline = Instant::now() + START_DEADLINE;
         while collector.sockets.is_empty() {
             if let Some(status) = collector.child.try_wait()? {
-                bail!("{name} ended before it listened on port {port}: {status}");
+                bail!("{} ended before it listened on port {port}: {status}", collector.name);
             }
             if Instant::now() > deadline {
-                bail!("{name} does not listen on port {port}");
+                bail!("{} does not listen on port {port}", collector.name);
             }
             thread::sleep(Duration::from_millis(5));
             let own = open_sockets(collector.child.id());
@@ -99,10 +102,13 @@ impl Collector {
             }
             thread::sleep(Duration::from_millis(1));
         }
-        bail!("the collector closed its socket")
+        let state = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        let state = state.rsplit_once(") ").map_or("?", |(_, rest)| &rest[..1]);
+        bail!("{} closed its socket, process state {state}", self.name)
     }
 
-    /// Waits until it has taken everything from its sockets.
+    /// Waits until it has taken everything from its sockets, and a moment longer: nfcapd loses the datagram in its hands
+    /// when TERM comes.
     ///
     /// # Errors
     ///
@@ -112,6 +118,7 @@ impl Collector {
         loop {
             let queue = self.queue()?;
             if queue.waiting == 0 {
+                thread::sleep(IN_HAND);
                 return Ok(queue);
             }
             if Instant::now() > deadline {
