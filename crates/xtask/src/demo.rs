@@ -29,7 +29,9 @@ const HOUR_FLOWS: &str = "Flows: 7500";
 /// 2026-01-12 10:00 UTC, the name of its first file.
 const HOUR_START: u64 = 1_768_212_000;
 const SLOT: u64 = 300;
-/// A shipped capture of a real exporter, and its flows.
+/// A shipped capture of a real router, read as a file.
+const ROUTER: &str = "testdata/pcap/v9-ubnt-edgerouter-mpls/case.pcap";
+/// A shipped capture of a real exporter, sent over loopback, and its flows.
 const LIVE: &str = "testdata/pcap/v9-softflowd-big/case.pcap";
 const LIVE_FLOWS: &str = "Flows: 158";
 /// How many of the twelve files shall be too old.
@@ -65,8 +67,12 @@ pub fn run(args: &DemoArgs) -> Result<()> {
 }
 
 fn play(stage: &mut Stage) -> Result<()> {
+    stage.say("A capture of what a router exported.");
+    stage.show("mkdir $D/router $D/hour $D/live")?;
+    stage.show(&format!("rcapd -f {ROUTER} -w $D/router"))?;
+    stage.show("rdump -R $D/router -o long -c 6")?.has("Summary: total flows: 6")?;
+
     stage.say("An hour of traffic from a capture: the packets' own times decide which file a flow goes to.");
-    stage.show("mkdir $D/hour $D/live")?;
     stage.show(&format!("rcapd -f {HOUR} -w $D/hour -I demo"))?;
     stage.show("ls -s $D/hour")?;
     ensure!(stage.files("hour")? == 12, "an hour gives twelve five-minute files");
@@ -78,7 +84,9 @@ fn play(stage: &mut Stage) -> Result<()> {
 
     stage.say("A filter: whole words, nets, ports, counters.");
     stage
-        .show("rdump -R $D/hour -o long 'src net 10.0.0.0/12 and proto tcp and dst port 443 and bytes > 2k'")?
+        .show(
+            "rdump -R $D/hour -o long 'src net 10.0.0.0/12 and proto tcp and dst port 443 and bytes > 20k'",
+        )?
         .has("Summary: total flows:")?;
 
     stage.say("Who sent most, and which services were busy in half of the hour?");

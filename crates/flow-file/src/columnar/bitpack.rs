@@ -51,13 +51,25 @@ pub(crate) fn pack_with<T: Copy>(values: &[T], width: u32, map: impl Fn(T) -> u6
     if width == 0 {
         return;
     }
-    let (groups, rest) = values.as_chunks::<GROUP>();
-    for group in groups {
-        match width {
-            1..=16 => pack_u16(&group.map(|value| map(value) as u16), width, out),
-            17..=32 => pack_u32(&group.map(|value| map(value) as u32), width, out),
-            _ => pack_u64(&group.map(map), width, out),
+    /// Writes every group through one scratch array of lane words.
+    fn groups<T: Copy, L: Copy + Default>(
+        groups: &[[T; GROUP]],
+        map: impl Fn(T) -> L,
+        mut write: impl FnMut(&[L; GROUP]),
+    ) {
+        let mut scratch = [L::default(); GROUP];
+        for group in groups {
+            for (word, value) in scratch.iter_mut().zip(group) {
+                *word = map(*value);
+            }
+            write(&scratch);
         }
+    }
+    let (whole, rest) = values.as_chunks::<GROUP>();
+    match width {
+        1..=16 => groups(whole, |value| map(value) as u16, |group| pack_u16(group, width, out)),
+        17..=32 => groups(whole, |value| map(value) as u32, |group| pack_u32(group, width, out)),
+        _ => groups(whole, map, |group| pack_u64(group, width, out)),
     }
     put_stream(rest.iter().map(|&value| map(value)), width, out);
 }
@@ -152,9 +164,7 @@ macro_rules! kernels {
                 }
                 filled += width;
                 if filled >= <$t>::BITS {
-                    for word in words {
-                        out.extend_from_slice(&word.to_le_bytes());
-                    }
+                    out.extend_from_slice(words.map(<$t>::to_le_bytes).as_flattened());
                     filled -= <$t>::BITS;
                     // What did not fit: the upper `filled` bits of the row, none when `filled` is 0.
                     for (word, value) in words.iter_mut().zip(row) {

@@ -99,7 +99,7 @@ const LZ4_RATIO: usize = 256;
 
 /// LZ4 is tried on so many octets of a long chunk first, because most packed chunks do not compress and trying the
 /// whole chunk costs more than packing it.
-const SAMPLE: usize = 4096;
+const SAMPLE: usize = 2048;
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,8 @@
 //! Building the sorted dictionary of a column.
 //!
-//! This is most of what writing costs, so each width has its own way: presence tables for 8 and 16 bits, a radix
-//! sort of value and row for 32 bits and IPv4 addresses, and for the rare wide values a hash table in front of a
-//! sort of what is distinct. Keys come from the network: the hash is seeded, the sorts do not depend on the values.
+//! This is most of what writing costs, so each width has its own way: presence tables for 8 and 16 bits, a small
+//! table where few values are distinct, and otherwise a hash table in front of a sort of what is distinct. Keys come
+//! from the network: the hash is seeded, and the sorts do not depend on the values.
 
 use flow_model::{BytesValues, Column, Dictionary, Value, Values};
 use hashbrown::HashTable;
@@ -195,14 +195,16 @@ fn of_pairs(pairs: impl Iterator<Item = u64> + Clone, codes: &mut [u16]) -> Vec<
     if let Some(distinct) = of_few(pairs.clone().map(|pair| (key(pair), row(pair))), hash, codes) {
         return distinct;
     }
-    let mut distinct: Vec<u32> = Vec::new();
-    for pair in sort_by_key(pairs.collect()) {
-        if distinct.last() != Some(&key(pair)) {
-            distinct.push(key(pair));
-        }
-        codes[row(pair)] = (distinct.len() - 1) as u16;
+    let (found, distinct) = number(pairs.clone().map(key));
+    let sorted = sort_by_key(distinct.into_iter().zip(0..).map(|(key, code)| pair(key, code)).collect());
+    let mut rank = vec![0_u16; sorted.len()];
+    for (place, &pair) in sorted.iter().enumerate() {
+        rank[row(pair)] = place as u16;
     }
-    distinct
+    for (pair, code) in pairs.zip(found) {
+        codes[row(pair)] = rank[usize::from(code)];
+    }
+    sorted.into_iter().map(key).collect()
 }
 
 /// Writes the code of every key's row and gives the distinct keys, ascending, by a small table; `None` when many
@@ -284,31 +286,9 @@ fn sort_by_key(mut pairs: Vec<u64>) -> Vec<u64> {
     pairs
 }
 
-/// Codes and distinct values, found by hashing and then sorted.
+/// Codes and distinct values, ascending.
 fn of_wide<T: Copy + Ord + Hash>(values: impl Iterator<Item = T>) -> (Vec<u16>, Vec<T>) {
-    let hasher = foldhash::fast::RandomState::default();
-    let mut table: HashTable<u16> = HashTable::new();
-    let mut distinct: Vec<T> = Vec::new();
-    let mut codes: Vec<u16> = Vec::with_capacity(values.size_hint().0);
-    let mut last: Option<(T, u16)> = None;
-    for value in values {
-        let code = match last {
-            Some((key, code)) if key == value => code,
-            _ => *table
-                .entry(
-                    hasher.hash_one(value),
-                    |&code| distinct[usize::from(code)] == value,
-                    |&code| hasher.hash_one(distinct[usize::from(code)]),
-                )
-                .or_insert_with(|| distinct.len() as u16)
-                .get(),
-        };
-        if usize::from(code) == distinct.len() {
-            distinct.push(value);
-        }
-        last = Some((value, code));
-        codes.push(code);
-    }
+    let (mut codes, distinct) = number(values);
     let mut order: Vec<(T, u16)> = distinct.into_iter().zip(0..=u16::MAX).collect();
     order.sort_unstable_by_key(|&(key, _)| key);
     let mut rank = vec![0_u16; order.len()];
@@ -319,6 +299,28 @@ fn of_wide<T: Copy + Ord + Hash>(values: impl Iterator<Item = T>) -> (Vec<u16>, 
         *code = rank[usize::from(*code)];
     }
     (codes, order.into_iter().map(|(key, _)| key).collect())
+}
+
+/// Numbers the distinct values in the order of their first occurrence.
+fn number<T: Copy + Eq + Hash>(values: impl Iterator<Item = T>) -> (Vec<u16>, Vec<T>) {
+    let hasher = foldhash::fast::RandomState::default();
+    let rows = values.size_hint().0;
+    let mut table: HashTable<u16> = HashTable::with_capacity(rows / 2);
+    let mut distinct: Vec<T> = Vec::new();
+    let mut codes: Vec<u16> = Vec::with_capacity(rows);
+    for value in values {
+        let found = table.entry(
+            hasher.hash_one(value),
+            |&code| distinct[usize::from(code)] == value,
+            |&code| hasher.hash_one(distinct[usize::from(code)]),
+        );
+        let code = *found.or_insert_with(|| distinct.len() as u16).get();
+        if usize::from(code) == distinct.len() {
+            distinct.push(value);
+        }
+        codes.push(code);
+    }
+    (codes, distinct)
 }
 
 /// Leaves out entries that no row uses.
