@@ -5,6 +5,8 @@
 //! its values one after the other, low-order bits first. All lanes of a row are then shifted by the same count,
 //! which LLVM turns into vector shifts. The values after the last whole group are a plain stream of bits.
 
+use flow_model::Values;
+
 /// Values per group.
 pub(crate) const GROUP: usize = 1024;
 /// Octets of one word of every lane.
@@ -15,20 +17,42 @@ pub(crate) trait Number: Copy + Ord {
     /// Keeps the low-order bits.
     fn narrow(num: u64) -> Self;
     fn widen(self) -> u64;
+    /// A column's values.
+    fn values(nums: Vec<Self>) -> Values;
+    /// The vector inside such values.
+    fn vec(values: Values) -> Option<Vec<Self>>;
 }
 
 macro_rules! number {
-    ($($t:ty)*) => {
+    ($($t:ty, $variant:ident;)*) => {
         $(impl Number for $t {
             #[inline(always)]
-            fn narrow(num: u64) -> $t { num as $t }
+            fn narrow(num: u64) -> $t {
+                num as $t
+            }
+
             #[inline(always)]
-            fn widen(self) -> u64 { self as u64 }
+            fn widen(self) -> u64 {
+                self as u64
+            }
+
+            fn values(nums: Vec<$t>) -> Values {
+                Values::$variant(nums)
+            }
+
+            fn vec(values: Values) -> Option<Vec<$t>> {
+                if let Values::$variant(nums) = values { Some(nums) } else { None }
+            }
         })*
     };
 }
 
-number!(u8 u16 u32 u64);
+number! {
+    u8, U8;
+    u16, U16;
+    u32, U32;
+    u64, U64;
+}
 
 /// Octets that `count` values of `width` bits occupy.
 pub(crate) fn packed_len(width: u32, count: usize) -> usize {

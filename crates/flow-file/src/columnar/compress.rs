@@ -1,6 +1,7 @@
 //! General compression of a chunk, where it pays.
 
 use super::layout::compression;
+use super::scratch::Scratch;
 use crate::error::Damage;
 use std::borrow::Cow;
 
@@ -71,7 +72,7 @@ pub(crate) fn compress(chunk: &[u8], how: Compression) -> (u8, Cow<'_, [u8]>) {
 
 /// The `len` octets that were compressed into `stored`. The caller has bounded `len`; here the data must agree with it
 /// before memory is taken.
-pub(crate) fn decompress(stored: &[u8], code: u8, len: usize) -> Result<Vec<u8>, Damage> {
+pub(crate) fn decompress(stored: &[u8], code: u8, len: usize) -> Result<Scratch<u8>, Damage> {
     let (name, possible) = match code {
         compression::LZ4 => ("LZ4", len / LZ4_RATIO <= stored.len()),
         compression::ZSTD => {
@@ -83,10 +84,11 @@ pub(crate) fn decompress(stored: &[u8], code: u8, len: usize) -> Result<Vec<u8>,
     if !possible {
         return Err(Damage::Compressed(name));
     }
-    let mut out = vec![0; len];
+    let mut out = Scratch::new();
+    out.resize(len, 0);
     let written = match code {
         compression::LZ4 => lz4_flex::block::decompress_into(stored, &mut out).ok(),
-        _ => zstd::bulk::decompress_to_buffer(stored, &mut out).ok(),
+        _ => zstd::bulk::decompress_to_buffer(stored, &mut out[..]).ok(),
     };
     if written == Some(len) { Ok(out) } else { Err(Damage::Compressed(name)) }
 }
@@ -118,7 +120,7 @@ mod tests {
         for how in [Compression::Lz4, Compression::Zstd(3)] {
             let (code, stored) = compress(&repetitive, how);
             assert_ne!(code, compression::NONE);
-            assert_eq!(decompress(&stored, code, repetitive.len()).unwrap(), repetitive);
+            assert_eq!(**decompress(&stored, code, repetitive.len()).unwrap(), repetitive);
             assert!(decompress(&stored, code, repetitive.len() - 1).is_err());
             assert!(decompress(&stored[1..], code, repetitive.len()).is_err());
             assert_eq!(compress(&noise, how).0, compression::NONE);

@@ -8,10 +8,9 @@
 
 use super::dictionary::Addresses;
 use super::layout::{CHECKSUM_LEN, FILTER_SPLIT_BLOCK, checksum, verify};
-use super::reader::FlowFile;
+use super::reader::{FlowFile, Octets};
 use crate::error::Damage;
 use flow_model::{Field, FieldSet, Membership};
-use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::net::IpAddr;
 
@@ -104,7 +103,7 @@ struct Lazy<'a> {
     offset: u64,
     len: u64,
     fields: FieldSet,
-    bytes: OnceCell<Option<Cow<'a, [u8]>>>,
+    bytes: OnceCell<Option<Octets<'a>>>,
 }
 
 impl<'a> BlockMembership<'a> {

@@ -61,7 +61,7 @@ pub fn merge_files(existing: &Path, newer: &Path, scratch: &Path) -> Result<Tota
 /// Copies every block and counts its flows.
 fn copy(from: &FlowFile, writer: &mut FileWriter) -> Result<(), FileError> {
     for block in 0..from.block_count() {
-        let octets = from.bytes(from.block_offset(block), from.block_bytes(block))?.into_owned();
+        let octets = from.bytes(from.block_offset(block), from.block_bytes(block))?.to_vec();
         writer.copy_block(octets, from.index(), block)?;
     }
     if from.block_count() > 0 {

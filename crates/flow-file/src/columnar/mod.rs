@@ -13,6 +13,7 @@ pub(crate) mod layout;
 mod membership;
 mod merge;
 mod reader;
+mod scratch;
 mod sequence;
 mod writer;
 

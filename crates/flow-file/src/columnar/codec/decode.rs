@@ -3,9 +3,10 @@
 use crate::columnar::bitpack::{Number, packed_len, unpack};
 use crate::columnar::cursor::{Cursor, unzigzag};
 use crate::columnar::layout::{encoding, max_number};
+use crate::columnar::scratch::Scratch;
 use crate::columnar::sequence;
 use crate::error::Damage;
-use flow_model::{BytesValues, Column, Dictionary, Field, Kind, Range, Selection, Value, Values};
+use flow_model::{BytesValues, Column, Dictionary, Field, Kind, Range, Value, Values};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The field this chunk is stored relative to.
@@ -18,43 +19,62 @@ pub(crate) fn reference(code: u8, payload: &[u8]) -> Result<Option<Field>, Damag
     field.map(Some).ok_or(Damage::Unknown { what: "reference field", found })
 }
 
-/// Decodes a chunk of `rows` rows. `reference_column` is the column of [`reference()`].
+/// What a chunk is to be decoded to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) kind: Kind,
+    /// One of the codes in [`encoding`].
+    pub(crate) encoding: u8,
+    pub(crate) rows: usize,
+}
+
+/// Decodes a chunk. `reference_column` is the column of [`reference()`], `spare` one whose memory may be used.
 pub(crate) fn decode(
-    kind: Kind,
-    code: u8,
+    shape: Shape,
     range: Option<Range>,
     payload: &[u8],
-    rows: usize,
     reference_column: Option<&Column>,
+    spare: Option<Column>,
 ) -> Result<Column, Damage> {
     let mut cursor = Cursor::new(payload);
-    let column = match (code, kind) {
-        (encoding::CONSTANT, Kind::Bytes) => {
-            return Ok(Column::Constant(Value::Bytes(payload.into())));
-        }
-        (encoding::CONSTANT, _) => Column::Constant(match range {
+    let (codes, values) = match spare {
+        Some(Column::Dictionary(Dictionary { codes, values })) => (codes, Some(values)),
+        Some(Column::Plain(values)) => (Vec::new(), Some(values)),
+        _ => (Vec::new(), None),
+    };
+    let Shape { kind, encoding, rows } = shape;
+    let column = match encoding {
+        encoding::CONSTANT => Column::Constant(match range {
             Some(Range::Num { min, .. }) => Value::Num(min),
             Some(Range::Ip { min, .. }) => Value::Ip(min),
+            None if kind == Kind::Bytes => Value::Bytes(cursor.take(payload.len())?.into()),
             None => return Err(Damage::Inconsistent("a constant has no value")),
         }),
-        (encoding::STRINGS, Kind::Bytes) => Column::Plain(Values::Bytes(strings(&mut cursor, rows)?)),
-        (encoding::DICTIONARY, _) => Column::Dictionary(dictionary(kind, &mut cursor, rows)?),
-        (encoding::PACKED | encoding::DELTA | encoding::RELATIVE, Kind::U8) => {
-            Column::Plain(Values::U8(numbers(code, &mut cursor, rows, reference_column)?))
+        encoding::STRINGS if kind == Kind::Bytes => Column::Plain(strings(&mut cursor, rows, values)?),
+        encoding::DICTIONARY => Column::Dictionary(dictionary(kind, &mut cursor, rows, codes, values)?),
+        encoding::PACKED | encoding::DELTA | encoding::RELATIVE => {
+            let cursor = &mut cursor;
+            Column::Plain(match kind {
+                Kind::U8 => u8::values(numbers(encoding, cursor, rows, reference_column, values)?),
+                Kind::U16 => u16::values(numbers(encoding, cursor, rows, reference_column, values)?),
+                Kind::U32 => u32::values(numbers(encoding, cursor, rows, reference_column, values)?),
+                Kind::U64 => u64::values(numbers(encoding, cursor, rows, reference_column, values)?),
+                Kind::Ip | Kind::Bytes => {
+                    return Err(Damage::Unknown { what: "encoding", found: encoding.into() });
+                }
+            })
         }
-        (encoding::PACKED | encoding::DELTA | encoding::RELATIVE, Kind::U16) => {
-            Column::Plain(Values::U16(numbers(code, &mut cursor, rows, reference_column)?))
-        }
-        (encoding::PACKED | encoding::DELTA | encoding::RELATIVE, Kind::U32) => {
-            Column::Plain(Values::U32(numbers(code, &mut cursor, rows, reference_column)?))
-        }
-        (encoding::PACKED | encoding::DELTA | encoding::RELATIVE, Kind::U64) => {
-            Column::Plain(Values::U64(numbers(code, &mut cursor, rows, reference_column)?))
-        }
-        _ => return Err(Damage::Unknown { what: "encoding", found: code.into() }),
+        _ => return Err(Damage::Unknown { what: "encoding", found: encoding.into() }),
     };
     cursor.finish()?;
     Ok(column)
+}
+
+/// An empty vector, with the memory of `spare` if that is of the same kind.
+fn vec<T: Number>(spare: Option<Values>) -> Vec<T> {
+    let mut nums = spare.and_then(T::vec).unwrap_or_default();
+    nums.clear();
+    nums
 }
 
 fn numbers<T: Number>(
@@ -62,12 +82,13 @@ fn numbers<T: Number>(
     cursor: &mut Cursor<'_>,
     rows: usize,
     reference_column: Option<&Column>,
+    spare: Option<Values>,
 ) -> Result<Vec<T>, Damage> {
-    let mut numbers: Vec<T> = Vec::new();
+    let mut numbers: Vec<T> = vec(spare);
     match code {
         encoding::DELTA => {
             let mut value = cursor.varint()?;
-            let mut deltas: Vec<u64> = Vec::new();
+            let mut deltas: Scratch<u64> = Scratch::new();
             sequence::read(cursor, rows, &mut deltas)?;
             numbers.extend(deltas.iter().map(|&delta| {
                 value = value.wrapping_add(unzigzag(delta));
@@ -87,9 +108,9 @@ fn numbers<T: Number>(
                     numbers.iter_mut().zip(references).for_each(|(number, &value)| add(number, value));
                 }
                 other => {
-                    let mut references = Vec::new();
-                    other.gather(&Selection::all(rows), &mut references);
-                    numbers.iter_mut().zip(references).for_each(|(number, value)| add(number, value));
+                    let mut references: Scratch<u64> = Scratch::new();
+                    other.gather_range(0..rows, &mut references);
+                    numbers.iter_mut().zip(references.iter()).for_each(|(number, &value)| add(number, value));
                 }
             }
         }
@@ -98,30 +119,37 @@ fn numbers<T: Number>(
     Ok(numbers)
 }
 
-fn dictionary(kind: Kind, cursor: &mut Cursor<'_>, rows: usize) -> Result<Dictionary, Damage> {
+fn dictionary(
+    kind: Kind,
+    cursor: &mut Cursor<'_>,
+    rows: usize,
+    mut codes: Vec<u16>,
+    spare: Option<Values>,
+) -> Result<Dictionary, Damage> {
     let values = if kind == Kind::Ip {
-        Values::Ip(addresses(cursor, rows)?)
+        addresses(cursor, rows, spare)?
     } else {
         let count = cursor.bounded("count of dictionary entries", rows as u64)?;
+        let max = max_number(kind);
         match kind {
-            Kind::Bytes => {
-                let strings = strings(cursor, count)?;
-                if !strings.iter().zip(strings.iter().skip(1)).all(|(string, next)| string < next) {
+            Kind::U8 => u8::values(ascending(cursor, count, max, vec(spare))?),
+            Kind::U16 => u16::values(ascending(cursor, count, max, vec(spare))?),
+            Kind::U32 => u32::values(ascending(cursor, count, max, vec(spare))?),
+            Kind::U64 => u64::values(ascending(cursor, count, max, vec(spare))?),
+            Kind::Ip | Kind::Bytes => {
+                let values = strings(cursor, count, spare)?;
+                if (1..count).any(|code| values.get(code - 1) >= values.get(code)) {
                     return Err(NOT_ASCENDING);
                 }
-                Values::Bytes(strings)
+                values
             }
-            Kind::U8 => Values::U8(ascending(cursor, count, max_number(kind))?),
-            Kind::U16 => Values::U16(ascending(cursor, count, max_number(kind))?),
-            Kind::U32 => Values::U32(ascending(cursor, count, max_number(kind))?),
-            _ => Values::U64(ascending(cursor, count, max_number(kind))?),
         }
     };
     let width = u32::from(cursor.u8()?);
     if width > 16 {
         return Err(Damage::TooLarge { what: "width of a code", found: width.into(), limit: 16 });
     }
-    let mut codes: Vec<u16> = Vec::new();
+    codes.clear();
     unpack(cursor.take(packed_len(width, rows))?, width, rows, 0, &mut codes);
     let largest = codes.iter().fold(0, |largest, &code| largest.max(code));
     if usize::from(largest) >= values.len() {
@@ -131,43 +159,54 @@ fn dictionary(kind: Kind, cursor: &mut Cursor<'_>, rows: usize) -> Result<Dictio
     Ok(Dictionary { codes, values })
 }
 
-/// `count` strictly ascending numbers up to `max`.
-fn ascending<T: Number>(cursor: &mut Cursor<'_>, count: usize, max: u64) -> Result<Vec<T>, Damage> {
-    let mut values = Vec::with_capacity(count);
+/// Fills `values`, which is empty, with `count` strictly ascending numbers up to `max`.
+fn ascending<T: Number>(
+    cursor: &mut Cursor<'_>,
+    count: usize,
+    max: u64,
+    mut values: Vec<T>,
+) -> Result<Vec<T>, Damage> {
     if count == 0 {
         return Ok(values);
     }
-    let mut value = u128::from(cursor.varint()?);
-    let mut gaps: Vec<u64> = Vec::new();
+    let first = cursor.varint()?;
+    let mut gaps: Scratch<u64> = Scratch::new();
     sequence::read(cursor, count - 1, &mut gaps)?;
-    values.push(T::narrow(value as u64));
-    for gap in gaps {
-        // At most 65,536 numbers of 64 bits: this cannot overflow 128.
-        value += u128::from(gap) + 1;
-        values.push(T::narrow(value as u64));
-    }
-    if value > u128::from(max) {
+    // What the last value is beyond the first; at most 65,536 numbers of 64 bits cannot overflow 128.
+    let width: u128 = gaps.iter().map(|&gap| u128::from(gap) + 1).sum();
+    if u128::from(first) + width > u128::from(max) {
         return Err(Damage::Inconsistent("a value does not fit its field"));
     }
+    let mut value = first;
+    values.reserve(count);
+    values.push(T::narrow(first));
+    values.extend(gaps.iter().map(|&gap| {
+        value += gap + 1;
+        T::narrow(value)
+    }));
     Ok(values)
 }
 
-fn addresses(cursor: &mut Cursor<'_>, rows: usize) -> Result<Vec<IpAddr>, Damage> {
+fn addresses(cursor: &mut Cursor<'_>, rows: usize, spare: Option<Values>) -> Result<Values, Damage> {
+    let mut addrs = if let Some(Values::Ip(addrs)) = spare { addrs } else { Vec::new() };
+    addrs.clear();
     let v4 = cursor.bounded("count of IPv4 addresses", rows as u64)?;
     let v6 = cursor.bounded("count of IPv6 addresses", (rows - v4) as u64)?;
-    let mut addrs: Vec<IpAddr> = Vec::with_capacity(v4 + v6);
+    addrs.reserve(v4 + v6);
     if v4 > 0 {
-        let bits: Vec<u32> = ascending(cursor, v4, u32::MAX.into())?;
-        addrs.extend(bits.into_iter().map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits))));
+        let mut bits: Scratch<u64> = Scratch::new();
+        *bits = ascending(cursor, v4, u32::MAX.into(), std::mem::take(&mut *bits))?;
+        addrs.extend(bits.iter().map(|&bits| IpAddr::V4(Ipv4Addr::from_bits(bits as u32))));
     }
     if v6 > 0 {
         let mut upper = cursor.varint()?;
-        let mut steps: Vec<u64> = vec![0];
+        let mut steps: Scratch<u64> = Scratch::new();
+        steps.push(0);
         sequence::read(cursor, v6 - 1, &mut steps)?;
-        let mut lower: Vec<u64> = Vec::new();
+        let mut lower: Scratch<u64> = Scratch::new();
         sequence::read(cursor, v6, &mut lower)?;
         let mut last = None;
-        for (step, lower) in steps.into_iter().zip(lower) {
+        for (&step, &lower) in steps.iter().zip(lower.iter()) {
             upper = upper.checked_add(step).ok_or(NOT_ASCENDING)?;
             let bits = u128::from(upper) << 64 | u128::from(lower);
             if last.is_some_and(|last| last >= bits) {
@@ -177,19 +216,19 @@ fn addresses(cursor: &mut Cursor<'_>, rows: usize) -> Result<Vec<IpAddr>, Damage
             addrs.push(IpAddr::V6(Ipv6Addr::from_bits(bits)));
         }
     }
-    Ok(addrs)
+    Ok(Values::Ip(addrs))
 }
 
 /// `count` octet strings: their lengths, then the octets end to end.
-fn strings(cursor: &mut Cursor<'_>, count: usize) -> Result<BytesValues, Damage> {
-    let mut lens: Vec<u64> = Vec::new();
+fn strings(cursor: &mut Cursor<'_>, count: usize, spare: Option<Values>) -> Result<Values, Damage> {
+    let mut strings = if let Some(Values::Bytes(strings)) = spare { strings } else { BytesValues::default() };
+    strings.truncate(0);
+    let mut lens: Scratch<u64> = Scratch::new();
     sequence::read(cursor, count, &mut lens)?;
-    let mut strings = BytesValues::default();
-    for len in lens {
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        strings.push(cursor.take(len)?);
+    for &len in lens.iter() {
+        strings.push(cursor.take(usize::try_from(len).unwrap_or(usize::MAX))?);
     }
-    Ok(strings)
+    Ok(Values::Bytes(strings))
 }
 
 const NOT_ASCENDING: Damage = Damage::Inconsistent("the dictionary does not ascend");

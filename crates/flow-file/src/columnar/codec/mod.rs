@@ -3,7 +3,7 @@
 mod decode;
 mod encode;
 
-pub(crate) use decode::{decode, reference};
+pub(crate) use decode::{Shape, decode, reference};
 pub(crate) use encode::{Encoded, encode};
 
 use super::layout::{Class, MAX_OCTETS};
@@ -27,7 +27,8 @@ mod tests {
         let encoded = encode(field, column, rows, |_| reference)?;
         let kind = field_info(field).kind;
         assert!(encoded.payload.len() as u64 <= max_len(Class::of(kind), rows));
-        let back = decode(kind, encoded.encoding, encoded.range, &encoded.payload, rows, reference).unwrap();
+        let shape = Shape { kind, encoding: encoded.encoding, rows };
+        let back = decode(shape, encoded.range, &encoded.payload, reference, None).unwrap();
         for row in 0..rows {
             assert_eq!(back.get(row), column.get(row), "{field:?} row {row}");
         }
@@ -76,7 +77,7 @@ mod tests {
             octets in prop::collection::vec(any::<u8>(), 0..300), rows in 1_usize..3000, encoding in 0_u8..7,
         ) {
             for kind in [Kind::U8, Kind::U64, Kind::Ip, Kind::Bytes] {
-                if let Ok(Column::Dictionary(dictionary)) = decode(kind, encoding, None, &octets, rows, None) {
+                if let Ok(Column::Dictionary(dictionary)) = decode(Shape { kind, encoding, rows }, None, &octets, None, None) {
                     prop_assert_eq!(dictionary.codes.len(), rows);
                     let len = dictionary.values.len();
                     prop_assert!(dictionary.codes.iter().all(|&code| usize::from(code) < len));
