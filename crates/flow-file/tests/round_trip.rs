@@ -71,6 +71,13 @@ proptest! {
         if batches.is_empty() {
             (totals.first_ms, totals.last_ms) = (1, 2);
         }
+        // Into the memory of another block and of another form.
+        let mut reused = FlowBatch::new(0);
+        for block in (0..batches.len()).rev().chain(0..batches.len()) {
+            reused.reset(file.block_rows(block));
+            file.read(block, FieldSet::ALL, &mut reused).unwrap();
+            prop_assert_eq!(&reused, &batches[block]);
+        }
         prop_assert_eq!(file.totals(), &totals);
         prop_assert_eq!(file.ident(), "test");
         prop_assert_eq!(file.created_ms(), 1_700_000_000_000);
@@ -255,6 +262,46 @@ fn a_full_disk_is_an_error_that_names_the_file() {
         panic!("/dev/full takes nothing")
     };
     assert!(error.to_string().starts_with("/dev/full: cannot write: "), "{error}");
+}
+
+/// The body runs in a process of its own, which may not make files longer than some blocks: what a full disk does.
+#[test]
+fn a_write_that_fails_is_cut_off_and_the_file_stays_usable() {
+    const LIMITED: &str = "FLOW_FILE_TEST_LIMITED";
+    if std::env::var_os(LIMITED).is_none() {
+        let name = "a_write_that_fails_is_cut_off_and_the_file_stays_usable";
+        let status = std::process::Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact \"$1\" --nocapture"])
+            .arg(std::env::current_exe().unwrap())
+            .arg(name)
+            .env(LIMITED, "1")
+            .status()
+            .unwrap();
+        assert!(status.success());
+        return;
+    }
+    let (_dir, path) = place();
+    let mut writer = FileWriter::create(&path, options(Compression::Light)).unwrap();
+    let batch = any_batch(3, 50);
+    let error = (0..10_000).find_map(|_| writer.write(&batch).err()).unwrap();
+    assert!(error.to_string().contains(": cannot write: "), "{error}");
+    let count = writer.block_count();
+    assert!(count > 0);
+    assert_eq!(writer.byte_len(), fs::metadata(&path).unwrap().len(), "nothing of the failed block is left");
+    let file = FlowFile::open(&path).unwrap();
+    assert_eq!((file.block_count(), file.problems().len()), (count, 0));
+    // There is room for less, and it goes where the failed block did not.
+    let mut builder = BatchBuilder::new();
+    builder.set(Field::Proto, 17);
+    builder.finish_row();
+    let small = builder.finish();
+    if writer.write(&small).is_ok() {
+        assert_eq!(read(&FlowFile::open(&path).unwrap(), count), small);
+    }
+    if let Err(error) = writer.finish(FileTail::default()) {
+        assert!(matches!(error, FileError::Io { .. }));
+        assert!(FlowFile::open(&path).unwrap().problems().is_empty());
+    }
 }
 
 #[test]

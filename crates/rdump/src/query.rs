@@ -12,7 +12,7 @@ use flow_file::{
 use flow_model::{CountRule, FieldSet, FlowBatch, LossLedger, Selection, Totals};
 use flow_output::{RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings, info};
 use flow_query::{Aggregate, Query, Ranking, Report, Sort, StatSpec, Statistics, TimeWindow};
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -37,6 +37,7 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         TimeWindow { first_ms, last_ms }
     });
     let asked = files.len();
+    allow_open_files();
     let query = Query { files, window, limit: plan.limit, threads: plan.threads, ..Query::new(filter) };
     let run = Run { plan, query, started };
     let mut out = Output::new();
@@ -126,6 +127,16 @@ fn span_ms(files: &[PathBuf]) -> Option<(u64, u64)> {
         }
     }
     (totals.first_ms <= totals.last_ms).then_some((totals.first_ms, totals.last_ms))
+}
+
+/// Raises the limit of open files to what is possible: every file of a query stays open while it runs, and a month of
+/// five-minute files is more than the usual 1,024. Where that fails, opening the files says why.
+fn allow_open_files() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
 }
 
 /// A query under way.

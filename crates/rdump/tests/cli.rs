@@ -288,6 +288,28 @@ fn one_thread_and_many_print_the_same_octets() {
 }
 
 #[test]
+fn more_files_than_a_process_may_usually_open() {
+    let fixture = Fixture::new();
+    fs::create_dir(fixture.path("month")).unwrap();
+    for number in 0..1_100 {
+        fs::hard_link(fixture.path(FILE), fixture.path(&format!("month/nfcapd.2023110{number:05}"))).unwrap();
+    }
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -S -n 256 && \"$0\" -R month -I && exec \"$0\" -R month -q -o fmt:%pr 'proto gre'",
+        ])
+        .arg(env!("CARGO_BIN_EXE_rdump"))
+        .current_dir(fixture.dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("Flows: 19800\n"));
+    assert_eq!(text.lines().filter(|line| line.trim() == "GRE").count(), 1_100);
+}
+
+#[test]
 fn a_reader_that_goes_away_ends_the_program_quietly() {
     let fixture = Fixture::new();
     write(&fixture.path("large"), &batches(1, 60_000, 20_000, Mix::default()));

