@@ -21,6 +21,7 @@ Examples:
   rdump -R DIR -t 2026/11/24.10:00-2026/11/24.11:00 -s srcip/bytes -n 20
   rdump -R DIR -A srcip,dstport -O bytes -o csv"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "nfdump has that many flags")]
 pub(crate) struct Args {
     /// Read one file; a directory is read whole
     #[arg(short = 'r', long = "read", value_name = "PATH", help_heading = "Input")]

@@ -303,9 +303,9 @@ fn key_part(text: &str) -> Result<(&'static Aggregate, KeyPart), Error> {
         let column = aggregate_by_name(base).ok_or_else(unknown)?;
         let mut part = key_of(column).ok_or_else(unknown)?;
         if family == "4" {
-            part.v4_prefix = Some(bits)
+            part.v4_prefix = Some(bits);
         } else {
-            part.v6_prefix = Some(bits)
+            part.v6_prefix = Some(bits);
         }
         return Ok((column, part));
     }

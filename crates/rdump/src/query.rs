@@ -67,7 +67,9 @@ fn resolve(plan: &Plan, messages: &Messages) -> anyhow::Result<Vec<PathBuf>> {
 
 /// Reports damage; the exit code says whether anything could be read (D-12).
 fn verdict(problems: &[FileError], read: usize, asked: usize, strict: bool, messages: &Messages) -> ExitCode {
-    problems.iter().for_each(|problem| messages.problem(problem));
+    for problem in problems {
+        messages.problem(problem);
+    }
     match problems {
         [] => ExitCode::Success,
         _ if read == 0 && asked > 0 => ExitCode::Files,

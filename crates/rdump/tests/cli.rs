@@ -1,4 +1,5 @@
 //! The program as people and consoles call it: what comes out, where, and with which exit code.
+#![expect(clippy::unwrap_used, reason = "a test may fail where it likes")]
 
 use flow_file::{Compression, FileTail, FileWriter, FlowFile, WriteOptions};
 use flow_model::{CountRule, FlowBatch};
@@ -17,7 +18,9 @@ fn write(path: &Path, batches: &[FlowBatch]) {
         created_ms: fixture::BASE_MS,
     };
     let mut writer = FileWriter::create(path, options).unwrap();
-    batches.iter().for_each(|batch| writer.write(batch).unwrap());
+    for batch in batches {
+        writer.write(batch).unwrap();
+    }
     writer.finish(FileTail::default()).unwrap();
 }
 
