@@ -66,7 +66,7 @@ pub(crate) struct Args {
     #[arg(short = 'Z', long = "check-filter", help_heading = "Selection")]
     pub(crate) check_filter: bool,
 
-    /// Element statistic: ELEMENT[:p][/ORDER...]; may be given several times
+    /// Element statistic: `ELEMENT[:p][/ORDER...]`; may be given several times
     #[arg(short = 's', long = "statistic", value_name = "STATISTIC", action = ArgAction::Append, help_heading = "Grouping")]
     pub(crate) statistics: Vec<String>,
 
