@@ -3,8 +3,7 @@
 //!     cargo run --release -p flow-query --example measure -- FILE [FLOWS [THREADS [ONLY]]]
 //!
 //! Prints, for each query whose name contains ONLY, the best wall time of five runs, their mean CPU time (which other
-//! work on the machine disturbs less), and the process's largest anonymous memory so far: to see that of one query,
-//! measure it alone.
+//! work on the machine disturbs less), and the largest anonymous memory of the process, looked at every millisecond.
 
 use flow_file::{Compression, FileTail, FileWriter, WriteOptions};
 use flow_filter::{Filter, ParseOptions};
@@ -13,6 +12,7 @@ use flow_query::{Aggregate, KeyPart, Query, Ranking, Sink, Sort, StatSpec, Stati
 use flow_testkit::traffic::{Flow, Profile, Traffic};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 type Failure = Box<dyn std::error::Error>;
@@ -37,7 +37,11 @@ fn main() -> Result<(), Failure> {
         bench.sink(&format!("-s {name}/bytes"), &all, &statistics(name, false))?;
     }
     bench.sink("-s srcip:p/bytes", &all, &statistics("srcip", true))?;
-    bench.sink("filter and -s srcip/bytes", &query("proto tcp and dst port 443 and bytes > 10000")?, &statistics("srcip", false))?;
+    bench.sink(
+        "filter and -s srcip/bytes",
+        &query("proto tcp and dst port 443 and bytes > 10000")?,
+        &statistics("srcip", false),
+    )?;
     bench.sink("filter alone", &query("proto tcp and dst port 443 and bytes > 10000")?, &())?;
     bench.sink("one address", &query("host 10.0.0.77")?, &())?;
     let five_tuple = Aggregate::five_tuple;
@@ -79,13 +83,27 @@ impl Bench {
         const RUNS: u32 = 5;
         let mut best = Duration::MAX;
         let cpu = cpu_ms();
-        for _ in 0..RUNS {
-            let started = Instant::now();
-            work()?;
-            best = best.min(started.elapsed());
-        }
+        let done = AtomicBool::new(false);
+        let peak = std::thread::scope(|scope| {
+            let watch = scope.spawn(|| {
+                let mut peak = 0;
+                while !done.load(Ordering::Relaxed) {
+                    peak = peak.max(anonymous_mib());
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                peak
+            });
+            let mut result = Ok(());
+            for _ in 0..RUNS {
+                let started = Instant::now();
+                result = result.and_then(|()| work());
+                best = best.min(started.elapsed());
+            }
+            done.store(true, Ordering::Relaxed);
+            result.map(|()| watch.join().unwrap_or(0))
+        })?;
         let cpu = (cpu_ms() - cpu) / u64::from(RUNS);
-        println!("{name:32} {:9.2} ms   CPU {cpu:5} ms   {} MiB", best.as_secs_f64() * 1e3, anonymous_peak_mib());
+        println!("{name:32} {:9.2} ms   CPU {cpu:5} ms   {peak:5} MiB", best.as_secs_f64() * 1e3);
         Ok(())
     }
 }
@@ -93,7 +111,9 @@ impl Bench {
 fn statistics(name: &str, by_proto: bool) -> Statistics {
     let statistic = statistic_by_name(name).expect("the statistic exists");
     let by_proto = by_proto || statistic.by_proto;
-    Statistics { specs: vec![StatSpec { statistic, by_proto, orders: vec![Order::Bytes], ascending: None, top: 10 }] }
+    Statistics {
+        specs: vec![StatSpec { statistic, by_proto, orders: vec![Order::Bytes], ascending: None, top: 10 }],
+    }
 }
 
 fn aggregate(key: Vec<KeyPart>, ranking: Ranking) -> Aggregate {
@@ -162,13 +182,9 @@ fn cpu_ms() -> u64 {
     fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * 10
 }
 
-/// The most anonymous memory the process had while this was called: 0 where the system does not say.
-fn anonymous_peak_mib() -> u64 {
+/// The anonymous memory of the process; 0 where the system does not say.
+fn anonymous_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib = |name: &str| -> u64 {
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
-    };
-    // The peak counts mapped files; what of them is resident now is a fair estimate for then.
-    kib("VmHWM:").saturating_sub(kib("RssFile:")) / 1024
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap_or_default();
+    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
 }

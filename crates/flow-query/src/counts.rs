@@ -2,7 +2,7 @@
 
 use crate::RowOrigin;
 use flow_model::{
-    Column, Counters, Field, FieldSet, FlowBatch, Protocol, Selection, Totals, Value, ValueRef, Values,
+    Column, Counters, Field, FieldSet, FlowBatch, Order, Protocol, Selection, Totals, Value, ValueRef, Values,
 };
 
 /// The fields that counters consist of.
@@ -111,7 +111,8 @@ impl<'a> Counts<'a> {
             (None, None) => (0..len).for_each(|index| visit(index, base(index))),
             (Some(flows), None) => {
                 let flows = &flows[..len];
-                (0..len).for_each(|index| visit(index, Counters { flows: flows[index].max(1), ..base(index) }));
+                (0..len)
+                    .for_each(|index| visit(index, Counters { flows: flows[index].max(1), ..base(index) }));
             }
             (flows, Some((out_packets, out_bytes))) => {
                 let (out_packets, out_bytes) = (&out_packets[..len], &out_bytes[..len]);
@@ -164,6 +165,127 @@ impl<'a> Counts<'a> {
     }
 }
 
+/// The one number by which groups are compared, where it can be added up row by row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Volume(pub(crate) u64);
+
+/// The fields that make up the volume of an order; `None` when groups cannot be compared before they are complete.
+pub(crate) fn volume_fields(order: Order) -> Option<FieldSet> {
+    Some(FieldSet::of(match order {
+        Order::Flows => &[Field::Flows],
+        Order::Packets => &[Field::InPackets, Field::OutPackets],
+        Order::InPackets => &[Field::InPackets],
+        Order::OutPackets => &[Field::OutPackets],
+        Order::Bytes => &[Field::InBytes, Field::OutBytes],
+        Order::InBytes => &[Field::InBytes],
+        Order::OutBytes => &[Field::OutBytes],
+        _ => return None,
+    }))
+}
+
+/// Volumes of the selected rows of a batch, one entry per selected row.
+pub(crate) struct Volumes<'a> {
+    nums: Nums<'a>,
+    rows: Option<&'a [u32]>,
+    len: usize,
+}
+
+enum Nums<'a> {
+    Constant(u64),
+    Each(&'a [u64]),
+    Sum(&'a [u64], &'a [u64]),
+}
+
+impl<'a> Volumes<'a> {
+    /// The volumes by an order that has [`volume_fields`].
+    pub(crate) fn new(
+        order: Order,
+        batch: &'a FlowBatch,
+        selection: &Selection,
+        scratch: &'a mut Scratch,
+    ) -> Volumes<'a> {
+        let Scratch { columns: [left, right, ..], rows } = scratch;
+        rows.clear();
+        if !selection.is_all() {
+            selection.for_each(|row| rows.push(row as u32));
+        }
+        let constant = |field| match batch.column(field) {
+            Column::Constant(Value::Num(num)) => Some(*num),
+            _ => None,
+        };
+        let sum = |ins: Field, outs: Field, left: &'a mut Vec<u64>, right: &'a mut Vec<u64>| {
+            if constant(outs) == Some(0) {
+                return Nums::Each(slice(batch.column(ins), selection, left));
+            }
+            Nums::Sum(slice(batch.column(ins), selection, left), slice(batch.column(outs), selection, right))
+        };
+        let nums = match order {
+            Order::Packets => sum(Field::InPackets, Field::OutPackets, left, right),
+            Order::Bytes => sum(Field::InBytes, Field::OutBytes, left, right),
+            order => {
+                let field = match order {
+                    Order::InPackets => Field::InPackets,
+                    Order::OutPackets => Field::OutPackets,
+                    Order::InBytes => Field::InBytes,
+                    Order::OutBytes => Field::OutBytes,
+                    _ => Field::Flows,
+                };
+                let least = u64::from(field == Field::Flows);
+                match constant(field) {
+                    Some(num) => Nums::Constant(num.max(least)),
+                    None if field == Field::Flows => {
+                        left.clear();
+                        batch.column(field).gather(selection, left);
+                        left.iter_mut().for_each(|num| *num = least.max(*num));
+                        Nums::Each(left)
+                    }
+                    None => Nums::Each(slice(batch.column(field), selection, left)),
+                }
+            }
+        };
+        Volumes { nums, rows: (!selection.is_all()).then_some(rows.as_slice()), len: selection.count() }
+    }
+
+    /// How many rows are selected.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The selected rows; `None` when all are.
+    pub(crate) fn rows(&self) -> Option<&'a [u32]> {
+        self.rows
+    }
+
+    /// The number in the batch of the selected row `index`.
+    #[inline]
+    pub(crate) fn row(&self, index: usize) -> usize {
+        self.rows.map_or(index, |rows| rows[index] as usize)
+    }
+
+    /// The volume of the selected row `index`.
+    #[inline]
+    pub(crate) fn at(&self, index: usize) -> Volume {
+        Volume(match self.nums {
+            Nums::Constant(num) => num,
+            Nums::Each(nums) => nums[index],
+            Nums::Sum(left, right) => left[index].saturating_add(right[index]),
+        })
+    }
+
+    /// Calls `visit` with the index among the selected rows and the volume of each.
+    #[inline(always)]
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(usize, Volume)) {
+        match self.nums {
+            Nums::Constant(num) => (0..self.len).for_each(|index| visit(index, Volume(num))),
+            Nums::Each(nums) => nums.iter().enumerate().for_each(|(index, &num)| visit(index, Volume(num))),
+            Nums::Sum(left, right) => {
+                let nums = left.iter().zip(right).map(|(&left, &right)| left.saturating_add(right));
+                nums.enumerate().for_each(|(index, num)| visit(index, Volume(num)));
+            }
+        }
+    }
+}
+
 /// What a group of rows adds up to, in one cache line.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
@@ -192,22 +314,25 @@ impl Sums {
         tag: ORIGIN_MASK,
     };
 
+    /// Sums as they were read out of another one.
+    #[inline]
+    pub(crate) fn new(counters: Counters, origin: RowOrigin, flags: u8) -> Sums {
+        Sums { counters, tag: origin.0 | u64::from(flags) << FLAGS_SHIFT }
+    }
+
     /// Adds a row.
     #[inline]
     pub(crate) fn add(&mut self, row: &Counters, origin: RowOrigin, flags: u8) {
         add_counters(&mut self.counters, row);
-        self.tag = ((self.tag & ORIGIN_MASK).min(origin.0)) | self.tag & !ORIGIN_MASK | u64::from(flags) << FLAGS_SHIFT;
+        self.tag = ((self.tag & ORIGIN_MASK).min(origin.0))
+            | self.tag & !ORIGIN_MASK
+            | u64::from(flags) << FLAGS_SHIFT;
     }
 
     /// Adds the rows of another sum.
     #[inline]
     pub(crate) fn merge(&mut self, other: &Sums) {
         self.add(&other.counters, other.origin(), other.flags());
-    }
-
-    /// Whether no row was added.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.counters.flows == 0
     }
 
     /// The origin of the first row.

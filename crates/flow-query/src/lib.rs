@@ -35,6 +35,7 @@
 mod counts;
 mod fetch;
 mod group;
+mod probe;
 mod query;
 mod scan;
 mod sink;
@@ -42,12 +43,13 @@ mod sort;
 mod source;
 mod statistic;
 mod topn;
+mod totals;
 mod write;
 
 pub use group::{Aggregate, KeyPart, Ranking};
 pub use query::{Query, QueryError, Report, TimeWindow};
 pub use scan::{Scanned, list, list_on, run, run_on};
-pub use sink::{RowOrigin, Sink};
+pub use sink::{Overview, Planned, Probe, RowOrigin, Sink};
 pub use sort::Sort;
 pub use source::{MemorySource, Source};
 pub use statistic::{StatSpec, StatTable, Statistics};

@@ -20,6 +20,9 @@ pub struct Query {
     pub limit: Option<u64>,
     /// Worker threads; 0 = one per core.
     pub threads: usize,
+    /// Octets that groups may take while aggregating and for each statistic; `None` = what suits the input. With less,
+    /// the files are read more often.
+    pub max_memory: Option<u64>,
     /// Set it to make the query end soon with [`QueryError::Interrupted`].
     pub interrupt: Arc<AtomicBool>,
 }
@@ -33,6 +36,7 @@ impl Query {
             filter,
             limit: None,
             threads: 0,
+            max_memory: None,
             interrupt: Arc::default(),
         }
     }
@@ -54,8 +58,10 @@ pub struct TimeWindow {
 impl TimeWindow {
     /// What the statistics of a block say about its flows.
     pub(crate) fn prune(&self, stats: &BlockStats) -> Prune {
-        let (Some(Range::Num { min: start_min, max: start_max }), Some(Range::Num { min: end_min, max: end_max })) =
-            (stats.range(Field::FirstMs), stats.range(Field::LastMs))
+        let (
+            Some(Range::Num { min: start_min, max: start_max }),
+            Some(Range::Num { min: end_min, max: end_max }),
+        ) = (stats.range(Field::FirstMs), stats.range(Field::LastMs))
         else {
             return Prune::Maybe;
         };

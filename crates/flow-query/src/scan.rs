@@ -2,10 +2,10 @@
 
 use crate::counts::{Counts, Scratch};
 use crate::fetch;
-use crate::{Query, QueryError, Report, RowOrigin, Sink, Source};
+use crate::{Overview, Probe, Query, QueryError, Report, RowOrigin, Sink, Source, totals};
 use flow_file::{FileError, FlowFile};
 use flow_filter::{EvalContext, FileContext};
-use flow_model::{Field, FieldSet, FlowBatch, Prune, Selection, Totals};
+use flow_model::{Field, FieldSet, FlowBatch, Prune, Range, Selection, Totals};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -24,7 +24,11 @@ pub fn run<S: Sink>(query: &Query, sink: &S) -> Result<(S::Output, Report), Quer
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_on<R: Source, S: Sink>(sources: &[R], query: &Query, sink: &S) -> Result<(S::Output, Report), QueryError> {
+pub fn run_on<R: Source, S: Sink>(
+    sources: &[R],
+    query: &Query,
+    sink: &S,
+) -> Result<(S::Output, Report), QueryError> {
     let (output, outcome) = Scan::new(query, sources, &Workers::new(query.threads)).collect(sink)?;
     Ok((output, outcome.into_report(Vec::new())))
 }
@@ -136,6 +140,16 @@ pub(crate) struct Scan<'a, R> {
     blocks: Vec<Block>,
     rows: u64,
     filter_fields: FieldSet,
+    /// Totals of the sources that need not be added up.
+    stored: Vec<Option<Totals>>,
+}
+
+/// What a pass over the blocks is to do.
+struct Pass {
+    fields: FieldSet,
+    probes: Vec<Probe>,
+    /// Whether flows are counted: in the first pass.
+    counts: bool,
 }
 
 /// What became of a block.
@@ -144,7 +158,7 @@ enum Examined {
     Skipped,
     Damaged(FileError),
     /// These rows match; the columns asked for are decoded if there is any.
-    Matched(FlowBatch, Selection),
+    Matched(Selection),
 }
 
 impl<'a, R: Source> Scan<'a, R> {
@@ -154,42 +168,95 @@ impl<'a, R: Source> Scan<'a, R> {
         for (number, source) in sources.iter().enumerate() {
             for block in 0..source.block_count() {
                 let rows = source.block_rows(block);
-                blocks.push(Block { source: number as u32, block: block as u32, rows: rows as u32, first_row });
+                blocks.push(Block {
+                    source: number as u32,
+                    block: block as u32,
+                    rows: rows as u32,
+                    first_row,
+                });
                 first_row += rows as u64;
             }
         }
-        Scan { query, sources, workers, blocks, rows: first_row, filter_fields: query.filter.columns() }
+        let stored = sources.iter().map(|source| totals::stored(source, query)).collect();
+        Scan {
+            query,
+            sources,
+            workers,
+            blocks,
+            rows: first_row,
+            filter_fields: query.filter.columns(),
+            stored,
+        }
     }
 
-    /// Lets `sink` have every matching row.
+    /// Lets `sink` have every matching row, in as many passes as it wants.
     pub(crate) fn collect<S: Sink>(&self, sink: &S) -> Result<(S::Output, Outcome), QueryError> {
+        let overview = Overview {
+            blocks: self.blocks.len(),
+            rows: self.rows,
+            first_ms: self.sources.iter().map(|source| source.totals().first_ms).min().unwrap_or(u64::MAX),
+            workers: self.workers.useful(self.blocks.len()),
+            filtered: self.stored.iter().any(Option::is_none),
+            max_memory: self.query.max_memory,
+            spread: &|field| self.spread(field),
+        };
+        let scanned = Scanned { workers: self.workers, rows: self };
+        let mut plan = sink.plan(&overview);
+        let mut partials: Vec<S::Partial> = (0..overview.workers).map(|_| sink.start(&plan)).collect();
+        let first = Pass { fields: sink.columns(&plan), probes: Vec::new(), counts: true };
+        let tally = self.pass(sink, &plan, &mut partials, &first)?;
+        while sink.settle(&mut plan, &mut partials, &scanned)? {
+            // What was damaged is still damaged, and was reported.
+            let next = Pass { fields: sink.columns(&plan), probes: sink.probes(&plan), counts: false };
+            self.pass(sink, &plan, &mut partials, &next)?;
+        }
+        let output = sink.finish(plan, partials, &scanned)?;
+        Ok((output, self.outcome(tally)?))
+    }
+
+    /// How many different values a numeric field has at most.
+    fn spread(&self, field: Field) -> u64 {
+        let mut spread = Some((u64::MAX, 0));
+        for block in &self.blocks {
+            let stats = self.sources[block.source as usize].block_stats(block.block as usize);
+            spread = match (spread, stats.range(field)) {
+                (Some((low, high)), Some(Range::Num { min, max })) => Some((low.min(min), high.max(max))),
+                _ => return u64::MAX,
+            };
+        }
+        spread.map_or(u64::MAX, |(low, high)| high.saturating_sub(low).saturating_add(1))
+    }
+
+    /// One pass over all blocks.
+    fn pass<S: Sink>(
+        &self,
+        sink: &S,
+        plan: &S::Plan,
+        partials: &mut Vec<S::Partial>,
+        pass: &Pass,
+    ) -> Result<Tally, QueryError> {
         let next = AtomicUsize::new(0);
-        let fields = sink.columns().union(Totals::FIELDS);
         let gate = Gate::new(self.query.limit, self.blocks_ahead());
-        let results = self.workers.run(self.blocks.len(), || {
-            let mut partial = sink.start();
+        let results = self.workers.run(std::mem::take(partials), |mut partial| {
+            let mut push = |index: usize, batch: &FlowBatch, selection: &Selection| {
+                sink.push(plan, &mut partial, batch, selection, RowOrigin::of_block(index as u32))
+            };
             let tally = match self.query.limit {
-                None => self.visit(&next, fields, |index, batch, selection| {
-                    sink.push(&mut partial, batch, selection, RowOrigin::of_block(index as u32))
-                }),
-                Some(_) => self.visit_in_order(&next, &gate, fields, |index, found| {
+                None => self.visit(&next, pass, push),
+                Some(_) => self.visit_in_order(&next, &gate, pass, |index, found| {
                     gate.release(index);
-                    found.map_or(Ok(()), |(batch, selection, _)| {
-                        sink.push(&mut partial, batch, selection, RowOrigin::of_block(index as u32))
-                    })
+                    found.map_or(Ok(()), |(batch, selection, _)| push(index, batch, selection))
                 }),
             };
             tally.map(|tally| (partial, tally))
         });
-        let mut partials = Vec::with_capacity(results.len());
         let mut tally = Tally::default();
         for result in results {
             let (partial, more) = result?;
             partials.push(partial);
             tally.merge(more);
         }
-        let output = sink.finish(partials, &Scanned { workers: self.workers, rows: self })?;
-        Ok((output, self.outcome(tally)))
+        Ok(tally)
     }
 
     /// Lets `emit` have what `format` makes of the matching rows of each block, in order.
@@ -200,11 +267,11 @@ impl<'a, R: Source> Scan<'a, R> {
         format: &(dyn Fn(&FlowBatch, &Selection, u64) -> T + Sync),
     ) -> Result<Outcome, QueryError> {
         let next = AtomicUsize::new(0);
-        let fields = columns.union(Totals::FIELDS);
+        let pass = Pass { fields: columns, probes: Vec::new(), counts: true };
         let gate = Gate::new(self.query.limit, self.blocks_ahead());
         let mut tally = Tally::default();
         let results = if self.workers.is_single(self.blocks.len()) {
-            vec![self.visit_in_order(&next, &gate, fields, |index, found| {
+            vec![self.visit_in_order(&next, &gate, &pass, |index, found| {
                 gate.release(index);
                 if let Some((batch, selection, number)) = found
                     && emit(format(batch, selection, number)).is_break()
@@ -216,7 +283,7 @@ impl<'a, R: Source> Scan<'a, R> {
         } else {
             self.workers.run_beside(
                 |sender| {
-                    self.visit_in_order(&next, &gate, fields, |index, found| {
+                    self.visit_in_order(&next, &gate, &pass, |index, found| {
                         let piece = found.map(|(batch, selection, number)| format(batch, selection, number));
                         // Nobody receives any more when `emit` has had enough; the gate is closed then.
                         let _ = sender.send((index, piece));
@@ -243,7 +310,7 @@ impl<'a, R: Source> Scan<'a, R> {
         for result in results {
             tally.merge(result?);
         }
-        Ok(self.outcome(tally))
+        self.outcome(tally)
     }
 
     fn blocks_ahead(&self) -> usize {
@@ -254,11 +321,11 @@ impl<'a, R: Source> Scan<'a, R> {
     fn visit(
         &self,
         next: &AtomicUsize,
-        fields: FieldSet,
+        pass: &Pass,
         mut found: impl FnMut(usize, &FlowBatch, &Selection) -> Result<(), QueryError>,
     ) -> Result<Tally, QueryError> {
         let mut tally = Tally::default();
-        let mut scratch = Scratch::default();
+        let mut batch = FlowBatch::new(0);
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             if index >= self.blocks.len() {
@@ -267,8 +334,8 @@ impl<'a, R: Source> Scan<'a, R> {
             if self.query.is_interrupted() {
                 return Err(QueryError::Interrupted);
             }
-            let examined = self.examine(index, fields);
-            if let Some((batch, selection)) = self.count(index, examined, &mut tally, &mut scratch) {
+            let examined = self.examine(index, pass, &mut batch);
+            if let Some(selection) = self.count(index, examined, &batch, pass, &mut tally) {
                 found(index, &batch, &selection)?;
             }
         }
@@ -280,11 +347,11 @@ impl<'a, R: Source> Scan<'a, R> {
         &self,
         next: &AtomicUsize,
         gate: &Gate,
-        fields: FieldSet,
+        pass: &Pass,
         mut found: impl FnMut(usize, Option<(&FlowBatch, &Selection, u64)>) -> Result<(), QueryError>,
     ) -> Result<Tally, QueryError> {
         let mut tally = Tally::default();
-        let mut scratch = Scratch::default();
+        let mut batch = FlowBatch::new(0);
         let mut closer = CloseOnDrop(Some(gate));
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -295,30 +362,30 @@ impl<'a, R: Source> Scan<'a, R> {
             if self.query.is_interrupted() {
                 return Err(QueryError::Interrupted);
             }
-            let mut examined = self.examine(index, fields);
+            let mut examined = self.examine(index, pass, &mut batch);
             let count = match &examined {
-                Examined::Matched(_, selection) => selection.count() as u64,
+                Examined::Matched(selection) => selection.count() as u64,
                 _ => 0,
             };
             let Some((number, taken)) = gate.pass(index, count) else {
                 closer.0 = None;
                 return Ok(tally);
             };
-            if let Examined::Matched(_, selection) = &mut examined
+            if let Examined::Matched(selection) = &mut examined
                 && let Some(last) = gate.limit_reached_at(selection, number, taken)
             {
                 selection.truncate(taken as usize);
                 tally.processed = Some(self.blocks[index].first_row + last + 1);
             }
-            let matched = self.count(index, examined, &mut tally, &mut scratch);
-            found(index, matched.as_ref().map(|(batch, selection)| (batch, selection, number)))?;
+            let matched = self.count(index, examined, &batch, pass, &mut tally);
+            found(index, matched.as_ref().map(|selection| (&batch, selection, number)))?;
         }
     }
 
-    /// Finds the matching rows of a block and decodes `fields` if there are any.
-    fn examine(&self, index: usize, fields: FieldSet) -> Examined {
-        let Block { source, block, rows, first_row } = self.blocks[index];
-        let (source, block) = (&self.sources[source as usize], block as usize);
+    /// Finds the matching rows of a block and decodes into `batch` what the pass needs if there are any.
+    fn examine(&self, index: usize, pass: &Pass, batch: &mut FlowBatch) -> Examined {
+        let Block { source: number, block, rows, first_row } = self.blocks[index];
+        let (source, block) = (&self.sources[number as usize], block as usize);
         let stats = source.block_stats(block);
         let window = self.query.window.filter(|window| window.prune(stats) != Prune::Always);
         if window.is_some_and(|window| window.prune(stats) == Prune::Never) {
@@ -333,22 +400,29 @@ impl<'a, R: Source> Scan<'a, R> {
         if filter == Prune::Never {
             return Examined::Skipped;
         }
-        let mut batch = FlowBatch::new(rows as usize);
+        batch.reset(rows as usize);
         let mut selection = Selection::all(batch.len());
+        let fields = pass.fields.union(self.total_fields(number, pass));
         let mut read = || {
             if let Some(window) = window {
-                source.read(block, FieldSet::of(&[Field::FirstMs, Field::LastMs]), &mut batch)?;
-                window.select(&batch, &mut selection);
+                source.read(block, FieldSet::of(&[Field::FirstMs, Field::LastMs]), batch)?;
+                window.select(batch, &mut selection);
             }
             if filter == Prune::Maybe && !selection.is_empty() {
-                source.read(block, self.filter_fields, &mut batch)?;
+                source.read(block, self.filter_fields, batch)?;
                 let context = EvalContext { ident: source.ident(), first_row };
-                self.query.filter.eval(&batch, &context, &mut selection);
+                self.query.filter.eval(batch, &context, &mut selection);
             }
-            if selection.is_empty() { Ok(()) } else { source.read(block, fields, &mut batch) }
+            for probe in &pass.probes {
+                if !selection.is_empty() {
+                    source.read(block, FieldSet::of(&[probe.field]), batch)?;
+                    probe.select(batch, &mut selection);
+                }
+            }
+            if selection.is_empty() { Ok(()) } else { source.read(block, fields, batch) }
         };
         match read() {
-            Ok(()) => Examined::Matched(batch, selection),
+            Ok(()) => Examined::Matched(selection),
             Err(error) => Examined::Damaged(error),
         }
     }
@@ -358,9 +432,10 @@ impl<'a, R: Source> Scan<'a, R> {
         &self,
         index: usize,
         examined: Examined,
+        batch: &FlowBatch,
+        pass: &Pass,
         tally: &mut Tally,
-        scratch: &mut Scratch,
-    ) -> Option<(FlowBatch, Selection)> {
+    ) -> Option<Selection> {
         let Block { source, block, rows, .. } = self.blocks[index];
         match examined {
             Examined::Skipped => tally.skipped += 1,
@@ -368,19 +443,53 @@ impl<'a, R: Source> Scan<'a, R> {
                 tally.damaged_rows += u64::from(rows);
                 tally.problems.push((index, error));
             }
-            Examined::Matched(batch, selection) => {
+            Examined::Matched(selection) => {
                 tally.bytes_read += self.sources[source as usize].block_bytes(block as usize);
                 if !selection.is_empty() {
                     tally.passed += selection.count() as u64;
-                    Counts::new(&batch, &selection, scratch).add_to(&mut tally.totals, &batch);
-                    return Some((batch, selection));
+                    if !self.total_fields(source, pass).is_empty() {
+                        Counts::new(batch, &selection, &mut tally.scratch).add_to(&mut tally.totals, batch);
+                    }
+                    return Some(selection);
                 }
             }
         }
         None
     }
 
-    fn outcome(&self, mut tally: Tally) -> Outcome {
+    /// What has to be read of a source for the totals.
+    fn total_fields(&self, source: u32, pass: &Pass) -> FieldSet {
+        if pass.counts && self.stored[source as usize].is_none() { Totals::FIELDS } else { FieldSet::EMPTY }
+    }
+
+    /// Adds the totals of sources that know them, or adds them up where a block was damaged.
+    fn add_stored(&self, tally: &mut Tally) -> Result<(), QueryError> {
+        let pass = Pass { fields: Totals::FIELDS, probes: Vec::new(), counts: false };
+        let mut batch = FlowBatch::new(0);
+        for (number, stored) in self.stored.iter().enumerate() {
+            let Some(stored) = stored else { continue };
+            let is_damaged = |&(index, _): &(usize, _)| self.blocks[index].source as usize == number;
+            if !tally.problems.iter().any(is_damaged) {
+                tally.totals.merge(stored);
+                continue;
+            }
+            for index in (0..self.blocks.len()).filter(|&index| self.blocks[index].source as usize == number)
+            {
+                if self.query.is_interrupted() {
+                    return Err(QueryError::Interrupted);
+                }
+                let known = tally.problems.iter().any(|(known, _)| *known == index);
+                if let (false, Examined::Matched(selection)) = (known, self.examine(index, &pass, &mut batch))
+                {
+                    Counts::new(&batch, &selection, &mut tally.scratch).add_to(&mut tally.totals, &batch);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn outcome(&self, mut tally: Tally) -> Result<Outcome, QueryError> {
+        self.add_stored(&mut tally)?;
         let mut report = Report {
             totals: tally.totals,
             processed: tally.processed.unwrap_or(self.rows).saturating_sub(tally.damaged_rows),
@@ -412,7 +521,7 @@ impl<'a, R: Source> Scan<'a, R> {
             tally.problems.into_iter().map(|(index, problem)| (self.blocks[index].source as usize, problem)),
         );
         problems.sort_by_key(|(source, _)| *source);
-        Outcome { report, problems }
+        Ok(Outcome { report, problems })
     }
 }
 
@@ -441,6 +550,7 @@ struct Tally {
     damaged_rows: u64,
     /// By number of the block.
     problems: Vec<(usize, FileError)>,
+    scratch: Scratch,
 }
 
 impl Tally {
@@ -608,12 +718,24 @@ impl Workers {
         }
     }
 
-    /// Runs `work` once on each thread that is useful for so many tasks.
-    fn run<R: Send>(&self, tasks: usize, work: impl Fn() -> R + Sync) -> Vec<R> {
-        match self.pool(tasks) {
-            Some(pool) => pool.broadcast(|_| work()),
-            None => vec![work()],
-        }
+    /// How many workers there is something to do for.
+    fn useful(&self, tasks: usize) -> usize {
+        if self.is_single(tasks) { 1 } else { self.threads }
+    }
+
+    /// Gives each of as many workers as are [`useful`](Self::useful) one item.
+    fn run<T: Send, R: Send>(&self, items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+        let Some(pool) = self.pool(items.len()) else {
+            return items.into_iter().map(work).collect();
+        };
+        let mut results: Vec<Option<R>> = items.iter().map(|_| None).collect();
+        let work = &work;
+        pool.in_place_scope(|scope| {
+            for (item, result) in items.into_iter().zip(&mut results) {
+                scope.spawn(move |_| *result = Some(work(item)));
+            }
+        });
+        results.into_iter().flatten().collect()
     }
 
     /// Runs `work` once on each thread of the pool, and `beside` on the calling thread, where it receives what

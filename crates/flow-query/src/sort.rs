@@ -2,7 +2,7 @@
 
 use crate::counts::{COUNTER_FIELDS, Counts, Scratch};
 use crate::topn::{Standing, TopN};
-use crate::{QueryError, RowOrigin, Scanned, Sink};
+use crate::{Overview, QueryError, RowOrigin, Scanned, Sink};
 use flow_model::{FieldSet, FlowBatch, Order, Selection};
 
 /// Sorts the matching flows. Only what they are sorted by is kept while scanning; the flows themselves are read
@@ -27,19 +27,23 @@ pub struct SortPartial {
 }
 
 impl Sink for Sort {
+    type Plan = ();
     type Partial = SortPartial;
     type Output = Vec<FlowBatch>;
 
-    fn columns(&self) -> FieldSet {
+    fn plan(&self, _: &Overview<'_>) {}
+
+    fn columns(&self, (): &()) -> FieldSet {
         COUNTER_FIELDS
     }
 
-    fn start(&self) -> SortPartial {
+    fn start(&self, (): &()) -> SortPartial {
         SortPartial { scratch: Scratch::default(), best: TopN::new(self.top) }
     }
 
     fn push(
         &self,
+        (): &(),
         partial: &mut SortPartial,
         batch: &FlowBatch,
         selection: &Selection,
@@ -54,7 +58,12 @@ impl Sink for Sort {
         Ok(())
     }
 
-    fn finish(&self, partials: Vec<SortPartial>, scanned: &Scanned<'_>) -> Result<Vec<FlowBatch>, QueryError> {
+    fn finish(
+        &self,
+        (): (),
+        partials: Vec<SortPartial>,
+        scanned: &Scanned<'_>,
+    ) -> Result<Vec<FlowBatch>, QueryError> {
         let mut best = TopN::new(self.top);
         for partial in partials {
             best.merge(partial.best);

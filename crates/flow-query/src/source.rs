@@ -11,6 +11,8 @@ pub trait Source: Sync {
     fn ident(&self) -> &str;
     /// Totals over all flows.
     fn totals(&self) -> &Totals;
+    /// How the totals count.
+    fn rule(&self) -> CountRule;
     /// What the collector lost.
     fn ledger(&self) -> &LossLedger;
     /// Damage found so far.
@@ -39,6 +41,10 @@ impl Source for FlowFile {
 
     fn totals(&self) -> &Totals {
         self.totals()
+    }
+
+    fn rule(&self) -> CountRule {
+        self.rule()
     }
 
     fn ledger(&self) -> &LossLedger {
@@ -89,7 +95,7 @@ impl MemorySource {
     pub fn new(batches: Vec<FlowBatch>) -> MemorySource {
         let mut totals = Totals::default();
         for batch in &batches {
-            totals.add(batch, &Selection::all(batch.len()), CountRule::Collected);
+            totals.add(batch, &Selection::all(batch.len()), CountRule::Written);
         }
         MemorySource {
             ident: String::new(),
@@ -115,6 +121,10 @@ impl Source for MemorySource {
 
     fn totals(&self) -> &Totals {
         &self.totals
+    }
+
+    fn rule(&self) -> CountRule {
+        CountRule::Written
     }
 
     fn ledger(&self) -> &LossLedger {

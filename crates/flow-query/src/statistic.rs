@@ -1,16 +1,17 @@
 //! Element statistics (`-s`): what the flows of each address, port, ... add up to.
 
-use crate::counts::{COUNTER_FIELDS, Counts, Scratch, Sums};
-use crate::group::{Partitions, merge_partitions};
-use crate::topn::{Standing, TopN};
-use crate::{QueryError, RowOrigin, Scanned, Sink};
+use crate::counts::{Counts, Scratch, Sums, Volume, Volumes};
+use crate::group::{
+    CountedRows, Grouper, Grouping, Kept, KeyPart, Layout, Ranking, Rows, Shape, VolumeRows, Winner,
+};
+use crate::topn::Standing;
+use crate::{Overview, Probe, QueryError, RowOrigin, Scanned, Sink};
 use flow_model::{
-    Column, Counters, Field, FieldSet, FlowBatch, Order, Selection, Statistic, Value, ValueRef, Values,
+    Column, Field, FieldSet, FlowBatch, Kind, Order, Selection, Statistic, Value, ValueRef, Values,
     field_info,
 };
-use std::cmp::Ordering;
-use std::hash::Hash;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use foldhash::quality::RandomState;
+use hashbrown::HashMap;
 
 /// One element statistic.
 #[derive(Clone, Debug)]
@@ -47,20 +48,49 @@ pub struct Statistics {
     pub specs: Vec<StatSpec>,
 }
 
+/// What all workers know.
+pub struct StatPlan(Vec<SpecPlan>);
+
+struct SpecPlan {
+    grouping: Grouping,
+    /// Whether it needs no further pass.
+    complete: bool,
+}
+
 /// What a worker keeps.
 pub struct StatPartial {
     scratch: Scratch,
-    block: BlockSums,
+    volume_scratch: Scratch,
+    sums: BlockGroups<Sums>,
+    volumes: BlockGroups<Volume>,
     groups: Vec<Groups>,
 }
 
+/// The groups of one statistic at one worker.
+#[derive(Default)]
+struct Groups {
+    grouper: Grouper,
+    /// Octet strings, which no packed key holds: there are few different ones.
+    strings: HashMap<(u8, Box<[u8]>), Sums, RandomState>,
+}
+
 impl Sink for Statistics {
+    type Plan = StatPlan;
     type Partial = StatPartial;
     type Output = Vec<Vec<StatTable>>;
 
-    fn columns(&self) -> FieldSet {
-        let mut fields = COUNTER_FIELDS;
-        for spec in &self.specs {
+    fn plan(&self, overview: &Overview<'_>) -> StatPlan {
+        let plans = self.specs.iter().map(|spec| SpecPlan {
+            grouping: Grouping::new(&spec.key(spec.field()), spec.rankings(), overview),
+            complete: false,
+        });
+        StatPlan(plans.collect())
+    }
+
+    fn columns(&self, plan: &StatPlan) -> FieldSet {
+        let mut fields = FieldSet::EMPTY;
+        for (spec, plan) in self.incomplete(plan) {
+            fields = fields.union(plan.grouping.measured_fields());
             spec.statistic.fields.iter().for_each(|&field| fields.insert(field));
             if spec.splits() {
                 fields.insert(Field::Proto);
@@ -69,301 +99,313 @@ impl Sink for Statistics {
         fields
     }
 
-    fn start(&self) -> StatPartial {
+    fn probes(&self, plan: &StatPlan) -> Vec<Probe> {
+        let mut incomplete = self.incomplete(plan);
+        match (incomplete.next(), incomplete.next()) {
+            // What one statistic or one side does not want, another may.
+            (Some((spec, plan)), None) if spec.statistic.fields.len() == 1 => plan.grouping.probes(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn start(&self, _: &StatPlan) -> StatPartial {
         StatPartial {
             scratch: Scratch::default(),
-            block: BlockSums::default(),
+            volume_scratch: Scratch::default(),
+            sums: BlockGroups::default(),
+            volumes: BlockGroups::default(),
             groups: self.specs.iter().map(|_| Groups::default()).collect(),
         }
     }
 
     fn push(
         &self,
+        plan: &StatPlan,
         partial: &mut StatPartial,
         batch: &FlowBatch,
         selection: &Selection,
         origin: RowOrigin,
     ) -> Result<(), QueryError> {
-        let counts = Counts::new(batch, selection, &mut partial.scratch);
-        for (spec, groups) in self.specs.iter().zip(&mut partial.groups) {
-            let proto = spec.splits().then(|| batch.column(Field::Proto));
-            for &field in spec.statistic.fields {
-                partial.block.add(batch.column(field), proto, &counts, origin, groups);
+        let StatPartial { scratch, volume_scratch, sums, volumes, groups } = partial;
+        let counts = self
+            .incomplete(plan)
+            .any(|(_, plan)| plan.grouping.volume_order().is_none())
+            .then(|| Counts::new(batch, selection, scratch));
+        for ((spec, SpecPlan { grouping, complete }), groups) in self.specs.iter().zip(&plan.0).zip(groups) {
+            if *complete {
+            } else if let Some(order) = grouping.volume_order() {
+                let rows = &Volumes::new(order, batch, selection, volume_scratch);
+                volumes.add(spec, grouping, &mut groups.grouper, &VolumeRows { batch, volumes: rows })?;
+            } else if let Some(counts) = &counts {
+                let rows = CountedRows { batch, counts, flags: &[], origin };
+                if spec.is_text() {
+                    spec.statistic.fields.iter().for_each(|&field| groups.add_strings(spec, field, &rows));
+                } else {
+                    sums.add(spec, grouping, &mut groups.grouper, &rows)?;
+                }
             }
         }
         Ok(())
     }
 
-    fn finish(&self, partials: Vec<StatPartial>, scanned: &Scanned<'_>) -> Result<Self::Output, QueryError> {
-        let mut of_workers: Vec<Vec<Groups>> = self.specs.iter().map(|_| Vec::new()).collect();
+    fn settle(
+        &self,
+        plan: &mut StatPlan,
+        partials: &mut Vec<StatPartial>,
+        scanned: &Scanned<'_>,
+    ) -> Result<bool, QueryError> {
+        for (index, plan) in plan.0.iter_mut().enumerate() {
+            let workers = partials.iter_mut().map(|partial| &mut partial.groups[index].grouper);
+            plan.complete = plan.complete || !plan.grouping.settle(workers, scanned);
+        }
+        Ok(plan.0.iter().any(|plan| !plan.complete))
+    }
+
+    fn finish(
+        &self,
+        plan: StatPlan,
+        partials: Vec<StatPartial>,
+        _: &Scanned<'_>,
+    ) -> Result<Self::Output, QueryError> {
+        let mut strings: Vec<HashMap<_, Sums, _>> = self.specs.iter().map(|_| HashMap::default()).collect();
         for partial in partials {
-            for (all, groups) in of_workers.iter_mut().zip(partial.groups) {
-                all.push(groups);
+            for (whole, groups) in strings.iter_mut().zip(partial.groups) {
+                for (key, sums) in groups.strings {
+                    whole.entry(key).or_insert(Sums::EMPTY).merge(&sums);
+                }
             }
         }
-        Ok(self
-            .specs
-            .iter()
-            .zip(of_workers)
-            .map(|(spec, groups)| {
-                let rankings = spec.rank(groups, scanned);
-                spec.orders.iter().zip(rankings).map(|(&order, best)| spec.table(order, best)).collect()
-            })
-            .collect())
+        let answers = self.specs.iter().zip(plan.0).zip(strings).map(|((spec, plan), strings)| {
+            let (winners, layouts) = plan.grouping.finish();
+            let tables = spec.orders.iter().zip(winners).map(|(&order, winners)| {
+                let rows = if spec.is_text() {
+                    spec.rank_strings(order, &strings)
+                } else {
+                    winners.iter().map(|winner| spec.row(winner, &layouts)).collect()
+                };
+                spec.table(order, &rows)
+            });
+            tables.collect()
+        });
+        Ok(answers.collect())
+    }
+}
+
+impl Statistics {
+    fn incomplete<'p>(&'p self, plan: &'p StatPlan) -> impl Iterator<Item = (&'p StatSpec, &'p SpecPlan)> {
+        self.specs.iter().zip(&plan.0).filter(|(_, plan)| !plan.complete)
     }
 }
 
 impl StatSpec {
+    /// The field whose name the values go by.
+    fn field(&self) -> Field {
+        self.statistic.fields[0]
+    }
+
     /// Whether the protocol is part of the key: the statistic of the protocol itself needs no other.
     fn splits(&self) -> bool {
         self.by_proto && self.statistic.fields != [Field::Proto]
     }
 
-    fn rank(&self, groups: Vec<Groups>, scanned: &Scanned<'_>) -> Vec<TopN<Row>> {
-        let (mut narrow, mut wide, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
-        for groups in groups {
-            narrow.push(groups.narrow);
-            wide.push(groups.wide);
-            bytes.push(groups.bytes);
-        }
-        let is_ip = field_info(self.statistic.fields[0]).kind == flow_model::Kind::Ip;
-        let mut rankings: Vec<TopN<Row>> = self.orders.iter().map(|_| TopN::new(self.top)).collect();
-        self.offer(narrow, scanned, &mut rankings, |key| narrow_value(*key, is_ip));
-        self.offer(wide, scanned, &mut rankings, |key| wide_value(*key, is_ip));
-        self.offer(bytes, scanned, &mut rankings, |(proto, bytes)| (*proto, Value::Bytes(bytes.clone())));
-        rankings
+    fn is_text(&self) -> bool {
+        field_info(self.field()).kind == Kind::Bytes
     }
 
-    /// Brings the groups of all workers together and offers them to the rankings.
-    fn offer<K: Hash + Eq + Clone + Send + Sync>(
-        &self,
-        groups: Vec<Partitions<K>>,
-        scanned: &Scanned<'_>,
-        rankings: &mut [TopN<Row>],
-        value: impl Fn(&K) -> (u8, Value) + Sync,
-    ) {
-        let ranked = merge_partitions(groups, scanned, |table| {
-            let mut best: Vec<TopN<Row>> = self.orders.iter().map(|_| TopN::new(self.top)).collect();
-            for (key, sums) in table.iter() {
-                for (&order, best) in self.orders.iter().zip(&mut best) {
-                    let ascending = self.ascending.unwrap_or(order.ascends());
-                    best.push(Standing::by(order, ascending, &sums.counters, sums.origin()), || {
-                        let (proto, value) = value(key);
-                        Row { proto, value, counters: sums.counters }
-                    });
-                }
-            }
-            best
-        });
-        for best in ranked {
-            for (ranking, best) in rankings.iter_mut().zip(best) {
-                ranking.merge(best);
-            }
-        }
+    /// The key of the groups of `field`, one of the statistic's.
+    fn key(&self, field: Field) -> Vec<KeyPart> {
+        let proto = self.splits().then_some(Field::Proto);
+        std::iter::once(field).chain(proto).map(KeyPart::field).collect()
     }
 
-    fn table(&self, order: Order, best: TopN<Row>) -> StatTable {
-        let field = self.statistic.fields[0];
-        let rows: Vec<Row> = best.finish().into_iter().map(|(_, row)| row).collect();
+    fn rankings(&self) -> Vec<Ranking> {
+        let ranking = |&order: &Order| Ranking {
+            order: Some(order),
+            ascending: self.ascending.unwrap_or(order.ascends()),
+            top: self.top,
+        };
+        self.orders.iter().map(ranking).collect()
+    }
+
+    fn standing(&self, order: Order, sums: &Sums) -> Standing {
+        Standing::by(order, self.ascending.unwrap_or(order.ascends()), &sums.counters, sums.origin())
+    }
+
+    fn row(&self, winner: &Winner, layouts: &[(Shape, Layout)]) -> Row {
+        let layout = layouts.iter().find(|(shape, _)| *shape == winner.shape).map(|(_, layout)| layout);
+        let value = |field| layout.and_then(|layout| layout.value(&winner.key, field));
+        let proto = match value(Field::Proto) {
+            Some(Value::Num(proto)) if self.splits() => proto as u8,
+            _ => 0,
+        };
+        let value = value(self.field()).unwrap_or(Value::zero(field_info(self.field()).kind));
+        Row { proto, value, sums: winner.sums }
+    }
+
+    fn rank_strings(&self, order: Order, strings: &HashMap<(u8, Box<[u8]>), Sums, RandomState>) -> Vec<Row> {
+        let mut groups: Vec<_> = strings.iter().collect();
+        groups.sort_unstable_by_key(|(key, sums)| (self.standing(order, sums), *key));
+        if self.top != 0 {
+            groups.truncate(self.top);
+        }
+        groups
+            .into_iter()
+            .map(|((proto, value), sums)| Row {
+                proto: *proto,
+                value: Value::Bytes(value.clone()),
+                sums: *sums,
+            })
+            .collect()
+    }
+
+    fn table(&self, order: Order, rows: &Vec<Row>) -> StatTable {
         let mut batch = FlowBatch::new(rows.len());
         let mut nums = |field, num: fn(&Row) -> u64| {
             let mut values = Values::new(field_info(field).kind);
             rows.iter().for_each(|row| values.push(ValueRef::Num(num(row))));
             batch.insert(field, Column::Plain(values));
         };
-        nums(Field::FirstMs, |row| row.counters.first_ms);
-        nums(Field::LastMs, |row| row.counters.last_ms);
-        nums(Field::Flows, |row| row.counters.flows);
-        nums(Field::InPackets, |row| row.counters.in_packets);
-        nums(Field::InBytes, |row| row.counters.in_bytes);
-        nums(Field::OutPackets, |row| row.counters.out_packets);
-        nums(Field::OutBytes, |row| row.counters.out_bytes);
+        nums(Field::FirstMs, |row| row.sums.counters.first_ms);
+        nums(Field::LastMs, |row| row.sums.counters.last_ms);
+        nums(Field::Flows, |row| row.sums.counters.flows);
+        nums(Field::InPackets, |row| row.sums.counters.in_packets);
+        nums(Field::InBytes, |row| row.sums.counters.in_bytes);
+        nums(Field::OutPackets, |row| row.sums.counters.out_packets);
+        nums(Field::OutBytes, |row| row.sums.counters.out_bytes);
         nums(Field::Proto, |row| row.proto.into());
-        let mut values = Values::new(field_info(field).kind);
+        let mut values = Values::new(field_info(self.field()).kind);
         rows.iter().for_each(|row| values.push(row.value.as_ref()));
-        batch.insert(field, Column::Plain(values));
+        batch.insert(self.field(), Column::Plain(values));
         StatTable { order, rows: batch }
     }
 }
 
-/// A row of a table. Rows that stand equal are ordered by protocol and value.
-#[derive(Debug)]
+/// A row of a table.
 struct Row {
     proto: u8,
     value: Value,
-    counters: Counters,
+    sums: Sums,
 }
-
-impl Ord for Row {
-    fn cmp(&self, other: &Row) -> Ordering {
-        (self.proto, &self.value).cmp(&(other.proto, &other.value))
-    }
-}
-
-impl PartialOrd for Row {
-    fn partial_cmp(&self, other: &Row) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Row {
-    fn eq(&self, other: &Row) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Row {}
-
-/// The groups of one statistic at one worker, by how wide their keys are. Each key holds the protocol too, 0 when
-/// the statistic is not split by it.
-#[derive(Default)]
-struct Groups {
-    /// IPv4 addresses, and numbers below 2^56; the protocol in the top octet.
-    narrow: Partitions<u64>,
-    /// IPv6 addresses, and larger numbers: high half, low half, protocol.
-    wide: Partitions<[u64; 3]>,
-    bytes: Partitions<(u8, Box<[u8]>)>,
-}
-
-const NARROW_BITS: u32 = 56;
 
 impl Groups {
-    #[inline]
-    fn merge(&mut self, value: ValueRef<'_>, proto: u8, sums: &Sums) {
-        let shifted = u64::from(proto) << NARROW_BITS;
-        match value {
-            ValueRef::Ip(IpAddr::V4(addr)) => self.narrow.group(&(u64::from(addr.to_bits()) | shifted)).merge(sums),
-            ValueRef::Num(num) if num >> NARROW_BITS == 0 => self.narrow.group(&(num | shifted)).merge(sums),
-            ValueRef::Ip(IpAddr::V6(addr)) => {
-                let bits = addr.to_bits();
-                self.wide.group(&[(bits >> 64) as u64, bits as u64, proto.into()]).merge(sums);
-            }
-            ValueRef::Num(num) => self.wide.group(&[0, num, proto.into()]).merge(sums),
-            ValueRef::Bytes(bytes) => self.bytes.group(&(proto, bytes.into())).merge(sums),
-        }
+    fn add_strings(&mut self, spec: &StatSpec, field: Field, rows: &CountedRows<'_>) {
+        let column = rows.batch().column(field);
+        let proto = spec.splits().then(|| rows.batch().column(Field::Proto));
+        rows.for_each(|index, sums| {
+            let row = rows.row(index);
+            let proto = proto.map_or(0, |proto| proto.num(row) as u8);
+            let key = (proto, column.bytes(row).into());
+            self.strings.entry(key).or_insert(Sums::EMPTY).merge(&sums);
+        });
     }
 }
 
-fn narrow_value(key: u64, is_ip: bool) -> (u8, Value) {
-    let num = key & ((1 << NARROW_BITS) - 1);
-    let value = if is_ip { Value::Ip(Ipv4Addr::from_bits(num as u32).into()) } else { Value::Num(num) };
-    ((key >> NARROW_BITS) as u8, value)
-}
-
-fn wide_value([high, low, proto]: [u64; 3], is_ip: bool) -> (u8, Value) {
-    let value = if is_ip {
-        Value::Ip(Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into())
-    } else {
-        Value::Num(low)
-    };
-    (proto as u8, value)
-}
-
-/// Adds up the rows of one block by value, before hash tables are touched.
-#[derive(Default)]
-struct BlockSums {
-    sums: Vec<Sums>,
-    /// For each sum: a code and a protocol.
+/// Brings the rows of one block together by value, before their keys are hashed.
+struct BlockGroups<M> {
+    measures: Vec<M>,
+    /// For each of them: a code and a protocol.
     entries: Vec<(u16, u8)>,
-    /// By code and protocol: number of the sum plus 1; all 0 between blocks.
+    /// By code and protocol: number of the entry plus 1; all 0 between blocks.
     numbers: Vec<u32>,
 }
 
-/// Codes times protocols may be so many, 4 MiB of numbers, before rows go to the hash table one by one.
+impl<M> Default for BlockGroups<M> {
+    fn default() -> Self {
+        BlockGroups { measures: Vec::new(), entries: Vec::new(), numbers: Vec::new() }
+    }
+}
+
+/// Codes times protocols may be so many, 4 MiB of numbers, before rows are hashed one by one.
 const MAX_NUMBERS: usize = 1 << 20;
 
-impl BlockSums {
+impl<M: Kept> BlockGroups<M> {
+    /// Adds the rows once for each field of the statistic.
     fn add(
         &mut self,
-        column: &Column,
-        proto: Option<&Column>,
-        counts: &Counts<'_>,
-        origin: RowOrigin,
-        groups: &mut Groups,
-    ) {
-        let proto_of = |row| proto.map_or(0, |proto| proto.num(row) as u8);
-        match column {
-            Column::Dictionary(dictionary) if proto.is_none() && counts.rows().is_none() => {
-                // Every code occurs, so codes themselves number the sums.
-                self.sums.clear();
-                self.sums.resize(dictionary.values.len(), Sums::EMPTY);
-                let (sums, codes) = (&mut self.sums[..], &dictionary.codes[..counts.len()]);
-                counts.for_each(|index, row| {
-                    sums[usize::from(codes[index])].add(&row, origin.with_row(index), 0);
-                });
-                for (code, sums) in self.sums.iter().enumerate().filter(|(_, sums)| !sums.is_empty()) {
-                    groups.merge(dictionary.values.get(code), 0, sums);
-                }
+        spec: &StatSpec,
+        grouping: &Grouping,
+        grouper: &mut Grouper,
+        rows: &impl Rows<Measure = M>,
+    ) -> Result<(), QueryError> {
+        let proto = spec.splits().then(|| rows.batch().column(Field::Proto));
+        for &field in spec.statistic.fields {
+            let column = rows.batch().column(field);
+            if !self.gather(column, proto, rows) {
+                grouper.add(grouping, &spec.key(field), rows)?;
+                continue;
             }
-            Column::Dictionary(dictionary) => {
-                let protos = Protos::of(proto, counts);
-                if dictionary.values.len() * protos.count() > MAX_NUMBERS {
-                    add_rows(column, proto_of, counts, origin, groups);
-                } else {
-                    self.add_numbered(dictionary.values.len(), |row| dictionary.codes[row], &protos, counts, origin);
-                    self.drain(&protos, |code, proto, sums| groups.merge(dictionary.values.get(code), proto, sums));
-                }
-            }
-            Column::Constant(value) => {
-                let protos = Protos::of(proto, counts);
-                self.add_numbered(1, |_| 0, &protos, counts, origin);
-                self.drain(&protos, |_, proto, sums| groups.merge(value.as_ref(), proto, sums));
-            }
-            Column::Plain(_) => add_rows(column, proto_of, counts, origin, groups),
+            let entries = self.entries.iter().zip(&self.measures).filter(|(_, measure)| !measure.is_empty());
+            grouper.add_values(
+                grouping,
+                entries.map(|(&(code, proto), measure)| {
+                    let value = match column {
+                        Column::Constant(value) => value.as_ref(),
+                        Column::Dictionary(dictionary) => dictionary.values.get(code.into()),
+                        Column::Plain(values) => values.get(code.into()),
+                    };
+                    (value, proto, measure)
+                }),
+            )?;
         }
+        Ok(())
     }
 
-    /// Adds rows up by code and protocol.
-    fn add_numbered(
+    /// Brings rows together by value, and protocol if given. `false` when the column has no codes, or they are too many
+    /// with protocols.
+    fn gather(&mut self, column: &Column, proto: Option<&Column>, rows: &impl Rows<Measure = M>) -> bool {
+        match column {
+            Column::Dictionary(dictionary) if proto.is_none() && rows.is_all() => {
+                // Nearly every code occurs, so codes themselves number the entries.
+                let len = dictionary.values.len();
+                self.measures.clear();
+                self.measures.resize(len, M::EMPTY);
+                self.entries.clear();
+                self.entries.extend((0..=u16::MAX).take(len).map(|code| (code, 0)));
+                let (measures, codes) = (&mut self.measures[..], &dictionary.codes[..rows.len()]);
+                rows.for_each(|index, measure| measures[usize::from(codes[index])].merge(&measure));
+            }
+            Column::Dictionary(dictionary) => {
+                let protos = Protos::of(proto, rows);
+                if dictionary.values.len() * protos.count() > MAX_NUMBERS {
+                    return false;
+                }
+                self.gather_numbered(dictionary.values.len(), |row| dictionary.codes[row], &protos, rows);
+            }
+            Column::Constant(_) => self.gather_numbered(1, |_| 0, &Protos::of(proto, rows), rows),
+            Column::Plain(_) => return false,
+        }
+        true
+    }
+
+    fn gather_numbered(
         &mut self,
         codes: usize,
         code: impl Fn(usize) -> u16,
         protos: &Protos<'_>,
-        counts: &Counts<'_>,
-        origin: RowOrigin,
+        rows: &impl Rows<Measure = M>,
     ) {
         let width = protos.count();
         if self.numbers.len() < codes * width {
             self.numbers.resize(codes * width, 0);
         }
-        self.sums.clear();
+        self.measures.clear();
         self.entries.clear();
-        counts.for_each(|index, counters| {
-            let row = counts.row(index);
+        rows.for_each(|index, measure| {
+            let row = rows.row(index);
             let (code, proto) = (code(row), protos.place(row));
             let number = &mut self.numbers[usize::from(code) * width + usize::from(proto)];
             if *number == 0 {
-                self.sums.push(Sums::EMPTY);
+                self.measures.push(M::EMPTY);
                 self.entries.push((code, proto));
-                *number = self.sums.len() as u32;
+                *number = self.measures.len() as u32;
             }
-            self.sums[*number as usize - 1].add(&counters, origin.with_row(row), 0);
+            self.measures[*number as usize - 1].merge(&measure);
         });
-    }
-
-    /// Hands out the sums and forgets them.
-    fn drain(&mut self, protos: &Protos<'_>, mut sum: impl FnMut(usize, u8, &Sums)) {
-        let width = protos.count();
-        for (&(code, place), sums) in self.entries.iter().zip(&self.sums) {
-            self.numbers[usize::from(code) * width + usize::from(place)] = 0;
-            sum(code.into(), protos.proto(place), sums);
+        for (code, proto) in &mut self.entries {
+            self.numbers[usize::from(*code) * width + usize::from(*proto)] = 0;
+            *proto = protos.proto(*proto);
         }
     }
-}
-
-fn add_rows(
-    column: &Column,
-    proto: impl Fn(usize) -> u8,
-    counts: &Counts<'_>,
-    origin: RowOrigin,
-    groups: &mut Groups,
-) {
-    counts.for_each(|index, counters| {
-        let row = counts.row(index);
-        let mut sums = Sums::EMPTY;
-        sums.add(&counters, origin.with_row(row), 0);
-        groups.merge(column.get(row), proto(row), &sums);
-    });
 }
 
 /// The protocols of a block, numbered without gaps.
@@ -374,12 +416,12 @@ struct Protos<'a> {
 }
 
 impl<'a> Protos<'a> {
-    fn of(column: Option<&'a Column>, counts: &Counts<'_>) -> Protos<'a> {
+    fn of(column: Option<&'a Column>, rows: &impl Rows) -> Protos<'a> {
         let mut occurs = [false; 256];
         match column {
             None => occurs[0] = true,
             Some(column) => {
-                (0..counts.len()).for_each(|index| occurs[column.num(counts.row(index)) as usize & 255] = true);
+                (0..rows.len()).for_each(|index| occurs[column.num(rows.row(index)) as usize & 255] = true);
             }
         }
         let mut places = [0; 256];

@@ -16,14 +16,19 @@ impl Standing {
     /// The standing by an order's value.
     #[inline]
     pub(crate) fn by(order: Order, ascending: bool, counters: &Counters, origin: RowOrigin) -> Standing {
-        let value = order.value(counters);
-        Standing { rank: if ascending { value } else { !value }, first_ms: counters.first_ms, origin }
+        Standing { rank: rank(order.value(counters), ascending), first_ms: counters.first_ms, origin }
     }
 
     /// The standing in order of appearance.
     pub(crate) fn by_appearance(origin: RowOrigin) -> Standing {
         Standing { rank: 0, first_ms: 0, origin }
     }
+}
+
+/// A value's place in an order: the smallest comes first.
+#[inline]
+pub(crate) fn rank(value: u64, ascending: bool) -> u64 {
+    if ascending { value } else { !value }
 }
 
 /// Keeps the first `limit` items in the order of their standing, then of themselves, in memory for twice as many.
@@ -80,10 +85,99 @@ impl<T: Ord> TopN<T> {
     }
 }
 
+/// Keeps the first `limit` items by rank and whatever stands equal to the last of them, in no particular order.
+#[derive(Debug)]
+pub(crate) struct TopTies<T> {
+    limit: usize,
+    items: Vec<(u64, T)>,
+    /// Whatever stands behind this need not be kept.
+    last: u64,
+    /// Too many stood equal here, and were dropped: matters if no `limit` others stand before them.
+    dropped: Option<u64>,
+    shrink_at: usize,
+}
+
+impl<T> TopTies<T> {
+    /// How many may stand equal to the last before it is too many.
+    const MOST_TIES: usize = 1 << 16;
+
+    /// Keeps the first `limit` items, at least 1.
+    pub(crate) fn new(limit: usize) -> TopTies<T> {
+        TopTies { limit, items: Vec::new(), last: u64::MAX, dropped: None, shrink_at: 2 * limit + 64 }
+    }
+
+    /// Offers an item, which is made only if it may be among the first.
+    #[inline]
+    pub(crate) fn push(&mut self, rank: u64, item: impl FnOnce() -> T) {
+        if rank > self.last || self.dropped.is_some_and(|dropped| rank >= dropped) {
+            return;
+        }
+        self.items.push((rank, item()));
+        if self.items.len() >= self.shrink_at {
+            self.shrink();
+        }
+    }
+
+    /// Offers everything another one kept.
+    pub(crate) fn merge(&mut self, other: TopTies<T>) {
+        if let Some(rank) = other.dropped {
+            self.drop_at(rank);
+        }
+        for (rank, item) in other.items {
+            self.push(rank, || item);
+        }
+    }
+
+    /// The items; `None` when too many stood equal.
+    pub(crate) fn finish(mut self) -> Option<impl Iterator<Item = T>> {
+        self.shrink();
+        let complete = self.dropped.is_none() || self.items.len() >= self.limit;
+        complete.then(|| self.items.into_iter().map(|(_, item)| item))
+    }
+
+    fn shrink(&mut self) {
+        if self.items.len() >= self.limit {
+            let (_, (last, _), _) = self.items.select_nth_unstable_by_key(self.limit - 1, |(rank, _)| *rank);
+            let last = *last;
+            self.last = last;
+            self.dropped = None;
+            self.items.retain(|(rank, _)| *rank <= last);
+            if self.items.len() > self.limit + Self::MOST_TIES {
+                self.drop_at(last);
+            }
+        }
+        self.shrink_at = self.shrink_at.max(2 * self.items.len());
+    }
+
+    fn drop_at(&mut self, rank: u64) {
+        if rank <= self.last && self.dropped.is_none_or(|dropped| rank < dropped) {
+            self.dropped = Some(rank);
+            self.last = rank;
+            self.items.retain(|(other, _)| *other < rank);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn too_many_ties_are_said_to_be_too_many() {
+        let many = || {
+            let mut ties = TopTies::new(3);
+            (0..200_000).for_each(|place| ties.push(7, || place));
+            ties
+        };
+        assert!(many().finish().is_none());
+        // Unless enough others stand before them.
+        let mut better = TopTies::new(3);
+        (0..3).for_each(|place| better.push(6, || place));
+        let mut worse = many();
+        worse.merge(better);
+        assert_eq!(worse.finish().unwrap().count(), 3);
+    }
 
     proptest! {
         #[test]
@@ -109,6 +203,23 @@ mod tests {
             }
             tail.merge(head);
             prop_assert_eq!(tail.finish(), expected);
+        }
+
+        #[test]
+        fn ties_of_the_last_are_kept(ranks in prop::collection::vec(0_u64..9, 0..400), limit in 1_usize..20, cut in 0_usize..400) {
+            let (mut head, mut tail) = (TopTies::new(limit), TopTies::new(limit));
+            for (place, &rank) in ranks.iter().enumerate() {
+                let part = if place < cut { &mut head } else { &mut tail };
+                part.push(rank, || place);
+            }
+            tail.merge(head);
+            let mut kept: Vec<usize> = tail.finish().unwrap().collect();
+            kept.sort_unstable();
+            let mut sorted = ranks.clone();
+            sorted.sort_unstable();
+            let last = sorted.get(limit - 1).copied().unwrap_or(u64::MAX);
+            let expected: Vec<usize> = (0..ranks.len()).filter(|&place| ranks[place] <= last).collect();
+            prop_assert_eq!(kept, expected);
         }
     }
 }

@@ -22,7 +22,11 @@ pub fn write(query: &Query, writer: &mut FileWriter) -> Result<Report, QueryErro
 ///
 /// # Errors
 /// As [`write`].
-pub fn write_on<R: Source>(sources: &[R], query: &Query, writer: &mut FileWriter) -> Result<Report, QueryError> {
+pub fn write_on<R: Source>(
+    sources: &[R],
+    query: &Query,
+    writer: &mut FileWriter,
+) -> Result<Report, QueryError> {
     let workers = Workers::new(query.threads);
     let outcome = copy(&Scan::new(query, sources, &workers), writer)?;
     Ok(outcome.into_report(Vec::new()))

@@ -5,14 +5,15 @@ use flow_model::{
     BatchBuilder, CountRule, Field, FieldSet, FlowBatch, Order, Selection, Totals, Value, statistic_by_name,
 };
 use flow_query::{
-    Aggregate, KeyPart, MemorySource, Query, QueryError, Ranking, Sort, StatSpec, Statistics, TimeWindow, list_on,
-    run_on,
+    Aggregate, KeyPart, MemorySource, Query, QueryError, Ranking, Sort, StatSpec, Statistics, TimeWindow,
+    list_on, run_on,
 };
 use flow_testkit::generate::{
     Mix, START_MS, any_batch, any_mix, any_sizes, batch, batches, encode_as_file, encode_dictionaries, split,
 };
 use flow_testkit::naive;
 use proptest::prelude::*;
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
@@ -22,7 +23,19 @@ type Matches = fn(&FlowBatch, usize) -> bool;
 const FILTERS: &[(&str, Matches)] = &[
     ("", |_, _| true),
     ("proto tcp", |batch, row| batch.column(Field::Proto).num(row) == 6),
-    ("proto udp", |batch, row| batch.column(Field::Proto).num(row) == 17),
+    ("not proto udp", |batch, row| batch.column(Field::Proto).num(row) != 17),
+    ("dst port 443 and bytes > 1000", |batch, row| {
+        batch.column(Field::DstPort).num(row) == 443 && batch.column(Field::InBytes).num(row) > 1_000
+    }),
+    ("src net 10.0.0.0/8 or dst as 65001", |batch, row| {
+        let from_ten =
+            matches!(batch.column(Field::SrcAddr).ip(row), IpAddr::V4(addr) if addr.octets()[0] == 10);
+        from_ten || batch.column(Field::DstAs).num(row) == 65_001
+    }),
+    ("host 2001:db8::1", |batch, row| {
+        let host: IpAddr = "2001:db8::1".parse().unwrap();
+        batch.column(Field::SrcAddr).ip(row) == host || batch.column(Field::DstAddr).ip(row) == host
+    }),
 ];
 
 const ORDERS: &[Order] = &[
@@ -53,6 +66,7 @@ struct Case {
     blocks: usize,
     form: u8,
     threads: usize,
+    max_memory: Option<u64>,
 }
 
 fn any_case() -> impl Strategy<Value = Case> {
@@ -61,15 +75,16 @@ fn any_case() -> impl Strategy<Value = Case> {
     });
     (
         any_batch(400),
-        0..FILTERS.len(),
+        prop_oneof![2 => Just(0), 3 => 0..FILTERS.len()],
         window,
         prop::option::weighted(0.3, 0_u64..120),
         any_sizes(),
         1_usize..5,
         0..3_u8,
         1_usize..5,
+        prop_oneof![4 => Just(None), 1 => Just(Some(1)), 1 => (500_000_u64..2_000_000).prop_map(Some)],
     )
-        .prop_map(|(flows, filter, window, limit, sizes, blocks, form, threads)| Case {
+        .prop_map(|(flows, filter, window, limit, sizes, blocks, form, threads, max_memory)| Case {
             flows,
             filter,
             window,
@@ -78,13 +93,20 @@ fn any_case() -> impl Strategy<Value = Case> {
             blocks,
             form,
             threads,
+            max_memory,
         })
 }
 
 impl Case {
     fn query(&self) -> Query {
         let filter = Filter::parse(FILTERS[self.filter].0, &ParseOptions::default()).unwrap();
-        Query { window: self.window, limit: self.limit, threads: self.threads, ..Query::new(filter) }
+        Query {
+            window: self.window,
+            limit: self.limit,
+            threads: self.threads,
+            max_memory: self.max_memory,
+            ..Query::new(filter)
+        }
     }
 
     fn sources(&self) -> Vec<MemorySource> {
@@ -297,7 +319,7 @@ proptest! {
     fn threads_and_splits_do_not_change_a_byte(seed: u64, mix in any_mix(), sizes in any_sizes()) {
         let flows = batch(seed, 2_000, mix);
         let case = |sizes: Vec<usize>, threads, form| Case {
-            flows: flows.clone(), filter: 0, window: None, limit: None, sizes, blocks: 3, form, threads,
+            flows: flows.clone(), filter: 0, window: None, limit: None, sizes, blocks: 3, form, threads, max_memory: None,
         };
         let sink = (
             Aggregate {
@@ -325,3 +347,184 @@ const KEYS: &[&[Field]] = &[
     &[Field::TcpFlags, Field::SrcAs, Field::NextHop],
     &[Field::ObservationPointId, Field::InSrcMac, Field::XlateDstAddr, Field::BgpNextHop, Field::DstAddr],
 ];
+
+fn big_mix() -> Mix {
+    Mix { hosts: 30_000, rich: false, ..Mix::default() }
+}
+
+/// Two statistics and an aggregation, all groups of each in order.
+fn everything() -> (Aggregate, Statistics) {
+    let spec = |name, by_proto| {
+        let statistic = statistic_by_name(name).unwrap();
+        StatSpec { statistic, by_proto, orders: vec![Order::Bytes, Order::Flows], ascending: None, top: 0 }
+    };
+    let aggregate = Aggregate {
+        key: Aggregate::five_tuple(),
+        keep_first: true,
+        rankings: vec![Ranking::by(Order::Bytes, 0), Ranking::by_appearance(50)],
+        columns: FieldSet::ALL,
+    };
+    (aggregate, Statistics { specs: vec![spec("ip", false), spec("dstport", true)] })
+}
+
+#[test]
+fn little_memory_means_more_passes_and_the_same_answer() {
+    let source = [MemorySource::new(batches(7, 60_000, 4_000, big_mix()))];
+    let answer = |max_memory, threads| {
+        let query = Query { max_memory, threads, ..Query::new(Filter::all()) };
+        let ((groups, tables), report) = run_on(&source, &query, &everything()).unwrap();
+        let tables: Vec<FlowBatch> = tables.into_iter().flatten().map(|table| table.rows).collect();
+        (groups, tables, report.totals, report.processed, report.passed)
+    };
+    let expected = answer(None, 1);
+    assert!(expected.0[0].iter().map(FlowBatch::len).sum::<usize>() > 50_000);
+    for max_memory in [Some(3_000_000), Some(1_000_000)] {
+        assert!(answer(max_memory, 1) == expected);
+        assert!(answer(max_memory, 3) == expected);
+    }
+}
+
+#[test]
+fn the_first_of_many_are_found_by_their_volume_alone() {
+    let source =
+        [MemorySource::new(batches(9, 60_000, 4_000, big_mix()).iter().map(encode_as_file).collect())];
+    let query = |limit, max_memory| Query { limit, max_memory, threads: 2, ..Query::new(Filter::all()) };
+    for (order, top) in [(Order::Bytes, 20), (Order::InPackets, 1), (Order::Flows, 7), (Order::OutBytes, 3)] {
+        let (mut aggregate, mut statistics) = everything();
+        aggregate.rankings = vec![Ranking::by(order, top)];
+        for spec in &mut statistics.specs {
+            (spec.orders, spec.top) = (vec![order], top);
+        }
+        let sink = (aggregate, Some(statistics));
+        let answer = |query| {
+            let ((groups, tables), report) = run_on(&source, &query, &sink).unwrap();
+            let tables: Vec<FlowBatch> =
+                tables.into_iter().flatten().flatten().map(|table| table.rows).collect();
+            (groups, tables, report.totals)
+        };
+        // With a limit, even if it is never reached, everything is measured at once.
+        let expected = answer(query(Some(1 << 40), None));
+        for max_memory in [None, Some(1_500_000)] {
+            assert!(answer(query(None, max_memory)) == expected, "{order:?}");
+        }
+    }
+}
+
+#[test]
+fn few_groups_of_many_flows_need_one_pass() {
+    let flows = batches(3, 60_000, 2_000, Mix { hosts: 5, rich: false, ..Mix::default() });
+    let source = [MemorySource::new(flows.iter().map(encode_as_file).collect())];
+    let answer = |max_memory| {
+        let query = Query { max_memory, threads: 2, ..Query::new(Filter::all()) };
+        run_on(&source, &query, &everything()).unwrap().0.0
+    };
+    assert!(answer(Some(2_500_000)) == answer(None));
+}
+
+#[test]
+fn prefixes_and_masks_of_the_flows_themselves_cut_addresses() {
+    let flows = batch(11, 500, Mix::default());
+    let source = [MemorySource::new(split(&encode_as_file(&flows), &[100]))];
+    let groups = |key: Vec<KeyPart>| {
+        let aggregate = Aggregate {
+            key,
+            keep_first: false,
+            rankings: vec![Ranking::by_appearance(0)],
+            columns: FieldSet::of(&[Field::SrcAddr, Field::SrcMask, Field::Flows]),
+        };
+        run_on(&source, &Query::new(Filter::all()), &aggregate).unwrap().0.concat()
+    };
+    let cut = |addr: IpAddr, v4: u64, v6: u64| match addr {
+        IpAddr::V4(addr) => IpAddr::V4((addr.to_bits() & !(u64::from(u32::MAX) >> v4.min(32)) as u32).into()),
+        IpAddr::V6(addr) => {
+            IpAddr::V6((addr.to_bits() & !u128::MAX.checked_shr(v6 as u32).unwrap_or(0)).into())
+        }
+    };
+    let src = KeyPart::field(Field::SrcAddr);
+    let by_prefix =
+        groups(vec![KeyPart { v4_prefix: Some(30), ..src }, KeyPart { v6_prefix: Some(125), ..src }]);
+    let by_mask = groups(vec![KeyPart { mask: Some(Field::SrcMask), ..src }]);
+    let (mut prefixes, mut networks) = (Vec::new(), Vec::new());
+    for number in 0..flows.len() {
+        let (addr, mask) =
+            (flows.column(Field::SrcAddr).ip(number), flows.column(Field::SrcMask).num(number));
+        let prefix = [Value::Ip(cut(addr, 30, 125))].to_vec();
+        if !prefixes.contains(&prefix) {
+            prefixes.push(prefix);
+        }
+        let network = [Value::Ip(cut(addr, mask, mask)), Value::Num(mask)].to_vec();
+        if !networks.contains(&network) {
+            networks.push(network);
+        }
+    }
+    let shown = |answer: &[FlowBatch], fields: &[Field]| -> Vec<Vec<Value>> {
+        (0..len(answer)).map(|place| row(answer, place, fields)).collect()
+    };
+    assert_eq!(shown(&by_prefix, &[Field::SrcAddr]), prefixes);
+    assert_eq!(shown(&by_mask, &[Field::SrcAddr, Field::SrcMask]), networks);
+}
+
+#[test]
+fn flows_of_equal_standing_keep_their_order() {
+    let mut builder = BatchBuilder::new();
+    for (port, first) in [(1, 9), (2, 5), (3, 9), (4, 5), (1, 9)] {
+        builder.set(Field::SrcPort, port);
+        builder.set(Field::FirstMs, first);
+        builder.set(Field::InBytes, if port == 1 { 5 } else { 10 });
+        builder.finish_row();
+    }
+    let source = [MemorySource::new(split(&builder.finish(), &[1]))];
+    let query = Query { threads: 4, ..Query::new(Filter::all()) };
+    let key = vec![KeyPart::field(Field::SrcPort)];
+    let ports = |top| {
+        let rankings = vec![Ranking::by(Order::Bytes, top)];
+        let columns = FieldSet::of(&[Field::SrcPort]);
+        let aggregate = Aggregate { key: key.clone(), keep_first: true, rankings, columns };
+        let answer = run_on(&source, &query, &aggregate).unwrap().0.concat();
+        (0..len(&answer)).map(|place| row(&answer, place, &[Field::SrcPort])[0].clone()).collect::<Vec<_>>()
+    };
+    // All four have ten bytes: first seen decides, then the input.
+    assert_eq!(ports(0), [2, 4, 1, 3].map(Value::Num));
+    assert_eq!(ports(3), [2, 4, 1].map(Value::Num));
+}
+
+#[test]
+fn an_interrupt_ends_the_query() {
+    let source = [MemorySource::new(batches(1, 500, 100, Mix::default()))];
+    for threads in [1, 3] {
+        let query = Query { threads, ..Query::new(Filter::all()) };
+        query.interrupt.store(true, Ordering::Relaxed);
+        assert!(matches!(run_on(&source, &query, &()), Err(QueryError::Interrupted)));
+        let mut emit = |(): ()| panic!("nothing is emitted");
+        let listed = list_on(&source, &query, FieldSet::EMPTY, &mut emit, &|_, _, _| ());
+        assert!(matches!(listed, Err(QueryError::Interrupted)));
+    }
+}
+
+#[test]
+fn who_has_enough_ends_the_listing() {
+    let source = [MemorySource::new(batches(1, 2_000, 10, Mix::default()))];
+    for threads in [1, 4] {
+        let query = Query { threads, ..Query::new(Filter::all()) };
+        let mut numbers = Vec::new();
+        let mut emit = |number| {
+            numbers.push(number);
+            if numbers.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        list_on(&source, &query, FieldSet::EMPTY, &mut emit, &|_, _, number| number).unwrap();
+        assert_eq!(numbers, [0, 10, 20]);
+    }
+}
+
+#[test]
+fn what_cannot_be_a_key_is_refused() {
+    let source = [MemorySource::new(vec![batch(1, 10, Mix::default())])];
+    let aggregate = Aggregate {
+        key: vec![KeyPart::field(Field::UserName)],
+        keep_first: false,
+        rankings: vec![Ranking::by_appearance(0)],
+        columns: FieldSet::EMPTY,
+    };
+    let answer = run_on(&source, &Query::new(Filter::all()), &aggregate);
+    assert!(matches!(answer, Err(QueryError::NotAKey(Field::UserName))));
+}

@@ -4,7 +4,7 @@
 //! IPv6; rows of one shape have keys of one layout, and groups of different shape never meet.
 
 use crate::QueryError;
-use flow_model::{Column, Field, FieldSet, FlowBatch, Kind, Value, Values, field_info};
+use flow_model::{Column, Field, FieldSet, FlowBatch, Kind, Value, ValueRef, Values, field_info};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -84,10 +84,10 @@ pub(crate) type Shape = u16;
 pub(crate) const MAX_KEY_WORDS: usize = 64;
 
 /// Where the parts of keys of one shape stand.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Layout {
     items: Vec<Item>,
-    words: usize,
+    octets: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -141,16 +141,41 @@ impl Layout {
             item.shift = used as u32 % 64;
             used += *bits;
         }
-        let words = used.div_ceil(64).max(1);
-        if words > MAX_KEY_WORDS {
-            return Err(QueryError::KeyTooLong { found: words * 8, limit: MAX_KEY_WORDS * 8 });
+        let octets = used / 8;
+        if octets > MAX_KEY_WORDS * 8 {
+            return Err(QueryError::KeyTooLong { found: octets, limit: MAX_KEY_WORDS * 8 });
         }
-        Ok(Layout { items: items.into_iter().map(|(_, item)| item).collect(), words })
+        Ok(Layout { items: items.into_iter().map(|(_, item)| item).collect(), octets })
     }
 
-    /// How many words the keys have.
+    /// How many octets of the keys' words are used, little-endian; the rest is 0.
+    pub(crate) fn octets(&self) -> usize {
+        self.octets
+    }
+
+    /// How many words the keys have at least.
     pub(crate) fn words(&self) -> usize {
-        self.words
+        self.octets.div_ceil(8).max(1)
+    }
+
+    /// Packs a key of one value of a field and, where the key has it, a protocol.
+    #[inline]
+    pub(crate) fn pack_one<const W: usize>(&self, field: Field, value: ValueRef<'_>, proto: u8) -> Key<W> {
+        let mut key = Key([0; W]);
+        for item in &self.items {
+            match value {
+                _ if item.part.field != field => key.0[item.word] |= u64::from(proto) << item.shift,
+                ValueRef::Ip(IpAddr::V6(addr)) => {
+                    let bits = addr.to_bits();
+                    key.0[item.word] = (bits >> 64) as u64;
+                    key.0[item.word + 1] = bits as u64;
+                }
+                ValueRef::Ip(IpAddr::V4(addr)) => key.0[item.word] |= u64::from(addr.to_bits()) << item.shift,
+                ValueRef::Num(num) => key.0[item.word] |= num << item.shift,
+                ValueRef::Bytes(_) => {}
+            }
+        }
+        key
     }
 
     /// Packs the keys of `len` rows; `row` says which row is meant by each index.
@@ -382,10 +407,16 @@ mod tests {
     #[test]
     fn a_v4_five_tuple_takes_two_words_and_a_v6_one_five() {
         let parts: Vec<KeyPart> =
-            [Field::SrcAddr, Field::DstAddr, Field::SrcPort, Field::DstPort, Field::Proto].map(KeyPart::field).into();
-        assert_eq!(Layout::new(&parts, 0).unwrap().words(), 2);
-        assert_eq!(Layout::new(&parts, 0b11).unwrap().words(), 5);
-        assert!(matches!(Layout::new(&[KeyPart::field(Field::Label)], 0), Err(QueryError::NotAKey(Field::Label))));
+            [Field::SrcAddr, Field::DstAddr, Field::SrcPort, Field::DstPort, Field::Proto]
+                .map(KeyPart::field)
+                .into();
+        let (v4, v6) = (Layout::new(&parts, 0).unwrap(), Layout::new(&parts, 0b11).unwrap());
+        assert_eq!((v4.words(), v4.octets()), (2, 13));
+        assert_eq!((v6.words(), v6.octets()), (5, 37));
+        assert!(matches!(
+            Layout::new(&[KeyPart::field(Field::Label)], 0),
+            Err(QueryError::NotAKey(Field::Label))
+        ));
     }
 
     #[test]

@@ -1,9 +1,23 @@
-//! Grouping flows: hash tables of group numbers, packed keys, aggregation.
+//! Grouping flows.
+//!
+//! The way of a flow: its key is packed into a few words ([`key`]); flows of the same key are added up in a small table
+//! ([`local`]); what that cannot hold is written as a few octets ([`entry`]) to one of many parts ([`spool`]); at the
+//! end of a pass ([`grouper`]) each part is brought together ([`merge`]) and ranked.
 
 mod aggregate;
+mod entry;
+mod grouper;
 mod key;
-mod table;
+mod keyset;
+mod local;
+mod merge;
+mod ranking;
+mod spool;
+mod store;
 
-pub use aggregate::{Aggregate, Ranking};
+pub use aggregate::Aggregate;
+pub(crate) use grouper::{Grouper, Grouping, Kept, Winner};
 pub use key::KeyPart;
-pub(crate) use table::{Partitions, merge_partitions};
+pub(crate) use key::{Layout, Shape};
+pub use ranking::Ranking;
+pub(crate) use store::{CountedRows, Rows, VolumeRows};

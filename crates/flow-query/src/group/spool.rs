@@ -1,8 +1,7 @@
 //! Groups on their way: written one after the other, split by the hash of their keys.
 
-use super::entry::Form;
+use super::entry::{Form, Measure};
 use super::key::Key;
-use crate::counts::Sums;
 use foldhash::quality::RandomState;
 use std::hash::BuildHasher;
 use std::sync::LazyLock;
@@ -43,7 +42,7 @@ pub(crate) struct Run {
 impl Run {
     /// Appends the entry that `encode` writes.
     #[inline]
-    fn push(&mut self, max_len: usize, encode: impl FnOnce(&mut [u8]) -> usize) -> usize {
+    pub(crate) fn push(&mut self, max_len: usize, encode: impl FnOnce(&mut [u8]) -> usize) -> usize {
         let room = self.chunks.last().map_or(0, |(octets, used)| octets.len() - used);
         let mut grown = 0;
         if room < max_len {
@@ -101,6 +100,14 @@ impl Place {
         Place((chunk as u64) << 16 | offset as u64)
     }
 
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn from_bits(bits: u64) -> Place {
+        Place(bits)
+    }
+
     fn chunk(self) -> usize {
         (self.0 >> 16) as usize
     }
@@ -125,10 +132,10 @@ impl Spool {
     }
 
     #[inline]
-    pub(crate) fn push<const W: usize>(&mut self, hash: u64, key: &Key<W>, sums: &Sums) {
+    pub(crate) fn push<const W: usize, M: Measure>(&mut self, hash: u64, key: &Key<W>, measure: &M) {
         let Spool { form, runs, octets } = self;
-        let max_len = form.max_len();
-        *octets += runs[partition_of(hash)].push(max_len, |out| form.encode(key, sums, out));
+        let max_len = form.max_len::<M>();
+        *octets += runs[partition_of(hash)].push(max_len, |out| form.encode(key, measure, out));
     }
 
     pub(crate) fn octets(&self) -> usize {

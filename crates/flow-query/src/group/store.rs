@@ -1,0 +1,376 @@
+//! The groups of one worker and one shape: a small table, and behind it the spool.
+
+use super::entry::{Form, Measure};
+use super::key::{Key, Layout, MAX_KEY_WORDS, Shape};
+use super::keyset::KeySet;
+use super::local::Local;
+use super::merge::{compact, merge};
+use super::spool::{Run, Spool, hash, hasher, partition_of};
+use crate::RowOrigin;
+use crate::counts::{Counts, Sums, Volume, Volumes};
+use flow_model::{Field, FlowBatch, ValueRef};
+use foldhash::quality::RandomState;
+use std::ops::Range;
+
+/// The selected rows of a block, as far as something is measured of them.
+pub(crate) trait Rows {
+    type Measure: Measure;
+
+    fn batch(&self) -> &FlowBatch;
+    /// How many there are.
+    fn len(&self) -> usize;
+    /// Whether these are all rows of the batch.
+    fn is_all(&self) -> bool;
+    /// Which row of the batch one is.
+    fn row(&self, index: usize) -> usize;
+    fn measure(&self, index: usize) -> Self::Measure;
+    fn for_each(&self, visit: impl FnMut(usize, Self::Measure));
+}
+
+/// Rows of which everything is measured.
+pub(crate) struct CountedRows<'a> {
+    pub(crate) batch: &'a FlowBatch,
+    pub(crate) counts: &'a Counts<'a>,
+    /// TCP flags, one entry per selected row, or nothing.
+    pub(crate) flags: &'a [u64],
+    pub(crate) origin: RowOrigin,
+}
+
+impl CountedRows<'_> {
+    #[inline]
+    fn sums(&self, index: usize, counters: flow_model::Counters) -> Sums {
+        let flags = self.flags.get(index).map_or(0, |&flags| flags as u8);
+        Sums::new(counters, self.origin.with_row(self.counts.row(index)), flags)
+    }
+}
+
+impl Rows for CountedRows<'_> {
+    type Measure = Sums;
+
+    fn batch(&self) -> &FlowBatch {
+        self.batch
+    }
+
+    fn len(&self) -> usize {
+        self.counts.len()
+    }
+
+    fn is_all(&self) -> bool {
+        self.counts.rows().is_none()
+    }
+
+    #[inline]
+    fn row(&self, index: usize) -> usize {
+        self.counts.row(index)
+    }
+
+    #[inline]
+    fn measure(&self, index: usize) -> Sums {
+        self.sums(index, self.counts.at(index))
+    }
+
+    #[inline(always)]
+    fn for_each(&self, mut visit: impl FnMut(usize, Sums)) {
+        self.counts.for_each(|index, counters| visit(index, self.sums(index, counters)));
+    }
+}
+
+/// Rows of which the volume is measured.
+pub(crate) struct VolumeRows<'a> {
+    pub(crate) batch: &'a FlowBatch,
+    pub(crate) volumes: &'a Volumes<'a>,
+}
+
+impl Rows for VolumeRows<'_> {
+    type Measure = Volume;
+
+    fn batch(&self) -> &FlowBatch {
+        self.batch
+    }
+
+    fn len(&self) -> usize {
+        self.volumes.len()
+    }
+
+    fn is_all(&self) -> bool {
+        self.volumes.rows().is_none()
+    }
+
+    #[inline]
+    fn row(&self, index: usize) -> usize {
+        self.volumes.row(index)
+    }
+
+    #[inline]
+    fn measure(&self, index: usize) -> Volume {
+        self.volumes.at(index)
+    }
+
+    #[inline(always)]
+    fn for_each(&self, visit: impl FnMut(usize, Volume)) {
+        self.volumes.for_each(visit);
+    }
+}
+
+/// Which groups a pass is about.
+pub(crate) struct Scope<'a> {
+    /// Those of these parts...
+    pub(crate) parts: Range<usize>,
+    /// ...and, where given, only these of them.
+    pub(crate) only: Option<&'a KeySet>,
+}
+
+impl Scope<'_> {
+    #[inline]
+    fn contains<const W: usize>(&self, hash: u64, key: &Key<W>) -> bool {
+        self.parts.contains(&partition_of(hash)) && self.only.is_none_or(|only| only.contains(hash, &key.0))
+    }
+}
+
+/// Groups with keys of `W` words.
+struct Groups<const W: usize, M> {
+    keys: Vec<Key<W>>,
+    local: Local<W, M>,
+    spool: Spool,
+    hasher: RandomState,
+    /// Rows since the table was emptied.
+    rows: usize,
+    /// Rows that still go past the table.
+    bypass: usize,
+}
+
+/// Where fewer rows than this share a group of the table, the table is not worth its while...
+const MIN_ROWS_PER_GROUP: f64 = 1.5;
+/// ...for so many rows, eight blocks.
+const BYPASS_ROWS: usize = 1 << 19;
+
+impl<const W: usize, M: Measure> Groups<W, M> {
+    fn new(form: Form) -> Groups<W, M> {
+        Groups {
+            keys: Vec::new(),
+            local: Local::default(),
+            spool: Spool::new(form),
+            hasher: hasher(),
+            rows: 0,
+            bypass: 0,
+        }
+    }
+
+    /// Adds all rows, or the listed of them.
+    fn add(
+        &mut self,
+        layout: &Layout,
+        rows: &impl Rows<Measure = M>,
+        members: Option<&[u32]>,
+        scope: &Scope<'_>,
+    ) {
+        let mut keys = std::mem::take(&mut self.keys);
+        match members {
+            None => {
+                layout.pack(rows.batch(), rows.len(), |index| rows.row(index), &mut keys);
+                if self.bypass > 0 {
+                    rows.for_each(|index, measure| self.put(&keys[index], &measure, scope));
+                } else {
+                    rows.for_each(|index, measure| self.gather(&keys[index], &measure, scope));
+                }
+            }
+            Some(members) => {
+                layout.pack(
+                    rows.batch(),
+                    members.len(),
+                    |index| rows.row(members[index] as usize),
+                    &mut keys,
+                );
+                let measures = members.iter().map(|&index| rows.measure(index as usize));
+                if self.bypass > 0 {
+                    keys.iter().zip(measures).for_each(|(key, measure)| self.put(key, &measure, scope));
+                } else {
+                    keys.iter().zip(measures).for_each(|(key, measure)| self.gather(key, &measure, scope));
+                }
+            }
+        }
+        self.bypass = self.bypass.saturating_sub(keys.len());
+        self.keys = keys;
+    }
+
+    /// Adds to a group by way of the table.
+    #[inline]
+    fn gather(&mut self, key: &Key<W>, more: &M, scope: &Scope<'_>) {
+        let hash = hash(&self.hasher, key);
+        if !scope.contains(hash, key) {
+            return;
+        }
+        self.rows += 1;
+        if let Some(measure) = self.local.measure(hash, key) {
+            measure.merge(more);
+            return;
+        }
+        if (self.rows as f64) < MIN_ROWS_PER_GROUP * self.local.len() as f64 {
+            self.bypass = BYPASS_ROWS;
+        }
+        self.flush();
+        self.spool.push(hash, key, more);
+    }
+
+    /// Adds to a group past the table.
+    #[inline]
+    fn put(&mut self, key: &Key<W>, measure: &M, scope: &Scope<'_>) {
+        let hash = hash(&self.hasher, key);
+        if scope.contains(hash, key) {
+            self.spool.push(hash, key, measure);
+        }
+    }
+
+    fn flush(&mut self) {
+        let Groups { local, spool, rows, .. } = self;
+        local.drain(|hash, key, measure| spool.push(hash, key, measure));
+        *rows = 0;
+    }
+
+    fn compact(&self, run: &Run) -> Run {
+        compact::<W, M>(run, self.spool.form())
+    }
+}
+
+/// Defines [`Sized`]: code for keys of so many words. A key takes the next larger size.
+macro_rules! sizes {
+    ($($size:ident = $words:literal,)*) => {
+        enum Sized<M> { $($size(Box<Groups<$words, M>>),)* }
+
+        /// Runs `$body` with `$groups` bound to the groups.
+        macro_rules! with {
+            ($store:expr, $bound:ident => $body:expr) => {
+                match $store { $(Sized::$size($bound) => $body,)* }
+            };
+        }
+
+        impl<M: Measure> Sized<M> {
+            fn new(layout: &Layout, form: Form) -> Sized<M> {
+                $(if layout.words() <= $words { return Sized::$size(Box::new(Groups::new(form))); })*
+                unreachable!("a layout has at most {MAX_KEY_WORDS} words")
+            }
+        }
+
+        impl Part {
+            /// Calls `visit` with every group.
+            pub(crate) fn for_each<M: Measure>(&self, mut visit: impl FnMut(&[u64], &M)) {
+                match self.words {
+                    $(0..=$words => {
+                        merge::<$words, M>(&self.run, self.form, |key, measure| visit(&key.0, measure));
+                    })*
+                    _ => unreachable!("a layout has at most {MAX_KEY_WORDS} words"),
+                }
+            }
+        }
+    };
+}
+
+sizes! { One = 1, Two = 2, Three = 3, Five = 5, Eight = 8, Sixteen = 16, Largest = 64, }
+
+/// One part of the groups of one shape, of all workers.
+pub(crate) struct Part {
+    pub(crate) shape: Shape,
+    words: usize,
+    form: Form,
+    run: Run,
+}
+
+impl Part {
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.run.len()
+    }
+
+    /// Adds the same part of another worker.
+    pub(crate) fn join(&mut self, other: Part) {
+        self.run.append(other.run);
+    }
+}
+
+/// The groups of one worker and one shape.
+pub(crate) struct Store<M> {
+    pub(crate) shape: Shape,
+    layout: Layout,
+    groups: Sized<M>,
+}
+
+impl<M: Measure> Store<M> {
+    /// `blocks` and `base_ms`: see [`Form::new`].
+    pub(crate) fn new(shape: Shape, layout: Layout, blocks: usize, base_ms: u64) -> Store<M> {
+        let form = Form::new(layout.octets(), blocks, base_ms);
+        Store { shape, groups: Sized::new(&layout, form), layout }
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Adds all rows, or the listed of them. The layout may be of other fields than the store's own, of the same kinds.
+    pub(crate) fn add(
+        &mut self,
+        layout: &Layout,
+        rows: &impl Rows<Measure = M>,
+        members: Option<&[u32]>,
+        scope: &Scope<'_>,
+    ) {
+        with!(&mut self.groups, groups => groups.add(layout, rows, members, scope));
+    }
+
+    /// Adds what is measured of groups whose keys are a value of `field` and perhaps a protocol.
+    pub(crate) fn add_values<'v>(
+        &mut self,
+        field: Field,
+        values: impl Iterator<Item = (ValueRef<'v>, u8, &'v M)>,
+        scope: &Scope<'_>,
+    ) where
+        M: 'v,
+    {
+        with!(&mut self.groups, groups => {
+            for (value, proto, measure) in values {
+                groups.put(&self.layout.pack_one(field, value, proto), measure, scope);
+            }
+        });
+    }
+
+    /// Writes everything to the spool.
+    pub(crate) fn flush(&mut self) {
+        with!(&mut self.groups, groups => groups.flush());
+    }
+
+    fn spool(&mut self) -> &mut Spool {
+        with!(&mut self.groups, groups => &mut groups.spool)
+    }
+
+    /// Octets the spool takes.
+    pub(crate) fn octets(&mut self) -> usize {
+        self.spool().octets()
+    }
+
+    /// Takes out a part, which several workers' are [joined](Part::join) to.
+    pub(crate) fn take(&mut self, part: usize) -> Part {
+        let (shape, words) = (self.shape, self.layout.words());
+        let spool = self.spool();
+        Part { shape, words, form: spool.form(), run: spool.take(part) }
+    }
+
+    /// Forgets the groups of parts.
+    pub(crate) fn forget(&mut self, parts: Range<usize>) {
+        let spool = self.spool();
+        parts.for_each(|part| drop(spool.take(part)));
+    }
+
+    /// Brings the entries of each group together. Says how many entries there were and how many there are.
+    pub(crate) fn compact(&mut self, parts: Range<usize>) -> (usize, usize) {
+        let (mut before, mut after) = (0, 0);
+        for part in parts {
+            with!(&mut self.groups, groups => {
+                let run = groups.spool.take(part);
+                before += run.len();
+                let run = groups.compact(&run);
+                after += run.len();
+                groups.spool.put(part, run);
+            });
+        }
+        (before, after)
+    }
+}
