@@ -56,10 +56,13 @@ impl Summary {
     }
 
     /// Bits per second, packets per second, bytes per packet, over the time from the first to the last
-    /// matching flow.
+    /// matching flow; without duration nfdump prints 0 for all three.
     fn averages(&self) -> [u64; 3] {
         let Totals { packets, bytes, first_ms, last_ms, .. } = self.totals;
         let duration_ms = last_ms.saturating_sub(first_ms);
+        if duration_ms == 0 {
+            return [0; 3];
+        }
         [per_second(bytes, 8, duration_ms), per_second(packets, 1, duration_ms), bpp(bytes, packets)]
     }
 

@@ -4,6 +4,7 @@
 //!
 //! Prints, for each query whose name contains ONLY, the best wall time of five runs, their mean CPU time (which other
 //! work on the machine disturbs less), and the largest anonymous memory of the process, looked at every millisecond.
+#![expect(clippy::print_stdout, reason = "its purpose")]
 
 use flow_file::{Compression, FileTail, FileWriter, WriteOptions};
 use flow_filter::{Filter, ParseOptions};

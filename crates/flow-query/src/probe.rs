@@ -37,7 +37,7 @@ impl Probe {
 fn find(values: &Values, value: flow_model::ValueRef<'_>) -> Option<usize> {
     let (mut low, mut high) = (0, values.len());
     while low < high {
-        let middle = (low + high) / 2;
+        let middle = usize::midpoint(low, high);
         if values.get(middle) < value { low = middle + 1 } else { high = middle }
     }
     (low < values.len() && values.get(low) == value).then_some(low)

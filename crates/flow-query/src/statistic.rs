@@ -258,7 +258,7 @@ impl StatSpec {
             .collect()
     }
 
-    fn table(&self, order: Order, rows: &Vec<Row>) -> StatTable {
+    fn table(&self, order: Order, rows: &[Row]) -> StatTable {
         let mut batch = FlowBatch::new(rows.len());
         let mut nums = |field, num: fn(&Row) -> u64| {
             let mut values = Values::new(field_info(field).kind);

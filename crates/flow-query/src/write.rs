@@ -21,7 +21,7 @@ pub fn write(query: &Query, writer: &mut FileWriter) -> Result<Report, QueryErro
 /// Writes the matching flows of `sources`; [`Query::files`] is not looked at.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_on<R: Source>(
     sources: &[R],
     query: &Query,

@@ -1,4 +1,9 @@
 //! Queries over real files: several, damaged, missing, unfinished.
+#![expect(
+    clippy::unwrap_used,
+    clippy::needless_for_each,
+    reason = "a test may fail where it likes, and be short"
+)]
 
 use flow_file::{Compression, FileTail, FileWriter, FlowFile, WriteOptions};
 use flow_filter::{Filter, ParseOptions};
