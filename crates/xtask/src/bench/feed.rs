@@ -28,9 +28,10 @@ const LOOK_EVERY: u64 = 24;
 const STALLED: Duration = Duration::from_mins(1);
 const ENDING: Duration = Duration::from_mins(5);
 
-/// Datagrams a second for the measured ingest: some 100,000 flows a second.
-const MEASURED_RATE: f64 = 5_500.0;
+/// The measured ingest: so many flows, at so many a second. At this density the datagrams are full: some 18 flows each.
 const MEASURED_FLOWS: u64 = 1_000_000;
+const MEASURED_FLOWS_PER_SECOND: u64 = 100_000;
+const FLOWS_PER_DATAGRAM: f64 = 18.0;
 
 /// A collector's command line for this program and these arguments.
 pub(super) fn nfcapd(peer: &Peer, directory: &Path, port: u16, interval: &str) -> Command {
@@ -117,15 +118,16 @@ pub(super) fn ingest(
     report: &mut Report,
 ) -> Result<()> {
     let flows = data.flows.min(MEASURED_FLOWS);
-    let profile = Profile::day(flows);
-    println!("{ROW}: {flows} flows at {MEASURED_RATE} datagrams a second, {runs} times");
+    let profile = Profile { span_ms: flows * 1000 / MEASURED_FLOWS_PER_SECOND, ..Profile::day(flows) };
+    let rate = Some(MEASURED_FLOWS_PER_SECOND as f64 / FLOWS_PER_DATAGRAM);
+    println!("{ROW}: {flows} flows at {MEASURED_FLOWS_PER_SECOND} a second, {runs} times");
     let mut pairs = Vec::new();
     for _ in 0..runs {
         let port = free_port()?;
         let directory = data.empty("ingest-ours")?;
         let log = data.directory.join("ingest-ours.log");
         let command = rcapd(programs, &directory, port, "86400");
-        let ours = feed(command, port, &log, Some(MEASURED_RATE), Datagrams::new(&profile).map(Ok))?;
+        let ours = feed(command, port, &log, rate, Datagrams::new(&profile).map(Ok))?;
         let stored = count_flows(&mut programs.command("rdump"), &directory)?;
         ensure!(stored == flows, "rcapd stored {stored} of {flows} flows");
 
@@ -136,7 +138,7 @@ pub(super) fn ingest(
                 let directory = data.empty("ingest-nfdump")?;
                 let log = data.directory.join("ingest-nfdump.log");
                 let command = nfcapd(peer, &directory, port, "86400");
-                let cost = feed(command, port, &log, Some(MEASURED_RATE), Datagrams::new(&profile).map(Ok))?;
+                let cost = feed(command, port, &log, rate, Datagrams::new(&profile).map(Ok))?;
                 let stored = count_flows(&mut Command::new(&peer.nfdump), &directory)?;
                 ensure!(stored == flows, "nfcapd stored {stored} of {flows} flows");
                 Some(cost)
