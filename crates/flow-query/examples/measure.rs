@@ -1,9 +1,10 @@
 //! What the engine costs per flow: makes a file of generated flows (once), then times queries over it.
 //!
-//!     cargo run --release -p flow-query --example measure -- FILE [FLOWS [THREADS [ONLY]]]
+//!     cargo run --release -p flow-query --example measure -- FILE [FLOWS [THREADS [ONLY [MEMORY]]]]
 //!
 //! Prints, for each query whose name contains ONLY, the best wall time of five runs, their mean CPU time (which other
-//! work on the machine disturbs less), and the largest anonymous memory of the process, looked at every millisecond.
+//! work on the machine disturbs less), and the largest anonymous memory of the process in the first run, looked at
+//! every millisecond; memory that earlier queries left with the allocator is in there.
 #![expect(clippy::print_stdout, reason = "its purpose")]
 
 use flow_file::{Compression, FileTail, FileWriter, WriteOptions};
@@ -20,16 +21,17 @@ type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
-    let path = args.next().ok_or("usage: measure FILE [FLOWS [THREADS [ONLY]]]")?;
+    let path = args.next().ok_or("usage: measure FILE [FLOWS [THREADS [ONLY [MEMORY]]]]")?;
     let flows = args.next().map_or(Ok(1_000_000), |text| text.parse())?;
     let threads = args.next().map_or(Ok(0), |text| text.parse())?;
     let only = args.next().unwrap_or_default();
+    let max_memory = args.next().map(|text| text.parse()).transpose()?;
     if !Path::new(&path).exists() {
         make(Path::new(&path), flows)?;
     }
     let query = |filter: &str| -> Result<Query, Failure> {
         let filter = Filter::parse(filter, &ParseOptions::default())?;
-        Ok(Query { files: vec![path.clone().into()], threads, ..Query::new(filter) })
+        Ok(Query { files: vec![path.clone().into()], threads, max_memory, ..Query::new(filter) })
     };
     let bench = Bench { only };
     let all = query("")?;
@@ -99,8 +101,8 @@ impl Bench {
                 let started = Instant::now();
                 result = result.and_then(|()| work());
                 best = best.min(started.elapsed());
+                done.store(true, Ordering::Relaxed);
             }
-            done.store(true, Ordering::Relaxed);
             result.map(|()| watch.join().unwrap_or(0))
         })?;
         let cpu = (cpu_ms() - cpu) / u64::from(RUNS);

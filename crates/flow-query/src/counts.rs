@@ -93,6 +93,7 @@ impl<'a> Counts<'a> {
     }
 
     /// Calls `visit` with the index among the selected rows and the counters of each.
+    #[expect(clippy::inline_always, reason = "`visit` is a loop body, and there are several loops")]
     #[inline(always)]
     pub(crate) fn for_each(&self, mut visit: impl FnMut(usize, Counters)) {
         let len = self.len;
@@ -236,7 +237,9 @@ impl<'a> Volumes<'a> {
                     None if field == Field::Flows => {
                         left.clear();
                         batch.column(field).gather(selection, left);
-                        left.iter_mut().for_each(|num| *num = least.max(*num));
+                        for num in &mut *left {
+                            *num = least.max(*num);
+                        }
                         Nums::Each(left)
                     }
                     None => Nums::Each(slice(batch.column(field), selection, left)),
@@ -273,6 +276,7 @@ impl<'a> Volumes<'a> {
     }
 
     /// Calls `visit` with the index among the selected rows and the volume of each.
+    #[expect(clippy::inline_always, reason = "`visit` is a loop body, and there are several loops")]
     #[inline(always)]
     pub(crate) fn for_each(&self, mut visit: impl FnMut(usize, Volume)) {
         match self.nums {

@@ -10,7 +10,8 @@
 //! A scan goes block by block. Block statistics and membership filters may decide a block alone; otherwise the
 //! columns of the filter are decoded, and the other columns only of blocks in which something matches. Each worker
 //! collects into a partial of its own, and partials are merged at the end. Every row has a [`RowOrigin`], its
-//! place in the input, which decides ties; so no answer depends on which worker saw what.
+//! place in the input, which decides ties; so no answer depends on which worker saw what. A sink may want more than
+//! one pass over the blocks: to find out first which groups are wanted, or to make do with little memory.
 //!
 //! ```
 //! use flow_filter::Filter;
@@ -31,13 +32,6 @@
 //!
 //! This crate prints nothing, parses nothing and reads no clock. Only its module `scan` knows about threads.
 #![forbid(unsafe_code)]
-#![expect(
-    clippy::inline_always,
-    clippy::needless_for_each,
-    clippy::single_match_else,
-    clippy::struct_field_names,
-    reason = "closures are the inner loops here; short loops and two-armed matches read better as they stand"
-)]
 
 mod counts;
 mod fetch;

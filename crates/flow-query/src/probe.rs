@@ -1,7 +1,7 @@
 //! Looking for values in columns.
 
 use crate::Probe;
-use flow_model::{Column, FlowBatch, Selection, Values};
+use flow_model::{Column, FlowBatch, Selection, ValueRef, Values};
 
 impl Probe {
     /// Keeps the selected rows that have one of the values.
@@ -34,7 +34,7 @@ impl Probe {
 }
 
 /// Where a value stands among ascending ones.
-fn find(values: &Values, value: flow_model::ValueRef<'_>) -> Option<usize> {
+fn find(values: &Values, value: ValueRef<'_>) -> Option<usize> {
     let (mut low, mut high) = (0, values.len());
     while low < high {
         let middle = usize::midpoint(low, high);

@@ -2,7 +2,7 @@
 
 use flow_file::FileError;
 use flow_filter::Filter;
-use flow_model::{BlockStats, Field, FlowBatch, LossLedger, Prune, Range, Selection, Totals};
+use flow_model::{BlockStats, Column, Field, FlowBatch, LossLedger, Prune, Range, Selection, Totals, Values};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -77,7 +77,12 @@ impl TimeWindow {
     /// Keeps the selected flows of `batch` that are inside.
     pub(crate) fn select(&self, batch: &FlowBatch, selection: &mut Selection) {
         let (first, last) = (batch.column(Field::FirstMs), batch.column(Field::LastMs));
-        selection.retain(|row| first.num(row) >= self.first_ms && last.num(row) <= self.last_ms);
+        match (first, last) {
+            (Column::Plain(Values::U64(first)), Column::Plain(Values::U64(last))) => {
+                selection.retain(|row| first[row] >= self.first_ms && last[row] <= self.last_ms);
+            }
+            _ => selection.retain(|row| first.num(row) >= self.first_ms && last.num(row) <= self.last_ms),
+        }
     }
 }
 
@@ -112,7 +117,7 @@ pub enum QueryError {
     /// [`Query::interrupt`] was set.
     #[error("interrupted")]
     Interrupted,
-    /// A block that had been read before could not be read again, or the output file not be written.
+    /// The output file could not be written, or an input file was damaged while it was read.
     #[error(transparent)]
     File(#[from] FileError),
     /// A field that flows cannot be grouped by.

@@ -45,8 +45,9 @@ pub struct Overview<'a> {
     pub first_ms: u64,
     /// How many workers there are.
     pub workers: usize,
-    /// Whether flows may be left out: by a filter, a time window or a limit.
-    pub filtered: bool,
+    /// About which share of the rows that are looked at match, from 0 to 1. 0 also when another pass may not see the same
+    /// rows for less.
+    pub matching: f64,
     /// [`Query::max_memory`](crate::Query::max_memory)
     pub max_memory: Option<u64>,
     pub(crate) spread: &'a dyn Fn(Field) -> u64,

@@ -2,13 +2,14 @@
 
 use crate::counts::{Counts, Scratch, Sums, Volume, Volumes};
 use crate::group::{
-    CountedRows, Grouper, Grouping, Kept, KeyPart, Layout, Ranking, Rows, Shape, VolumeRows, Winner,
+    CountedRows, Grouper, Grouping, Kept, KeyPart, Layout, MeasuredValues, Ranking, Rows, Shape, VolumeRows,
+    Winner,
 };
 use crate::topn::Standing;
 use crate::{Overview, Probe, QueryError, RowOrigin, Scanned, Sink};
 use flow_model::{
-    Column, Field, FieldSet, FlowBatch, Kind, Order, Selection, Statistic, Value, ValueRef, Values,
-    field_info,
+    Column, Dictionary, Field, FieldSet, FlowBatch, Kind, Order, Selection, Statistic, Value, ValueRef,
+    Values, field_info,
 };
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
@@ -178,7 +179,7 @@ impl Sink for Statistics {
         let answers = self.specs.iter().zip(plan.0).zip(strings).map(|((spec, plan), strings)| {
             let (winners, layouts) = plan.grouping.finish();
             let tables = spec.orders.iter().zip(winners).map(|(&order, winners)| {
-                let rows = if spec.is_text() {
+                let rows: Vec<Row> = if spec.is_text() {
                     spec.rank_strings(order, &strings)
                 } else {
                     winners.iter().map(|winner| spec.row(winner, &layouts)).collect()
@@ -262,7 +263,9 @@ impl StatSpec {
         let mut batch = FlowBatch::new(rows.len());
         let mut nums = |field, num: fn(&Row) -> u64| {
             let mut values = Values::new(field_info(field).kind);
-            rows.iter().for_each(|row| values.push(ValueRef::Num(num(row))));
+            for row in rows {
+                values.push(ValueRef::Num(num(row)));
+            }
             batch.insert(field, Column::Plain(values));
         };
         nums(Field::FirstMs, |row| row.sums.counters.first_ms);
@@ -274,7 +277,9 @@ impl StatSpec {
         nums(Field::OutBytes, |row| row.sums.counters.out_bytes);
         nums(Field::Proto, |row| row.proto.into());
         let mut values = Values::new(field_info(self.field()).kind);
-        rows.iter().for_each(|row| values.push(row.value.as_ref()));
+        for row in rows {
+            values.push(row.value.as_ref());
+        }
         batch.insert(self.field(), Column::Plain(values));
         StatTable { order, rows: batch }
     }
@@ -334,18 +339,19 @@ impl<M: Kept> BlockGroups<M> {
                 grouper.add(grouping, &spec.key(field), rows)?;
                 continue;
             }
-            let entries = self.entries.iter().zip(&self.measures).filter(|(_, measure)| !measure.is_empty());
-            grouper.add_values(
-                grouping,
-                entries.map(|(&(code, proto), measure)| {
-                    let value = match column {
-                        Column::Constant(value) => value.as_ref(),
-                        Column::Dictionary(dictionary) => dictionary.values.get(code.into()),
-                        Column::Plain(values) => values.get(code.into()),
-                    };
-                    (value, proto, measure)
-                }),
-            )?;
+            let single;
+            let values = match column {
+                Column::Constant(value) => {
+                    let mut values = Values::new(field_info(field).kind);
+                    values.push(value.as_ref());
+                    single = values;
+                    &single
+                }
+                Column::Dictionary(Dictionary { values, .. }) | Column::Plain(values) => values,
+            };
+            let measured =
+                MeasuredValues { values, entries: &self.entries, measures: &self.measures, floor: 0 };
+            grouper.add_values(grouping, measured)?;
         }
         Ok(())
     }
@@ -381,7 +387,7 @@ impl<M: Kept> BlockGroups<M> {
         &mut self,
         codes: usize,
         code: impl Fn(usize) -> u16,
-        protos: &Protos<'_>,
+        protos: &Protos,
         rows: &impl Rows<Measure = M>,
     ) {
         let width = protos.count();
@@ -392,7 +398,7 @@ impl<M: Kept> BlockGroups<M> {
         self.entries.clear();
         rows.for_each(|index, measure| {
             let row = rows.row(index);
-            let (code, proto) = (code(row), protos.place(row));
+            let (code, proto) = (code(row), protos.place(index));
             let number = &mut self.numbers[usize::from(code) * width + usize::from(proto)];
             if *number == 0 {
                 self.measures.push(M::EMPTY);
@@ -409,37 +415,52 @@ impl<M: Kept> BlockGroups<M> {
 }
 
 /// The protocols of a block, numbered without gaps.
-struct Protos<'a> {
-    column: Option<&'a Column>,
-    places: [u8; 256],
+struct Protos {
     protos: Vec<u8>,
+    /// For each row that is meant: the number of its protocol. Empty when there is only one.
+    places: Vec<u8>,
 }
 
-impl<'a> Protos<'a> {
-    fn of(column: Option<&'a Column>, rows: &impl Rows) -> Protos<'a> {
-        let mut occurs = [false; 256];
+impl Protos {
+    /// Without a column, every row has protocol 0.
+    fn of(column: Option<&Column>, rows: &impl Rows) -> Protos {
+        let single = |proto| Protos { protos: vec![proto], places: Vec::new() };
+        let places =
+            |place: &dyn Fn(usize) -> u8| (0..rows.len()).map(|index| place(rows.row(index))).collect();
         match column {
-            None => occurs[0] = true,
-            Some(column) => {
-                (0..rows.len()).for_each(|index| occurs[column.num(rows.row(index)) as usize & 255] = true);
+            None => single(0),
+            Some(Column::Constant(value)) => {
+                single(if let Value::Num(proto) = value { *proto as u8 } else { 0 })
+            }
+            // There are at most 256 protocols, so codes fit.
+            Some(Column::Dictionary(Dictionary { codes, values })) => Protos {
+                protos: (0..values.len()).map(|code| values.num(code) as u8).collect(),
+                places: places(&|row| codes[row] as u8),
+            },
+            Some(Column::Plain(values)) => {
+                let mut place_of = [None; 256];
+                let mut protos = Vec::new();
+                for index in 0..rows.len() {
+                    let proto = values.num(rows.row(index)) as u8;
+                    place_of[usize::from(proto)].get_or_insert_with(|| {
+                        protos.push(proto);
+                        protos.len() as u8 - 1
+                    });
+                }
+                let places = places(&|row| place_of[values.num(row) as usize & 255].unwrap_or(0));
+                Protos { protos, places }
             }
         }
-        let mut places = [0; 256];
-        let mut protos = Vec::new();
-        for proto in (0..=255_u8).filter(|&proto| occurs[usize::from(proto)]) {
-            places[usize::from(proto)] = protos.len() as u8;
-            protos.push(proto);
-        }
-        Protos { column, places, protos }
     }
 
     fn count(&self) -> usize {
         self.protos.len()
     }
 
+    /// The number of the protocol of one of the rows.
     #[inline]
-    fn place(&self, row: usize) -> u8 {
-        self.column.map_or(0, |column| self.places[column.num(row) as usize & 255])
+    fn place(&self, index: usize) -> u8 {
+        self.places.get(index).copied().unwrap_or(0)
     }
 
     fn proto(&self, place: u8) -> u8 {

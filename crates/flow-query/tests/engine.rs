@@ -1,5 +1,5 @@
 //! The engine against the naive one: same answers for every split, representation and number of threads.
-#![expect(clippy::unwrap_used, reason = "a test may fail where it likes")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use flow_filter::{Filter, ParseOptions};
 use flow_model::{

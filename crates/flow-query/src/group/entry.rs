@@ -39,6 +39,8 @@ pub(crate) trait Measure: Copy + Send + Sync {
 
     /// Whether it is known to be of no row.
     fn is_empty(&self) -> bool;
+    /// By what groups are compared, where nothing else is measured; otherwise 0.
+    fn volume(&self) -> u64;
     /// Adds what was measured of other rows of the group.
     fn merge(&mut self, other: &Self);
     /// Writes it.
@@ -114,6 +116,10 @@ impl Measure for Sums {
         self.counters.flows == 0
     }
 
+    fn volume(&self) -> u64 {
+        0
+    }
+
     #[inline]
     fn merge(&mut self, other: &Sums) {
         Sums::merge(self, other);
@@ -176,6 +182,11 @@ impl Measure for Volume {
 
     fn is_empty(&self) -> bool {
         false
+    }
+
+    #[inline]
+    fn volume(&self) -> u64 {
+        self.0
     }
 
     #[inline]

@@ -5,7 +5,8 @@
 //! until another pass over the blocks: reading columns again costs less than memory or a disk.
 //!
 //! Where only the first N groups are wanted, the first pass looks at nothing but keys and the number groups are
-//! compared by. A last pass measures everything, of the flows of these groups alone.
+//! compared by, and keeps of each block what is [heavy](super::heavy). If that does not tell which groups are wanted, the
+//! next pass keeps all. A last pass measures everything, of the flows of the groups that may be wanted alone.
 
 use super::KeyPart;
 use super::entry::Measure;
@@ -13,18 +14,19 @@ use super::key::{Layout, Shape, key_fields, shapes, unite};
 use super::keyset::KeySet;
 use super::ranking::Ranking;
 use super::spool::PARTITIONS;
-use super::store::{Part, Rows, Scope, Store};
+use super::store::{MeasuredValues, Part, Rows, Scope, Store};
 use crate::counts::{COUNTER_FIELDS, Sums, Volume, volume_fields};
-use crate::topn::{TopN, TopTies, rank};
+use crate::topn::{Standing, TopN, TopTies, rank};
 use crate::{Overview, Probe, QueryError, Scanned};
-use flow_model::{FieldSet, Kind, Order, Value, ValueRef, field_info};
+use flow_model::{FieldSet, Kind, Order, Value, Values, field_info};
 use std::cmp::Ordering;
+use std::net::IpAddr;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering as Memory};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering as Memory};
 
-/// Octets of groups kept per row of the input. A nearly distinct key over mixed IPv4 and IPv6 takes about 34 with all
-/// sums: one pass becomes two, and memory stays a tenth of what a flow takes in nfdump's table.
-const OCTETS_PER_ROW: u64 = 20;
+/// Octets of groups kept per row of the input. Nearly distinct five-tuples, one in five IPv6, take about 21 with their
+/// volumes, which is one pass, and 34 with all sums, which is two. What a flow takes in nfdump's table is 320.
+const OCTETS_PER_ROW: u64 = 24;
 /// Below this nothing is put off.
 const MIN_BUDGET: u64 = 64 << 20;
 /// Above this everything is, however many rows there are.
@@ -32,8 +34,14 @@ const MAX_BUDGET: u64 = 1 << 30;
 
 /// Keys of at most so many different values are not worth a pass of their own.
 const FEW_KEYS: u64 = 4_096;
+/// Where a smaller share of the rows matches, everything is measured of them at once.
+const LEAST_MATCHING: f64 = 0.25;
 /// More groups than this are not worth looking for first.
 const MOST_CANDIDATES: usize = 10_000;
+/// Of more groups than this the last is hardly heavy in any block.
+const MOST_HEAVY: usize = 1_000;
+/// If more groups than this may be wanted, it is better to look closer.
+const MOST_CHOSEN: usize = 1 << 15;
 /// More values than this are not looked for in blocks.
 const MOST_PROBED: usize = 1_000;
 
@@ -68,6 +76,8 @@ impl Eq for Winner {}
 
 /// What a pass is for.
 enum Stage {
+    /// To find the keys of the groups that may be wanted, by their volume in this order, keeping only what is heavy.
+    Heavy(Order),
     /// To find the keys of the groups that are wanted, by their volume in this order.
     Volumes(Order, TopTies<(Shape, Box<[u64]>)>),
     /// To measure the groups of these keys.
@@ -85,6 +95,8 @@ pub(crate) struct Grouping {
     /// Octets of groups a worker may keep.
     share: usize,
     stage: Stage,
+    /// All floors together: in the heavy stage, a group that was never kept has less volume.
+    floors: AtomicU64,
     /// The parts of the key space this pass is about; the end comes nearer when memory runs short.
     start: usize,
     end: AtomicUsize,
@@ -103,6 +115,7 @@ impl Grouping {
             blocks: overview.blocks,
             base_ms: overview.first_ms,
             share: budget as usize / overview.workers.max(1),
+            floors: AtomicU64::new(0),
             start: 0,
             end: AtomicUsize::new(PARTITIONS),
             best: rankings.iter().map(|ranking| TopN::new(ranking.top)).collect(),
@@ -120,7 +133,7 @@ impl Grouping {
     /// The order by which groups are compared in this pass, if it is about nothing else.
     pub(crate) fn volume_order(&self) -> Option<Order> {
         match self.stage {
-            Stage::Volumes(order, _) => Some(order),
+            Stage::Heavy(order) | Stage::Volumes(order, _) => Some(order),
             _ => None,
         }
     }
@@ -157,6 +170,19 @@ impl Grouping {
         let end = *self.end.get_mut();
         let put_off = end < PARTITIONS;
         match &mut self.stage {
+            Stage::Heavy(order) => {
+                let ranking = self.rankings[0];
+                let stores = workers.map(|worker| &mut worker.volumes);
+                let parts = complete(stores, self.start..end, &mut self.layouts);
+                let floors = *self.floors.get_mut();
+                let chosen = if put_off { None } else { heaviest(&parts, ranking.top, floors, scanned) };
+                self.stage = match chosen {
+                    Some(keys) => Stage::Chosen(by_shape(keys)),
+                    None => Stage::Volumes(*order, TopTies::new(ranking.top)),
+                };
+                self.end = AtomicUsize::new(PARTITIONS);
+                return true;
+            }
             Stage::Volumes(_, best) => {
                 let ranking = self.rankings[0];
                 let stores = workers.map(|worker| &mut worker.volumes);
@@ -168,7 +194,9 @@ impl Grouping {
                     });
                     best
                 });
-                ranked.into_iter().for_each(|other| best.merge(other));
+                for other in ranked {
+                    best.merge(other);
+                }
             }
             Stage::Chosen(_) | Stage::All => {
                 let stores = workers.map(|worker| &mut worker.sums);
@@ -199,18 +227,7 @@ impl Grouping {
         if let Stage::Volumes(_, best) = std::mem::replace(&mut self.stage, Stage::All)
             && let Some(keys) = best.finish()
         {
-            let mut chosen: Vec<(Shape, KeySet)> = Vec::new();
-            for (shape, key) in keys {
-                match chosen.iter_mut().find(|(known, _)| *known == shape) {
-                    Some((_, keys)) => keys.insert(key),
-                    None => {
-                        let mut keys = KeySet::default();
-                        keys.insert(key);
-                        chosen.push((shape, keys));
-                    }
-                }
-            }
-            self.stage = Stage::Chosen(chosen);
+            self.stage = Stage::Chosen(by_shape(keys));
         }
         true
     }
@@ -220,6 +237,19 @@ impl Grouping {
         let winners =
             self.best.into_iter().map(|best| best.finish().into_iter().map(|(_, winner)| winner).collect());
         (winners.collect(), self.layouts)
+    }
+
+    /// Says that groups of less volume than this were dropped from a block.
+    fn raise_floors(&self, floor: u64) {
+        if floor > 0 {
+            let raised = |floors: u64| Some(floors.saturating_add(floor));
+            let _ = self.floors.fetch_update(Memory::Relaxed, Memory::Relaxed, raised);
+        }
+    }
+
+    /// Whether it is known that the heavy groups will not tell which are wanted.
+    fn is_hopeless(&self) -> bool {
+        matches!(self.stage, Stage::Heavy(_)) && self.floors.load(Memory::Relaxed) == u64::MAX
     }
 
     /// Which groups of a shape this pass is about; `None` when of none.
@@ -242,11 +272,66 @@ fn first_stage(key: &[KeyPart], rankings: &[Ranking], overview: &Overview<'_>) -
     let fields = key_fields(key);
     let is_text = fields.iter().any(|field| field_info(field).kind == Kind::Bytes);
     let combinations = fields.iter().fold(1, |all: u64, field| all.saturating_mul(overview.spread(field)));
-    // Of flows that pass a filter everything is read for the totals anyway.
-    if overview.filtered || is_text || combinations <= FEW_KEYS || volume_fields(order).is_none() {
+    // To filter twice what hardly anything passes costs more than to measure what does at once.
+    if overview.matching < LEAST_MATCHING
+        || is_text
+        || combinations <= FEW_KEYS
+        || volume_fields(order).is_none()
+    {
         return Stage::All;
     }
-    Stage::Volumes(order, TopTies::new(top))
+    // The heavier the last one wanted, the better the chance that no other can be.
+    if top <= MOST_HEAVY { Stage::Heavy(order) } else { Stage::Volumes(order, TopTies::new(top)) }
+}
+
+/// The keys of the first `top` groups by volume and of all others that may be among them, when groups that were never
+/// kept have less volume than `floors`, or none such is possible. `None` when that does not tell, or tells too many.
+fn heaviest(
+    parts: &[Part],
+    top: usize,
+    floors: u64,
+    scanned: &Scanned<'_>,
+) -> Option<Vec<(Shape, Box<[u64]>)>> {
+    let volumes = scanned.map(parts.iter().collect(), |part: &Part| {
+        let mut best = TopN::new(top);
+        part.for_each(|_, volume: &Volume| best.push(Standing::by_volume(volume.0), || ()));
+        best
+    });
+    let mut best = TopN::new(top);
+    for other in volumes {
+        best.merge(other);
+    }
+    let best = best.finish();
+    let last = if best.len() < top { 0 } else { best.last().map_or(0, |(standing, ())| standing.volume()) };
+    if floors > last {
+        return None;
+    }
+    let least = last - floors;
+    let keys = scanned.map(parts.iter().collect(), |part: &Part| {
+        let mut keys = Vec::new();
+        part.for_each(|key, volume: &Volume| {
+            if volume.0 >= least && keys.len() <= MOST_CHOSEN {
+                keys.push((part.shape, key.into()));
+            }
+        });
+        keys
+    });
+    let keys = keys.concat();
+    (keys.len() <= MOST_CHOSEN).then_some(keys)
+}
+
+fn by_shape(keys: impl IntoIterator<Item = (Shape, Box<[u64]>)>) -> Vec<(Shape, KeySet)> {
+    let mut chosen: Vec<(Shape, KeySet)> = Vec::new();
+    for (shape, key) in keys {
+        if let Some((_, keys)) = chosen.iter_mut().find(|(known, _)| *known == shape) {
+            keys.insert(key);
+        } else {
+            let mut keys = KeySet::default();
+            keys.insert(key);
+            chosen.push((shape, keys));
+        }
+    }
+    chosen
 }
 
 /// Takes the parts out of all workers' stores and joins them; notes the layouts of the keys.
@@ -257,7 +342,7 @@ fn complete<'s, M: Measure + 's>(
 ) -> Vec<Part> {
     let mut complete: Vec<Vec<Part>> = range.clone().map(|_| Vec::new()).collect();
     for worker in workers {
-        for store in &mut worker.stores {
+        for store in &mut worker.by_shape {
             store.flush();
             store.forget(range.end..PARTITIONS);
             if !layouts.iter().any(|(shape, _)| *shape == store.shape) {
@@ -285,14 +370,15 @@ pub(crate) struct Grouper {
 
 /// The groups of one worker, by the shape of their keys.
 pub(crate) struct Stores<M> {
-    stores: Vec<Store<M>>,
+    by_shape: Vec<Store<M>>,
     shapes: Vec<Shape>,
-    members: Vec<u32>,
+    /// The rows of each shape.
+    members: Vec<(Shape, Vec<u32>)>,
 }
 
 impl<M> Default for Stores<M> {
     fn default() -> Self {
-        Stores { stores: Vec::new(), shapes: Vec::new(), members: Vec::new() }
+        Stores { by_shape: Vec::new(), shapes: Vec::new(), members: Vec::new() }
     }
 }
 
@@ -325,11 +411,11 @@ impl Grouper {
     }
 
     /// Adds what is measured of groups whose keys are a value of the grouping's first field and, where the key has it, a
-    /// protocol.
-    pub(crate) fn add_values<'v, M: Kept + 'v>(
+    /// protocol. The values ascend.
+    pub(crate) fn add_values<M: Kept>(
         &mut self,
         grouping: &Grouping,
-        values: impl Iterator<Item = (ValueRef<'v>, u8, &'v M)>,
+        values: MeasuredValues<'_, M>,
     ) -> Result<(), QueryError> {
         M::stores(self).add_values(grouping, values)
     }
@@ -342,64 +428,77 @@ impl<M: Measure> Stores<M> {
         key: &[KeyPart],
         rows: &impl Rows<Measure = M>,
     ) -> Result<(), QueryError> {
+        if grouping.is_hopeless() {
+            return Ok(());
+        }
         let end = self.relieve(grouping);
         let row = |index| rows.row(index);
+        // Groups of different shape are different groups: one floor is for all.
+        let mut floor = 0;
+        let mut add = |store: &mut Store<M>, layout: &Layout, members: Option<&[u32]>, scope: &Scope<'_>| {
+            if let Stage::Heavy(_) = grouping.stage {
+                floor = store.add_heavy(layout, rows, members, scope).max(floor);
+            } else {
+                store.add(layout, rows, members, scope);
+            }
+        };
         if let Some(shape) = shapes(key, rows.batch(), rows.len(), row, &mut self.shapes) {
             if let Some(scope) = grouping.scope(shape, end) {
-                self.store(grouping, shape)?.add(&Layout::new(key, shape)?, rows, None, &scope);
+                add(self.store(grouping, shape)?, &Layout::new(key, shape)?, None, &scope);
             }
+            grouping.raise_floors(floor);
             return Ok(());
         }
         let shapes = std::mem::take(&mut self.shapes);
         let mut members = std::mem::take(&mut self.members);
-        let mut present = shapes.clone();
-        present.sort_unstable();
-        present.dedup();
-        for shape in present {
-            if let Some(scope) = grouping.scope(shape, end) {
-                members.clear();
-                members.extend((0..shapes.len() as u32).filter(|&index| shapes[index as usize] == shape));
-                self.store(grouping, shape)?.add(&Layout::new(key, shape)?, rows, Some(&members), &scope);
+        split(&shapes, &mut members);
+        for (shape, members) in &members {
+            if let Some(scope) = grouping.scope(*shape, end) {
+                add(self.store(grouping, *shape)?, &Layout::new(key, *shape)?, Some(members), &scope);
             }
         }
+        grouping.raise_floors(floor);
         self.shapes = shapes;
         self.members = members;
         Ok(())
     }
 
-    fn add_values<'v>(
+    fn add_values(
         &mut self,
         grouping: &Grouping,
-        values: impl Iterator<Item = (ValueRef<'v>, u8, &'v M)>,
-    ) -> Result<(), QueryError>
-    where
-        M: 'v,
-    {
+        mut values: MeasuredValues<'_, M>,
+    ) -> Result<(), QueryError> {
+        if grouping.is_hopeless() {
+            return Ok(());
+        }
         let end = self.relieve(grouping);
+        if let Stage::Heavy(_) = grouping.stage {
+            values.leave_heavy();
+            grouping.raise_floors(values.floor);
+        }
         let field = grouping.key[0].field;
-        let mut values = values.peekable();
-        // Values of one family usually come one after the other.
-        while let Some((value, ..)) = values.peek() {
-            let shape = shape_of(*value);
-            let of_shape = std::iter::from_fn(|| values.next_if(|(value, ..)| shape_of(*value) == shape));
-            match grouping.scope(shape, end) {
-                Some(scope) => self.store(grouping, shape)?.add_values(field, of_shape, &scope),
-                None => of_shape.for_each(drop),
+        let (v4, v6) = match values.values {
+            Values::Ip(addrs) => {
+                (addrs.first().is_some_and(IpAddr::is_ipv4), addrs.last().is_some_and(IpAddr::is_ipv6))
+            }
+            _ => (true, false),
+        };
+        for shape in [(v4, 0), (v6, 1)].into_iter().filter_map(|(present, shape)| present.then_some(shape)) {
+            if let Some(scope) = grouping.scope(shape, end) {
+                self.store(grouping, shape)?.add_values(field, &values, &scope);
             }
         }
         Ok(())
     }
 
     fn store(&mut self, grouping: &Grouping, shape: Shape) -> Result<&mut Store<M>, QueryError> {
-        let index = match self.stores.iter().position(|store| store.shape == shape) {
-            Some(index) => index,
-            None => {
-                let layout = Layout::new(&grouping.key, shape)?;
-                self.stores.push(Store::new(shape, layout, grouping.blocks, grouping.base_ms));
-                self.stores.len() - 1
-            }
-        };
-        Ok(&mut self.stores[index])
+        let known = self.by_shape.iter().position(|store| store.shape == shape);
+        let index = known.unwrap_or(self.by_shape.len());
+        if known.is_none() {
+            let layout = Layout::new(&grouping.key, shape)?;
+            self.by_shape.push(Store::new(shape, layout, grouping.blocks, grouping.base_ms));
+        }
+        Ok(&mut self.by_shape[index])
     }
 
     /// Sees to it that the groups do not take more than their share. Says where the parts that are kept end.
@@ -426,25 +525,42 @@ impl<M: Measure> Stores<M> {
     }
 
     fn octets(&mut self) -> usize {
-        self.stores.iter_mut().map(Store::octets).sum()
+        self.by_shape.iter_mut().map(Store::octets).sum()
     }
 
     fn forget(&mut self, parts: Range<usize>) {
-        self.stores.iter_mut().for_each(|store| store.forget(parts.clone()));
+        self.by_shape.iter_mut().for_each(|store| store.forget(parts.clone()));
     }
 
     fn compact(&mut self, parts: Range<usize>) -> (usize, usize) {
-        let compacted = self.stores.iter_mut().map(|store| store.compact(parts.clone()));
+        let compacted = self.by_shape.iter_mut().map(|store| store.compact(parts.clone()));
         compacted.fold((0, 0), |(before, after), (b, a)| (before + b, after + a))
+    }
+}
+
+/// Lists the rows of each shape that occurs.
+fn split(shapes: &[Shape], members: &mut Vec<(Shape, Vec<u32>)>) {
+    let mut present: Vec<Shape> = Vec::new();
+    for &shape in shapes {
+        if present.last() != Some(&shape) && !present.contains(&shape) {
+            present.push(shape);
+        }
+    }
+    members.resize_with(present.len(), Default::default);
+    for ((shape, rows), present) in members.iter_mut().zip(present) {
+        *shape = present;
+        // Which shape is next is hard to foresee, so every row is written, and counts only where it belongs.
+        rows.resize(shapes.len(), 0);
+        let mut len = 0;
+        for (row, shape) in shapes.iter().enumerate() {
+            rows[len] = row as u32;
+            len += usize::from(*shape == present);
+        }
+        rows.truncate(len);
     }
 }
 
 /// Whether bringing entries together is worth what it costs: it must make room for a while.
 fn is_worthwhile(before: usize, after: usize) -> bool {
     after <= before / 10 * 7
-}
-
-/// The shape of a key of one value and perhaps a protocol.
-fn shape_of(value: ValueRef<'_>) -> Shape {
-    matches!(value, ValueRef::Ip(addr) if addr.is_ipv6()).into()
 }

@@ -4,7 +4,7 @@
 //! IPv6; rows of one shape have keys of one layout, and groups of different shape never meet.
 
 use crate::QueryError;
-use flow_model::{Column, Field, FieldSet, FlowBatch, Kind, Value, ValueRef, Values, field_info};
+use flow_model::{Column, Dictionary, Field, FieldSet, FlowBatch, Kind, Value, Values, field_info};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -158,24 +158,17 @@ impl Layout {
         self.octets.div_ceil(8).max(1)
     }
 
-    /// Packs a key of one value of a field and, where the key has it, a protocol.
-    #[inline]
-    pub(crate) fn pack_one<const W: usize>(&self, field: Field, value: ValueRef<'_>, proto: u8) -> Key<W> {
-        let mut key = Key([0; W]);
+    /// Where a value of `field` and a protocol stand, in a key of nothing else.
+    pub(crate) fn value_place(&self, field: Field) -> ValuePlace {
+        let mut place = ValuePlace { word: 0, shift: 0, proto: None };
         for item in &self.items {
-            match value {
-                _ if item.part.field != field => key.0[item.word] |= u64::from(proto) << item.shift,
-                ValueRef::Ip(IpAddr::V6(addr)) => {
-                    let bits = addr.to_bits();
-                    key.0[item.word] = (bits >> 64) as u64;
-                    key.0[item.word + 1] = bits as u64;
-                }
-                ValueRef::Ip(IpAddr::V4(addr)) => key.0[item.word] |= u64::from(addr.to_bits()) << item.shift,
-                ValueRef::Num(num) => key.0[item.word] |= num << item.shift,
-                ValueRef::Bytes(_) => {}
+            if item.part.field == field {
+                (place.word, place.shift) = (item.word, item.shift);
+            } else {
+                place.proto = Some((item.word, item.shift));
             }
         }
-        key
+        place
     }
 
     /// Packs the keys of `len` rows; `row` says which row is meant by each index.
@@ -227,6 +220,43 @@ impl Layout {
     }
 }
 
+/// See [`Layout::value_place`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ValuePlace {
+    word: usize,
+    shift: u32,
+    proto: Option<(usize, u32)>,
+}
+
+impl ValuePlace {
+    /// The key of a number or an IPv4 address.
+    #[inline]
+    pub(crate) fn pack_num<const W: usize>(self, num: u64, proto: u8) -> Key<W> {
+        let mut key = Key([0; W]);
+        key.0[self.word] = num << self.shift;
+        self.put_proto(&mut key, proto);
+        key
+    }
+
+    /// The key of an IPv6 address.
+    #[inline]
+    pub(crate) fn pack_v6<const W: usize>(self, addr: Ipv6Addr, proto: u8) -> Key<W> {
+        let mut key = Key([0; W]);
+        if let Some([high, low]) = key.0.get_mut(self.word..self.word + 2) {
+            (*high, *low) = ((addr.to_bits() >> 64) as u64, addr.to_bits() as u64);
+        }
+        self.put_proto(&mut key, proto);
+        key
+    }
+
+    #[inline]
+    fn put_proto<const W: usize>(self, key: &mut Key<W>, proto: u8) {
+        if let Some((word, shift)) = self.proto {
+            key.0[word] |= u64::from(proto) << shift;
+        }
+    }
+}
+
 /// The fields that values of [`Layout::value`] exist for.
 pub(crate) fn key_fields(parts: &[KeyPart]) -> FieldSet {
     parts.iter().flat_map(|part| std::iter::once(part.field).chain(part.mask)).collect()
@@ -246,26 +276,31 @@ pub(crate) fn shapes(
     for (number, part) in parts.iter().filter(|part| part.is_address()).enumerate() {
         let bit = 1 << number;
         let column = batch.column(part.field);
-        match family(column) {
-            Some(v6) => common |= if v6 { bit } else { 0 },
-            None => {
-                if !differ {
-                    differ = true;
-                    shapes.clear();
-                    shapes.resize(len, 0);
-                }
-                let mut mark = |is_v6: &dyn Fn(usize) -> bool| {
+        if let Some(v6) = family(column) {
+            common |= if v6 { bit } else { 0 };
+            continue;
+        }
+        if !differ {
+            differ = true;
+            shapes.clear();
+            shapes.resize(len, 0);
+        }
+        match column {
+            Column::Dictionary(Dictionary { codes, values: Values::Ip(values) }) => {
+                let first_v6 = values.partition_point(IpAddr::is_ipv4) as u16;
+                if len == batch.len() {
+                    for (shape, code) in shapes.iter_mut().zip(codes) {
+                        *shape |= if *code >= first_v6 { bit } else { 0 };
+                    }
+                } else {
                     for (index, shape) in shapes.iter_mut().enumerate() {
-                        *shape |= if is_v6(row(index)) { bit } else { 0 };
+                        *shape |= if codes[row(index)] >= first_v6 { bit } else { 0 };
                     }
-                };
-                match column {
-                    Column::Dictionary(dictionary) => {
-                        let Values::Ip(values) = &dictionary.values else { continue };
-                        let first_v6 = values.partition_point(IpAddr::is_ipv4);
-                        mark(&|row| usize::from(dictionary.codes[row]) >= first_v6);
-                    }
-                    column => mark(&|row| column.ip(row).is_ipv6()),
+                }
+            }
+            column => {
+                for (index, shape) in shapes.iter_mut().enumerate() {
+                    *shape |= if column.ip(row(index)).is_ipv6() { bit } else { 0 };
                 }
             }
         }
@@ -273,7 +308,9 @@ pub(crate) fn shapes(
     if !differ {
         return Some(common);
     }
-    shapes.iter_mut().for_each(|shape| *shape |= common);
+    for shape in shapes {
+        *shape |= common;
+    }
     None
 }
 

@@ -86,9 +86,9 @@ const VALUE: u64 = (1 << VALUE_BITS) - 1;
 const TAG: u64 = !SEVERAL & !VALUE;
 
 impl Slots {
-    /// A table that need not grow for so many groups, as long as these are few.
+    /// A table that need not grow for so many groups, unless these are very many.
     fn new(groups: usize) -> Slots {
-        const FEW: usize = 1 << 12;
+        const FEW: usize = 1 << 16;
         Slots { slots: vec![0; 2 * groups.clamp(1, FEW).next_power_of_two()], used: 0 }
     }
 

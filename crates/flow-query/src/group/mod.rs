@@ -2,11 +2,13 @@
 //!
 //! The way of a flow: its key is packed into a few words ([`key`]); flows of the same key are added up in a small table
 //! ([`local`]); what that cannot hold is written as a few octets ([`entry`]) to one of many parts ([`spool`]); at the
-//! end of a pass ([`grouper`]) each part is brought together ([`merge`]) and ranked.
+//! end of a pass ([`grouper`]) each part is brought together ([`merge`]) and ranked. Who wants the first few keeps only
+//! what is [`heavy`] at first.
 
 mod aggregate;
 mod entry;
 mod grouper;
+mod heavy;
 mod key;
 mod keyset;
 mod local;
@@ -20,4 +22,4 @@ pub(crate) use grouper::{Grouper, Grouping, Kept, Winner};
 pub use key::KeyPart;
 pub(crate) use key::{Layout, Shape};
 pub use ranking::Ranking;
-pub(crate) use store::{CountedRows, Rows, VolumeRows};
+pub(crate) use store::{CountedRows, MeasuredValues, Rows, VolumeRows};

@@ -1,6 +1,7 @@
 //! The groups of one worker and one shape: a small table, and behind it the spool.
 
 use super::entry::{Form, Measure};
+use super::heavy::{self, Sketch};
 use super::key::{Key, Layout, MAX_KEY_WORDS, Shape};
 use super::keyset::KeySet;
 use super::local::Local;
@@ -8,8 +9,9 @@ use super::merge::{compact, merge};
 use super::spool::{Run, Spool, hash, hasher, partition_of};
 use crate::RowOrigin;
 use crate::counts::{Counts, Sums, Volume, Volumes};
-use flow_model::{Field, FlowBatch, ValueRef};
+use flow_model::{Field, FlowBatch, Values};
 use foldhash::quality::RandomState;
+use std::net::IpAddr;
 use std::ops::Range;
 
 /// The selected rows of a block, as far as something is measured of them.
@@ -69,6 +71,7 @@ impl Rows for CountedRows<'_> {
         self.sums(index, self.counts.at(index))
     }
 
+    #[expect(clippy::inline_always, reason = "`visit` is a loop body, and there are several loops")]
     #[inline(always)]
     fn for_each(&self, mut visit: impl FnMut(usize, Sums)) {
         self.counts.for_each(|index, counters| visit(index, self.sums(index, counters)));
@@ -106,9 +109,27 @@ impl Rows for VolumeRows<'_> {
         self.volumes.at(index)
     }
 
+    #[expect(clippy::inline_always, reason = "`visit` is a loop body, and there are several loops")]
     #[inline(always)]
     fn for_each(&self, visit: impl FnMut(usize, Volume)) {
         self.volumes.for_each(visit);
+    }
+}
+
+/// What is measured of the distinct values of a column.
+pub(crate) struct MeasuredValues<'a, M> {
+    pub(crate) values: &'a Values,
+    /// For each measure: which value, and which protocol where that matters.
+    pub(crate) entries: &'a [(u16, u8)],
+    pub(crate) measures: &'a [M],
+    /// What has less volume does not count.
+    pub(crate) floor: u64,
+}
+
+impl<M: Measure> MeasuredValues<'_, M> {
+    /// Leaves out what is not heavy.
+    pub(crate) fn leave_heavy(&mut self) {
+        self.floor = heavy::floor(self.measures.iter().map(Measure::volume));
     }
 }
 
@@ -130,6 +151,7 @@ impl Scope<'_> {
 /// Groups with keys of `W` words.
 struct Groups<const W: usize, M> {
     keys: Vec<Key<W>>,
+    sketch: Sketch,
     local: Local<W, M>,
     spool: Spool,
     hasher: RandomState,
@@ -148,6 +170,7 @@ impl<const W: usize, M: Measure> Groups<W, M> {
     fn new(form: Form) -> Groups<W, M> {
         Groups {
             keys: Vec::new(),
+            sketch: Sketch::default(),
             local: Local::default(),
             spool: Spool::new(form),
             hasher: hasher(),
@@ -191,6 +214,70 @@ impl<const W: usize, M: Measure> Groups<W, M> {
         }
         self.bypass = self.bypass.saturating_sub(keys.len());
         self.keys = keys;
+    }
+
+    /// Adds rows of heavy groups and says below which volume no group of these rows was added.
+    fn add_heavy(
+        &mut self,
+        layout: &Layout,
+        rows: &impl Rows<Measure = M>,
+        members: Option<&[u32]>,
+        scope: &Scope<'_>,
+    ) -> u64 {
+        let len = members.map_or(rows.len(), <[u32]>::len);
+        let index_of = |index: usize| members.map_or(index, |members| members[index] as usize);
+        let mut keys = std::mem::take(&mut self.keys);
+        layout.pack(rows.batch(), len, |index| rows.row(index_of(index)), &mut keys);
+        self.sketch.reset(len);
+        for (index, key) in keys.iter().enumerate() {
+            self.sketch.add(hash(&self.hasher, key), rows.measure(index_of(index)).volume());
+        }
+        let floor = self.sketch.floor();
+        for (index, key) in keys.iter().enumerate() {
+            if self.sketch.sum(hash(&self.hasher, key)) >= floor {
+                self.gather(key, &rows.measure(index_of(index)), scope);
+            }
+        }
+        self.keys = keys;
+        floor
+    }
+
+    fn add_values(
+        &mut self,
+        layout: &Layout,
+        field: Field,
+        is_v6: bool,
+        measured: &MeasuredValues<'_, M>,
+        scope: &Scope<'_>,
+    ) {
+        let place = layout.value_place(field);
+        let MeasuredValues { floor, .. } = *measured;
+        let is_wanted = |measure: &M| !measure.is_empty() && measure.volume() >= floor;
+        let entries =
+            measured.entries.iter().zip(measured.measures).filter(|(_, measure)| is_wanted(measure));
+        match measured.values {
+            Values::Ip(addrs) => {
+                for (&(code, proto), measure) in entries {
+                    match addrs[usize::from(code)] {
+                        IpAddr::V4(addr) if !is_v6 => {
+                            self.put(&place.pack_num(addr.to_bits().into(), proto), measure, scope);
+                        }
+                        IpAddr::V6(addr) if is_v6 => self.put(&place.pack_v6(addr, proto), measure, scope),
+                        _ => {}
+                    }
+                }
+            }
+            Values::U16(nums) => {
+                for (&(code, proto), measure) in entries {
+                    self.put(&place.pack_num(nums[usize::from(code)].into(), proto), measure, scope);
+                }
+            }
+            nums => {
+                for (&(code, proto), measure) in entries {
+                    self.put(&place.pack_num(nums.num(code.into()), proto), measure, scope);
+                }
+            }
+        }
     }
 
     /// Adds to a group by way of the table.
@@ -316,20 +403,22 @@ impl<M: Measure> Store<M> {
         with!(&mut self.groups, groups => groups.add(layout, rows, members, scope));
     }
 
-    /// Adds what is measured of groups whose keys are a value of `field` and perhaps a protocol.
-    pub(crate) fn add_values<'v>(
+    /// Adds rows of heavy groups: all rows, or the listed of them. Says below which volume no group of them was added.
+    pub(crate) fn add_heavy(
         &mut self,
-        field: Field,
-        values: impl Iterator<Item = (ValueRef<'v>, u8, &'v M)>,
+        layout: &Layout,
+        rows: &impl Rows<Measure = M>,
+        members: Option<&[u32]>,
         scope: &Scope<'_>,
-    ) where
-        M: 'v,
-    {
-        with!(&mut self.groups, groups => {
-            for (value, proto, measure) in values {
-                groups.put(&self.layout.pack_one(field, value, proto), measure, scope);
-            }
-        });
+    ) -> u64 {
+        with!(&mut self.groups, groups => groups.add_heavy(layout, rows, members, scope))
+    }
+
+    /// Adds what is measured of groups whose keys are a value of `field` and perhaps a protocol; only those whose keys are
+    /// of the store's shape.
+    pub(crate) fn add_values(&mut self, field: Field, values: &MeasuredValues<'_, M>, scope: &Scope<'_>) {
+        let is_v6 = self.shape != 0;
+        with!(&mut self.groups, groups => groups.add_values(&self.layout, field, is_v6, values, scope));
     }
 
     /// Writes everything to the spool.

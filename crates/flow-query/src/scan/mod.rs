@@ -1,16 +1,24 @@
 //! Going through the blocks: what is read, what is not, and by whom. The only module that knows about threads.
 
-use crate::counts::{Counts, Scratch};
+mod gate;
+mod tally;
+mod workers;
+
+use self::gate::{CloseOnDrop, Gate};
+use self::tally::Tally;
+use crate::counts::Counts;
 use crate::fetch;
 use crate::{Overview, Probe, Query, QueryError, Report, RowOrigin, Sink, Source, totals};
 use flow_file::{FileError, FlowFile};
 use flow_filter::{EvalContext, FileContext};
 use flow_model::{Field, FieldSet, FlowBatch, Prune, Range, Selection, Totals};
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{Mutex, PoisonError};
+
+pub(crate) use tally::Outcome;
+pub(crate) use workers::Workers;
 
 /// Answers a query about files: every matching flow goes into `sink`.
 ///
@@ -126,7 +134,7 @@ const BLOCKS_AHEAD_PER_THREAD: usize = 4;
 
 struct Block {
     source: u32,
-    block: u32,
+    number: u32,
     rows: u32,
     /// Rows of all blocks before this one.
     first_row: u64,
@@ -142,6 +150,10 @@ pub(crate) struct Scan<'a, R> {
     filter_fields: FieldSet,
     /// Totals of the sources that need not be added up.
     stored: Vec<Option<Totals>>,
+    /// Blocks that are known to be damaged, and left out.
+    damaged: Vec<(usize, FileError)>,
+    /// Damage found when single rows were read again at the end.
+    found_late: Mutex<Vec<(usize, FileError)>>,
 }
 
 /// What a pass over the blocks is to do.
@@ -170,7 +182,7 @@ impl<'a, R: Source> Scan<'a, R> {
                 let rows = source.block_rows(block);
                 blocks.push(Block {
                     source: number as u32,
-                    block: block as u32,
+                    number: block as u32,
                     rows: rows as u32,
                     first_row,
                 });
@@ -186,17 +198,40 @@ impl<'a, R: Source> Scan<'a, R> {
             rows: first_row,
             filter_fields: query.filter.columns(),
             stored,
+            damaged: Vec::new(),
+            found_late: Mutex::default(),
         }
     }
 
     /// Lets `sink` have every matching row, in as many passes as it wants.
-    pub(crate) fn collect<S: Sink>(&self, sink: &S) -> Result<(S::Output, Outcome), QueryError> {
+    pub(crate) fn collect<S: Sink>(&mut self, sink: &S) -> Result<(S::Output, Outcome), QueryError> {
+        match self.try_collect(sink, false)? {
+            Ok(answer) => Ok(answer),
+            // A later pass, which read other columns, found blocks damaged that had been counted. Once more, without
+            // them and with all columns from the start.
+            Err(mut damaged) => {
+                self.damaged.append(&mut damaged);
+                self.try_collect(sink, true)?.map_err(|damaged| {
+                    damaged.into_iter().next().map_or(QueryError::Interrupted, |(_, error)| error.into())
+                })
+            }
+        }
+    }
+
+    /// As [`collect`](Self::collect), or the blocks in which a later pass found damage that the first had not met.
+    /// `thorough`: every pass reads the same.
+    #[expect(clippy::type_complexity, reason = "an answer, or what stands in its way")]
+    fn try_collect<S: Sink>(
+        &self,
+        sink: &S,
+        thorough: bool,
+    ) -> Result<Result<(S::Output, Outcome), Vec<(usize, FileError)>>, QueryError> {
         let overview = Overview {
             blocks: self.blocks.len(),
             rows: self.rows,
             first_ms: self.sources.iter().map(|source| source.totals().first_ms).min().unwrap_or(u64::MAX),
             workers: self.workers.useful(self.blocks.len()),
-            filtered: self.stored.iter().any(Option::is_none),
+            matching: if thorough || self.query.limit.is_some() { 0.0 } else { self.matching() },
             max_memory: self.query.max_memory,
             spread: &|field| self.spread(field),
         };
@@ -206,19 +241,41 @@ impl<'a, R: Source> Scan<'a, R> {
         let first = Pass { fields: sink.columns(&plan), probes: Vec::new(), counts: true };
         let tally = self.pass(sink, &plan, &mut partials, &first)?;
         while sink.settle(&mut plan, &mut partials, &scanned)? {
-            // What was damaged is still damaged, and was reported.
             let next = Pass { fields: sink.columns(&plan), probes: sink.probes(&plan), counts: false };
-            self.pass(sink, &plan, &mut partials, &next)?;
+            let mut found = self.pass(sink, &plan, &mut partials, &next)?.problems;
+            found.retain(|(index, _)| !tally.problems.iter().any(|(known, _)| known == index));
+            if !found.is_empty() {
+                return Ok(Err(found));
+            }
         }
         let output = sink.finish(plan, partials, &scanned)?;
-        Ok((output, self.outcome(tally)?))
+        Ok(Ok((output, self.outcome(tally)?)))
+    }
+
+    /// About which share of the rows of blocks that are not skipped match.
+    fn matching(&self) -> f64 {
+        if self.query.filter.matches_all() {
+            return 1.0;
+        }
+        const SAMPLES: usize = 3;
+        let pass = Pass { fields: FieldSet::EMPTY, probes: Vec::new(), counts: false };
+        let mut batch = FlowBatch::new(0);
+        let (mut rows, mut matched) = (0, 0);
+        for sample in 0..SAMPLES.min(self.blocks.len()) {
+            let index = (2 * sample + 1) * self.blocks.len() / (2 * SAMPLES);
+            if let Examined::Matched(selection) = self.examine(index, &pass, &mut batch) {
+                rows += selection.len();
+                matched += selection.count();
+            }
+        }
+        if rows == 0 { 0.0 } else { matched as f64 / rows as f64 }
     }
 
     /// How many different values a numeric field has at most.
     fn spread(&self, field: Field) -> u64 {
         let mut spread = Some((u64::MAX, 0));
         for block in &self.blocks {
-            let stats = self.sources[block.source as usize].block_stats(block.block as usize);
+            let stats = self.sources[block.source as usize].block_stats(block.number as usize);
             spread = match (spread, stats.range(field)) {
                 (Some((low, high)), Some(Range::Num { min, max })) => Some((low.min(min), high.max(max))),
                 _ => return u64::MAX,
@@ -384,7 +441,10 @@ impl<'a, R: Source> Scan<'a, R> {
 
     /// Finds the matching rows of a block and decodes into `batch` what the pass needs if there are any.
     fn examine(&self, index: usize, pass: &Pass, batch: &mut FlowBatch) -> Examined {
-        let Block { source: number, block, rows, first_row } = self.blocks[index];
+        if let Some((_, error)) = self.damaged.iter().find(|(damaged, _)| *damaged == index) {
+            return Examined::Damaged(error.clone());
+        }
+        let Block { source: number, number: block, rows, first_row } = self.blocks[index];
         let (source, block) = (&self.sources[number as usize], block as usize);
         let stats = source.block_stats(block);
         let window = self.query.window.filter(|window| window.prune(stats) != Prune::Always);
@@ -436,7 +496,7 @@ impl<'a, R: Source> Scan<'a, R> {
         pass: &Pass,
         tally: &mut Tally,
     ) -> Option<Selection> {
-        let Block { source, block, rows, .. } = self.blocks[index];
+        let Block { source, number: block, rows, .. } = self.blocks[index];
         match examined {
             Examined::Skipped => tally.skipped += 1,
             Examined::Damaged(error) => {
@@ -516,6 +576,7 @@ impl<'a, R: Source> Scan<'a, R> {
             }
             report.span_ms = Some((first_ms, last_ms));
         }
+        tally.problems.append(&mut self.found_late.lock().unwrap_or_else(PoisonError::into_inner));
         tally.problems.sort_by_key(|(index, _)| *index);
         problems.extend(
             tally.problems.into_iter().map(|(index, problem)| (self.blocks[index].source as usize, problem)),
@@ -530,240 +591,19 @@ impl<R: Source> Rows for Scan<'_, R> {
         if self.query.is_interrupted() {
             return Err(QueryError::Interrupted);
         }
-        let Block { source, block, rows: len, .. } = self.blocks[block];
+        let Block { source, number, rows: len, .. } = self.blocks[block];
+        let (source, number) = (&self.sources[source as usize], number as usize);
         let mut batch = FlowBatch::new(len as usize);
-        self.sources[source as usize].read(block as usize, fields, &mut batch)?;
+        if source.read(number, fields, &mut batch).is_err() {
+            // Columns that cannot be read are absent; the others are shown.
+            for field in fields.iter() {
+                if let Err(error) = source.read(number, FieldSet::of(&[field]), &mut batch) {
+                    self.found_late.lock().unwrap_or_else(PoisonError::into_inner).push((block, error));
+                    batch.mark_decoded(FieldSet::of(&[field]));
+                }
+            }
+        }
         let selection = Selection::from_rows(batch.len(), rows);
         Ok(if selection.is_all() { batch } else { batch.select(&selection) })
-    }
-}
-
-/// What one worker saw.
-#[derive(Default)]
-struct Tally {
-    totals: Totals,
-    /// Rows up to the one that reached the limit, if that happened here.
-    processed: Option<u64>,
-    passed: u64,
-    skipped: u64,
-    bytes_read: u64,
-    damaged_rows: u64,
-    /// By number of the block.
-    problems: Vec<(usize, FileError)>,
-    scratch: Scratch,
-}
-
-impl Tally {
-    fn merge(&mut self, other: Tally) {
-        self.totals.merge(&other.totals);
-        self.processed = self.processed.or(other.processed);
-        self.passed += other.passed;
-        self.skipped += other.skipped;
-        self.bytes_read += other.bytes_read;
-        self.damaged_rows += other.damaged_rows;
-        self.problems.extend(other.problems);
-    }
-}
-
-/// A report, and problems by number of the source, ascending.
-pub(crate) struct Outcome {
-    report: Report,
-    problems: Vec<(usize, FileError)>,
-}
-
-impl Outcome {
-    /// The report, with the problems of sources that could not even be opened among the others.
-    pub(crate) fn into_report(self, unopened: Vec<(usize, FileError)>) -> Report {
-        let mut problems = self.problems;
-        problems.extend(unopened);
-        problems.sort_by_key(|(source, _)| *source);
-        Report { problems: problems.into_iter().map(|(_, problem)| problem).collect(), ..self.report }
-    }
-}
-
-/// Lets workers pass in the order of blocks, so that they can number matching rows and stop at the limit.
-struct Gate {
-    state: Mutex<GateState>,
-    changed: Condvar,
-    limit: u64,
-    ahead: usize,
-}
-
-struct GateState {
-    /// The block whose turn it is.
-    turn: usize,
-    /// Matching rows of the blocks before it.
-    passed: u64,
-    /// Blocks before this one are done with altogether.
-    released: usize,
-    closed: bool,
-}
-
-impl Gate {
-    fn new(limit: Option<u64>, ahead: usize) -> Gate {
-        let state = GateState { turn: 0, passed: 0, released: 0, closed: limit == Some(0) };
-        Gate { state: Mutex::new(state), changed: Condvar::new(), limit: limit.unwrap_or(u64::MAX), ahead }
-    }
-
-    /// Waits until `index` is not too far ahead; `false` when the gate is closed.
-    fn admit(&self, index: usize) -> bool {
-        let state = self.wait_while(|state| index >= state.released + self.ahead);
-        !state.closed
-    }
-
-    /// Waits for the turn of block `index`, of which `count` rows match. Says the number of the first of them, from
-    /// 0, and how many are within the limit; `None` when the gate was closed before.
-    fn pass(&self, index: usize, count: u64) -> Option<(u64, u64)> {
-        let mut state = self.wait_while(|state| state.turn != index);
-        if state.closed {
-            return None;
-        }
-        let number = state.passed;
-        let taken = count.min(self.limit - number);
-        state.passed += taken;
-        state.turn += 1;
-        state.closed = state.passed == self.limit;
-        drop(state);
-        self.changed.notify_all();
-        Some((number, taken))
-    }
-
-    /// The row at which the limit was reached, if it was reached in this block.
-    fn limit_reached_at(&self, selection: &Selection, number: u64, taken: u64) -> Option<u64> {
-        if number + taken != self.limit || taken == 0 {
-            return None;
-        }
-        let mut left = taken;
-        let mut last = 0;
-        selection.for_each(|row| {
-            if left > 0 {
-                left -= 1;
-                last = row as u64;
-            }
-        });
-        Some(last)
-    }
-
-    /// Says that nothing of block `index` is kept any more.
-    fn release(&self, index: usize) {
-        let mut state = lock(&self.state);
-        state.released = state.released.max(index + 1);
-        drop(state);
-        self.changed.notify_all();
-    }
-
-    /// Lets nobody pass any more.
-    fn close(&self) {
-        lock(&self.state).closed = true;
-        self.changed.notify_all();
-    }
-
-    fn wait_while(&self, blocked: impl Fn(&GateState) -> bool) -> MutexGuard<'_, GateState> {
-        let mut state = lock(&self.state);
-        while !state.closed && blocked(&state) {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        state
-    }
-}
-
-/// Closes the gate when a worker fails, so that nobody waits for it.
-struct CloseOnDrop<'a>(Option<&'a Gate>);
-
-impl Drop for CloseOnDrop<'_> {
-    fn drop(&mut self) {
-        if let Some(gate) = self.0 {
-            gate.close();
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The threads of a query; started when there is work for more than one.
-pub(crate) struct Workers {
-    threads: usize,
-    pool: OnceLock<Option<rayon::ThreadPool>>,
-}
-
-impl Workers {
-    /// So many threads; 0 = one per core.
-    pub(crate) fn new(threads: usize) -> Workers {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        Workers { threads: if threads == 0 { cores() } else { threads }, pool: OnceLock::new() }
-    }
-
-    /// The pool, if there are tasks for it. Where the system refuses threads, everything runs on the calling one.
-    fn pool(&self, tasks: usize) -> Option<&rayon::ThreadPool> {
-        if self.threads == 1 || tasks <= 1 {
-            return None;
-        }
-        self.pool
-            .get_or_init(|| rayon::ThreadPoolBuilder::new().num_threads(self.threads).build().ok())
-            .as_ref()
-    }
-
-    /// Whether everything runs on the calling thread.
-    fn is_single(&self, tasks: usize) -> bool {
-        self.pool(tasks).is_none()
-    }
-
-    /// Applies `function` to every item; results are in the order of the items.
-    fn map<T: Send, R: Send>(&self, items: Vec<T>, function: impl Fn(T) -> R + Sync) -> Vec<R> {
-        match self.pool(items.len()) {
-            Some(pool) => pool.install(|| items.into_par_iter().map(&function).collect()),
-            None => items.into_iter().map(function).collect(),
-        }
-    }
-
-    /// How many workers there is something to do for.
-    fn useful(&self, tasks: usize) -> usize {
-        if self.is_single(tasks) { 1 } else { self.threads }
-    }
-
-    /// Gives each of as many workers as are [`useful`](Self::useful) one item.
-    fn run<T: Send, R: Send>(&self, items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
-        let Some(pool) = self.pool(items.len()) else {
-            return items.into_iter().map(work).collect();
-        };
-        let mut results: Vec<Option<R>> = items.iter().map(|_| None).collect();
-        let work = &work;
-        pool.in_place_scope(|scope| {
-            for (item, result) in items.into_iter().zip(&mut results) {
-                scope.spawn(move |_| *result = Some(work(item)));
-            }
-        });
-        results.into_iter().flatten().collect()
-    }
-
-    /// Runs `work` once on each thread of the pool, and `beside` on the calling thread, where it receives what
-    /// they send.
-    fn run_beside<M: Send, R: Send>(
-        &self,
-        work: impl Fn(mpsc::Sender<M>) -> R + Sync,
-        beside: impl FnOnce(mpsc::Receiver<M>),
-    ) -> Vec<R> {
-        let (sender, receiver) = mpsc::channel();
-        let Some(pool) = self.pool(usize::MAX) else {
-            let result = work(sender);
-            beside(receiver);
-            return vec![result];
-        };
-        let results = Mutex::new(Vec::new());
-        let (work, collected) = (&work, &results);
-        pool.in_place_scope(|scope| {
-            for _ in 0..self.threads {
-                let sender = sender.clone();
-                scope.spawn(move |_| {
-                    let result = work(sender);
-                    lock(collected).push(result);
-                });
-            }
-            drop(sender);
-            beside(receiver);
-        });
-        results.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,0 +1,49 @@
+//! What is counted on the way.
+
+use crate::Report;
+use crate::counts::Scratch;
+use flow_file::FileError;
+use flow_model::Totals;
+
+/// What one worker saw.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) totals: Totals,
+    /// Rows up to the one that reached the limit, if that happened here.
+    pub(super) processed: Option<u64>,
+    pub(super) passed: u64,
+    pub(super) skipped: u64,
+    pub(super) bytes_read: u64,
+    pub(super) damaged_rows: u64,
+    /// By number of the block.
+    pub(super) problems: Vec<(usize, FileError)>,
+    pub(super) scratch: Scratch,
+}
+
+impl Tally {
+    pub(super) fn merge(&mut self, other: Tally) {
+        self.totals.merge(&other.totals);
+        self.processed = self.processed.or(other.processed);
+        self.passed += other.passed;
+        self.skipped += other.skipped;
+        self.bytes_read += other.bytes_read;
+        self.damaged_rows += other.damaged_rows;
+        self.problems.extend(other.problems);
+    }
+}
+
+/// A report, and problems by number of the source, ascending.
+pub(crate) struct Outcome {
+    pub(super) report: Report,
+    pub(super) problems: Vec<(usize, FileError)>,
+}
+
+impl Outcome {
+    /// The report, with the problems of sources that could not even be opened among the others.
+    pub(crate) fn into_report(self, unopened: Vec<(usize, FileError)>) -> Report {
+        let mut problems = self.problems;
+        problems.extend(unopened);
+        problems.sort_by_key(|(source, _)| *source);
+        Report { problems: problems.into_iter().map(|(_, problem)| problem).collect(), ..self.report }
+    }
+}
