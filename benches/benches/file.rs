@@ -42,6 +42,7 @@ fn read(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("read");
     group.throughput(Throughput::Elements(FLOWS));
     let sets = [
+        ("small keys", vec![Field::Proto, Field::TcpFlags, Field::Input, Field::SrcMask]),
         ("addresses", vec![Field::SrcAddr, Field::DstAddr]),
         ("ports", vec![Field::SrcPort, Field::DstPort]),
         ("counters", vec![Field::InPackets, Field::InBytes]),

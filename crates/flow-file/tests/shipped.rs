@@ -1,7 +1,7 @@
 //! The files that are checked in, one or more of every version of the format, stay readable.
 //!
-//! They are never written anew. `cargo test -p flow-file --test shipped -- --ignored` adds what a new version needs
-//! and touches nothing that is there.
+//! They are never written anew. A new version of the format adds a set of its own: `UPDATE=1 cargo test -p flow-file
+//! --test shipped` copies what is missing and touches nothing that is there.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -19,9 +19,9 @@ fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/files")
 }
 
-/// Paths in the directory that end so.
-fn files(extension: &str) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(shipped())
+/// Paths in `directory` that end so.
+fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|found| found == extension))
@@ -30,9 +30,9 @@ fn files(extension: &str) -> Vec<PathBuf> {
     files
 }
 
-#[test]
-fn every_file_gives_the_flows_written_down_beside_it() {
-    let files = files("flows");
+/// Whether every file gives the flows written down beside it, and what the writer was told about them.
+fn check(directory: &Path) {
+    let files = files(directory, "flows");
     assert!(!files.is_empty());
     for path in files {
         let expected = fs::read_to_string(path.with_extension("jsonl")).unwrap();
@@ -52,9 +52,14 @@ fn every_file_gives_the_flows_written_down_beside_it() {
 }
 
 #[test]
+fn every_file_gives_the_flows_written_down_beside_it() {
+    check(&shipped());
+}
+
+#[test]
 fn no_file_is_without_its_flows_and_no_flows_without_their_file() {
     let stems = |extension: &str| -> Vec<PathBuf> {
-        files(extension).into_iter().map(|path| path.with_extension("")).collect()
+        files(&shipped(), extension).into_iter().map(|path| path.with_extension("")).collect()
     };
     assert_eq!(stems("flows"), stems("jsonl"));
     let others = fs::read_dir(shipped()).unwrap().filter(|entry| {
@@ -89,25 +94,35 @@ fn wide_block() -> FlowBatch {
     builder.finish()
 }
 
-#[test]
-#[ignore = "writes into testdata/files what is not there yet"]
-fn write_what_is_missing() {
+/// A set of files of today's version, in `directory`.
+fn make(directory: &Path) {
     let batches = [full_batch(40, 24), wide_block(), full_batch(41, 1)];
-    for (name, compression, batches) in
-        [("v1-lz4", Compression::Lz4, &batches[..]), ("v1-zstd", Compression::Zstd(3), &batches[..1])]
-    {
-        let path = shipped().join(name).with_extension("flows");
-        if !path.exists() {
-            write(&path, compression, batches);
-            fs::write(path.with_extension("jsonl"), json::lines(batches)).unwrap();
-        }
+    let unfinished = [batches[0].clone(), batches[2].clone()];
+    write(&directory.join("v1-lz4.flows"), Compression::Lz4, &batches);
+    write(&directory.join("v1-zstd.flows"), Compression::Zstd(3), &batches[..1]);
+    let mut writer =
+        FileWriter::create(&directory.join("v1-unfinished.flows"), options(Compression::Light)).unwrap();
+    for batch in &unfinished {
+        writer.write(batch).unwrap();
     }
-    let path = shipped().join("v1-unfinished.flows");
-    if !path.exists() {
-        let mut writer = FileWriter::create(&path, options(Compression::Light)).unwrap();
-        writer.write(&batches[0]).unwrap();
-        writer.write(&batches[2]).unwrap();
-        let written = [batches[0].clone(), batches[2].clone()];
-        fs::write(path.with_extension("jsonl"), json::lines(&written)).unwrap();
+    for (name, batches) in
+        [("v1-lz4", &batches[..]), ("v1-zstd", &batches[..1]), ("v1-unfinished", &unfinished)]
+    {
+        fs::write(directory.join(name).with_extension("jsonl"), json::lines(batches)).unwrap();
+    }
+}
+
+#[test]
+fn a_set_of_todays_version_can_be_made_and_every_kind_of_file_in_it_is_shipped() {
+    let made = tempfile::tempdir().unwrap();
+    make(made.path());
+    check(made.path());
+    for entry in fs::read_dir(made.path()).unwrap() {
+        let entry = entry.unwrap();
+        let place = shipped().join(entry.file_name());
+        if !place.exists() && std::env::var("UPDATE").is_ok_and(|update| update == "1") {
+            fs::copy(entry.path(), &place).unwrap();
+        }
+        assert!(place.exists(), "{} is not shipped: set UPDATE=1", place.display());
     }
 }
