@@ -10,7 +10,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use clap::{Arg, ArgAction, value_parser};
 use flow_cli::normalise;
-use libtest_mimic::{Arguments, Failed, Trial};
+use flow_testkit::conditions::{program, trial};
+use libtest_mimic::{Arguments, Failed};
 
 /// The options, and whether they take a value.
 const OPTIONS: [(&str, bool); 14] = [
@@ -78,12 +79,7 @@ for line in sys.stdin.buffer:
 "#;
 
 fn main() -> ExitCode {
-    let installed =
-        Command::new("python3").arg("-c").arg("import getopt").status().is_ok_and(|s| s.success());
-    let must_run = std::env::var_os("CI").is_some_and(|value| value == "true");
-    let reason = if installed || must_run { "" } else { " (python3 is not installed)" };
-    let trial = Trial::test(format!("reads_as_getopt_does{reason}"), reads_as_getopt_does)
-        .with_ignored_flag(!installed && !must_run);
+    let trial = trial("reads_as_getopt_does", program("python3"), |_| reads_as_getopt_does());
     libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
 }
 

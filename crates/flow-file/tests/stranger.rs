@@ -10,6 +10,7 @@ mod json;
 use common::{any_batch, full_batch, options, read, tail, write};
 use flow_file::{Compression, FileWriter, FlowFile};
 use flow_model::{Field, FlowBatch, Kind, field_info};
+use flow_testkit::conditions;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 use std::fs;
@@ -44,11 +45,7 @@ fn main() -> ExitCode {
 
 /// A trial that needs Python.
 fn trial(name: &str, run: impl FnOnce() -> Result<(), Failed> + Send + 'static) -> Trial {
-    if Command::new("python3").arg("--version").output().is_ok() {
-        return Trial::test(name, run);
-    }
-    let missing = Trial::test(name, || Err("python3 is not installed".into())).with_kind("needs python3");
-    missing.with_ignored_flag(std::env::var_os("CI").is_none_or(|ci| ci != "true"))
+    conditions::trial(name, conditions::program("python3"), |_| run())
 }
 
 fn root() -> PathBuf {

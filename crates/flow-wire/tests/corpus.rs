@@ -10,6 +10,7 @@
 mod captures;
 
 use flow_model::{BatchBuilder, Field, FlowBatch, Protocol};
+use flow_testkit::conditions;
 use flow_wire::{DecodeError, Decoder, DecoderOptions, Exporter, Fault};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value as Json;
@@ -39,24 +40,15 @@ const MISSING: &[(&str, u64, u64, usize)] = &[
 const REFUSED: &[&str] = &["sflow"];
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let trials = if let Some(corpus) = std::env::var_os("FLOW_CORPUS") {
-        trials(&Path::new(&corpus).join("packets"))
-    } else {
-        let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        let missing = Trial::test("corpus (FLOW_CORPUS is not set)", || Err("FLOW_CORPUS is not set".into()));
-        vec![missing.with_ignored_flag(!required)]
+    let trials = match conditions::captures() {
+        Ok(captures) => trials(captures),
+        Err(reason) => vec![conditions::trial("every_capture", Err::<(), _>(reason), |()| Ok(()))],
     };
-    libtest_mimic::run(&arguments, trials).exit_code()
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn trials(packets: &Path) -> Vec<Trial> {
-    let entries = std::fs::read_dir(packets).unwrap_or_else(|error| panic!("{}: {error}", packets.display()));
-    let mut captures: Vec<PathBuf> = entries
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "pcap"))
-        .collect();
-    captures.sort();
+fn trials(captures: Vec<PathBuf>) -> Vec<Trial> {
+    let packets = captures[0].parent().unwrap().to_owned();
     let changed = captures.clone();
     let mutations = Trial::test("captures with octets changed", move || mutate(&changed));
     captures

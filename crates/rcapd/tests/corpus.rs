@@ -9,39 +9,22 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use flow_testkit::conditions::{captures, trial};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value as Json;
 use support::{files, open, rcapd, run};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let trials = if let Some(corpus) = std::env::var_os("FLOW_CORPUS") {
-        trials(&Path::new(&corpus).join("packets"))
-    } else {
-        let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        vec![
-            Trial::test("corpus (FLOW_CORPUS is not set)", || Err("FLOW_CORPUS is not set".into()))
-                .with_ignored_flag(!required),
-        ]
+    let trials = match captures() {
+        Ok(captures) => captures.into_iter().map(ingests).collect(),
+        Err(reason) => vec![trial("every_capture", Err::<(), _>(reason), |()| Ok(()))],
     };
-    libtest_mimic::run(&arguments, trials).exit_code()
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn trials(packets: &Path) -> Vec<Trial> {
-    let entries = std::fs::read_dir(packets).unwrap_or_else(|error| panic!("{}: {error}", packets.display()));
-    let mut captures: Vec<PathBuf> = entries
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "pcap"))
-        .collect();
-    captures.sort();
-    assert!(!captures.is_empty(), "no captures in {}", packets.display());
-    captures
-        .into_iter()
-        .map(|capture| {
-            let name = capture.file_stem().unwrap().to_string_lossy().into_owned();
-            Trial::test(name, move || ingest(&capture))
-        })
-        .collect()
+fn ingests(capture: PathBuf) -> Trial {
+    let name = capture.file_stem().unwrap().to_string_lossy().into_owned();
+    Trial::test(name, move || ingest(&capture))
 }
 
 fn ingest(capture: &Path) -> Result<(), Failed> {

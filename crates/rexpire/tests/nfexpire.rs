@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::Local;
 use flow_file::{SlotName, SubDir};
+use flow_testkit::conditions::{program, trial};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tempfile::TempDir;
 
@@ -28,17 +29,12 @@ const LAYOUTS: [SubDir; 7] = [
 const DIRECTORIES: u64 = 40;
 
 fn main() -> ExitCode {
-    let installed = Command::new("nfexpire").arg("-h").output().is_ok();
-    let must_run = std::env::var_os("CI").is_some_and(|value| value == "true");
-    let reason = if installed || must_run { "" } else { " (nfexpire is not installed)" };
-    let trial = |name: String, test: Box<dyn FnOnce() -> Result<(), Failed> + Send>| {
-        Trial::test(format!("{name}{reason}"), test).with_ignored_flag(!installed && !must_run)
-    };
+    let nfexpire = || program("nfexpire");
     let mut trials: Vec<Trial> = (0..DIRECTORIES)
-        .map(|seed| trial(format!("expires_as_nfexpire_{seed:02}"), Box::new(move || expires(seed))))
+        .map(|seed| trial(format!("expires_as_nfexpire_{seed:02}"), nfexpire(), move |_| expires(seed)))
         .collect();
-    trials.push(trial("takes_turns_with_nfexpire".to_owned(), Box::new(takes_turns)));
-    trials.push(trial("refuses_what_nfexpire_refuses".to_owned(), Box::new(refuses)));
+    trials.push(trial("takes_turns_with_nfexpire", nfexpire(), |_| takes_turns()));
+    trials.push(trial("refuses_what_nfexpire_refuses", nfexpire(), |_| refuses()));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

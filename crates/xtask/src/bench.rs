@@ -14,16 +14,17 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use flow_testkit::conditions::{Needed, program};
 
-use crate::programs::{Programs, installed, root};
+use crate::programs::{Programs, root};
 use data::Data;
 use report::Report;
 
 /// `cargo xtask bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// How many flows: ten million need 3 GB below target/bench and some 20 minutes the first time, most of them for
-    /// nfcapd's files, which are kept
+    /// How many flows: ten million need 3 GB below target/bench and some ten minutes; nfcapd's files are kept for
+    /// the next time
     #[arg(long, default_value_t = 10_000_000)]
     flows: u64,
     /// A million flows and fewer runs
@@ -53,6 +54,12 @@ struct Peer {
     nfdump: PathBuf,
 }
 
+impl Peer {
+    fn installed() -> Needed<Peer> {
+        Ok(Peer { nfcapd: program("nfcapd")?, nfdump: program("nfdump")? })
+    }
+}
+
 /// Runs the benchmark.
 ///
 /// # Errors
@@ -62,16 +69,8 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let start = Instant::now();
     let flows = if args.quick { args.flows.min(QUICK_FLOWS) } else { args.flows };
     let runs = if args.quick { args.runs.min(QUICK_RUNS) } else { args.runs }.max(1);
-    let peer = match (installed("nfcapd"), installed("nfdump")) {
-        (Some(nfcapd), Some(nfdump)) if !args.alone => Some(Peer { nfcapd, nfdump }),
-        _ => None,
-    };
-    if peer.is_none() {
-        println!(
-            "without nfdump: {}",
-            if args.alone { "as asked" } else { "nfcapd and nfdump are not installed" }
-        );
-    }
+    let peer = if args.alone { Err("as asked".to_owned()) } else { Peer::installed() };
+    let peer = peer.inspect_err(|reason| println!("without nfdump: {reason}")).ok();
     println!("building the programs");
     let programs = Programs::build(true)?;
 

@@ -6,7 +6,6 @@
 //! * [`answers`]: comparing what rdump and nfdump print.
 //! * [`arrows`], [`words`]: checks of the source tree.
 //! * [`capture`]: making and replaying captures.
-//! * [`conditions`]: tests that need more than the source tree.
 //!
 //! Everything here runs on loopback and in directories of its own, and ends only what it started.
 #![forbid(unsafe_code)]
@@ -16,7 +15,6 @@ pub mod answers;
 pub mod arrows;
 pub mod bench;
 pub mod capture;
-pub mod conditions;
 pub mod demo;
 pub mod process;
 pub mod programs;

@@ -99,9 +99,3 @@ pub fn cargo() -> Command {
     command.current_dir(root());
     command
 }
-
-/// A program of this machine, if it is installed.
-pub fn installed(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())
-}

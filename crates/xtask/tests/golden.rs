@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use flow_testkit::conditions::{Needed, corpus, program, trial};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
-use support::{output, trial};
-use xtask::conditions::{Needed, corpus, program};
+use support::output;
 use xtask::programs::Programs;
 
 /// Cases that cannot agree yet, and why. A case that has come to agree must leave this list.

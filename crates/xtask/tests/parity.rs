@@ -13,11 +13,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use flow_testkit::conditions::{Needed, corpus, program, trial};
 use libtest_mimic::{Arguments, Failed, Trial};
-use support::{output, trial};
+use support::output;
 use xtask::answers::comparable;
 use xtask::capture::replay_capture;
-use xtask::conditions::{Needed, corpus, program};
 use xtask::process::{Collector, free_port};
 use xtask::programs::{Programs, root};
 

@@ -2,21 +2,7 @@
 
 use std::process::Command;
 
-use libtest_mimic::{Failed, Trial};
-use xtask::conditions::{Needed, required};
-
-/// A test that runs when `needed` is there; else it is ignored with the reason, or fails where nothing may be missing.
-pub(crate) fn trial<T: Send + 'static>(
-    name: String,
-    needed: Needed<T>,
-    test: impl FnOnce(T) -> Result<(), Failed> + Send + 'static,
-) -> Trial {
-    match needed {
-        Ok(there) => Trial::test(name, move || test(there)),
-        Err(reason) if required() => Trial::test(name, move || Err(reason.into())),
-        Err(reason) => Trial::test(name, || Ok(())).with_kind(reason).with_ignored_flag(true),
-    }
-}
+use libtest_mimic::Failed;
 
 /// Standard output of a command that must succeed.
 pub(crate) fn output(command: &mut Command) -> Result<String, Failed> {
