@@ -350,6 +350,21 @@ impl Sums {
     }
 }
 
+/// Adds the columns of counters to a batch with a row for each sum.
+pub(crate) fn put_counters<'a>(batch: &mut FlowBatch, sums: &(impl Iterator<Item = &'a Sums> + Clone)) {
+    let mut nums = |field, num: fn(&Counters) -> u64| {
+        let nums = sums.clone().map(|sums| num(&sums.counters)).collect();
+        batch.insert(field, Column::Plain(Values::U64(nums)));
+    };
+    nums(Field::FirstMs, |counters| counters.first_ms);
+    nums(Field::LastMs, |counters| counters.last_ms);
+    nums(Field::Flows, |counters| counters.flows);
+    nums(Field::InPackets, |counters| counters.in_packets);
+    nums(Field::InBytes, |counters| counters.in_bytes);
+    nums(Field::OutPackets, |counters| counters.out_packets);
+    nums(Field::OutBytes, |counters| counters.out_bytes);
+}
+
 #[inline]
 fn add_counters(sum: &mut Counters, more: &Counters) {
     sum.first_ms = sum.first_ms.min(more.first_ms);

@@ -1,6 +1,6 @@
 //! Element statistics (`-s`): what the flows of each address, port, ... add up to.
 
-use crate::counts::{Counts, Scratch, Sums, Volume, Volumes};
+use crate::counts::{Counts, Scratch, Sums, Volume, Volumes, put_counters};
 use crate::group::{
     CountedRows, Grouper, Grouping, Kept, KeyPart, Layout, MeasuredValues, Ranking, Rows, Shape, VolumeRows,
     Winner,
@@ -8,8 +8,8 @@ use crate::group::{
 use crate::topn::Standing;
 use crate::{Overview, Probe, QueryError, RowOrigin, Scanned, Sink};
 use flow_model::{
-    Column, Dictionary, Field, FieldSet, FlowBatch, Kind, Order, Selection, Statistic, Value, ValueRef,
-    Values, field_info,
+    Column, Dictionary, Field, FieldSet, FlowBatch, Kind, Order, Selection, Statistic, Value, Values,
+    field_info,
 };
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
@@ -261,21 +261,9 @@ impl StatSpec {
 
     fn table(&self, order: Order, rows: &[Row]) -> StatTable {
         let mut batch = FlowBatch::new(rows.len());
-        let mut nums = |field, num: fn(&Row) -> u64| {
-            let mut values = Values::new(field_info(field).kind);
-            for row in rows {
-                values.push(ValueRef::Num(num(row)));
-            }
-            batch.insert(field, Column::Plain(values));
-        };
-        nums(Field::FirstMs, |row| row.sums.counters.first_ms);
-        nums(Field::LastMs, |row| row.sums.counters.last_ms);
-        nums(Field::Flows, |row| row.sums.counters.flows);
-        nums(Field::InPackets, |row| row.sums.counters.in_packets);
-        nums(Field::InBytes, |row| row.sums.counters.in_bytes);
-        nums(Field::OutPackets, |row| row.sums.counters.out_packets);
-        nums(Field::OutBytes, |row| row.sums.counters.out_bytes);
-        nums(Field::Proto, |row| row.proto.into());
+        put_counters(&mut batch, &rows.iter().map(|row| &row.sums));
+        let protos = rows.iter().map(|row| row.proto).collect();
+        batch.insert(Field::Proto, Column::Plain(Values::U8(protos)));
         let mut values = Values::new(field_info(self.field()).kind);
         for row in rows {
             values.push(row.value.as_ref());

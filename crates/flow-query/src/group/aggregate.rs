@@ -2,7 +2,7 @@
 
 use super::key::key_fields;
 use super::{CountedRows, Grouper, Grouping, KeyPart, Layout, Ranking, Shape, VolumeRows, Winner};
-use crate::counts::{COUNTER_FIELDS, Counts, Scratch, Volumes, slice};
+use crate::counts::{COUNTER_FIELDS, Counts, Scratch, Volumes, put_counters, slice};
 use crate::{Overview, Probe, QueryError, RowOrigin, Scanned, Sink};
 use flow_model::{
     Column, Field, FieldSet, FlowBatch, Groups, Kind, MAX_BATCH_ROWS, Selection, Value, ValueRef, Values,
@@ -140,7 +140,7 @@ impl Aggregate {
                 zero_addresses(&mut batch, wanted);
             }
             batch.mark_decoded(self.columns.union(own));
-            put_counters(&mut batch, winners);
+            put_counters(&mut batch, &winners.iter().map(|winner| &winner.sums));
             for field in keys.iter() {
                 let mut values = Values::new(field_info(field).kind);
                 for winner in winners {
@@ -181,19 +181,6 @@ fn zero_addresses(batch: &mut FlowBatch, fields: FieldSet) {
         };
         batch.insert(field, zeroed);
     }
-}
-
-fn put_counters(batch: &mut FlowBatch, winners: &[Winner]) {
-    let mut nums = |field, num: fn(&Winner) -> u64| {
-        batch.insert(field, Column::Plain(Values::U64(winners.iter().map(num).collect())));
-    };
-    nums(Field::FirstMs, |winner| winner.sums.counters.first_ms);
-    nums(Field::LastMs, |winner| winner.sums.counters.last_ms);
-    nums(Field::Flows, |winner| winner.sums.counters.flows);
-    nums(Field::InPackets, |winner| winner.sums.counters.in_packets);
-    nums(Field::InBytes, |winner| winner.sums.counters.in_bytes);
-    nums(Field::OutPackets, |winner| winner.sums.counters.out_packets);
-    nums(Field::OutBytes, |winner| winner.sums.counters.out_bytes);
 }
 
 /// What a flow made of nothing but a key and counters carries.
