@@ -1,0 +1,4 @@
+//! nfdump's own files.
+
+mod element;
+mod stored;
