@@ -62,6 +62,8 @@ pub enum Test {
     Address(Field, Arc<AddrSet>),
     /// Octets are equal to a pattern or contain it.
     Octets(Field, Octets),
+    /// Two fields hold the same number.
+    Equal(Field, Field),
     /// A port lies in the NAT port block of the record.
     InPortBlock(Field),
     /// The file's ident.
@@ -79,6 +81,7 @@ impl Test {
         match self {
             Test::Number(number, _) => number.fields(),
             Test::Address(field, _) | Test::Octets(field, _) => FieldSet::of(&[*field]),
+            Test::Equal(one, other) => FieldSet::of(&[*one, *other]),
             Test::InPortBlock(field) => FieldSet::of(&[*field, Field::PblockStart, Field::PblockEnd]),
             Test::Ident(_) => FieldSet::EMPTY,
         }

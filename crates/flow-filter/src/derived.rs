@@ -47,7 +47,7 @@ fn by_ratio(counts: &[u64], units: &[u64], scale: u64, set: &NumSet) -> Vec<u64>
 }
 
 /// The selected rows' numbers in `field`, borrowed where they stand in the batch just so.
-fn column<'b>(field: Field, batch: &'b FlowBatch, selection: &Selection) -> Cow<'b, [u64]> {
+pub(crate) fn column<'b>(field: Field, batch: &'b FlowBatch, selection: &Selection) -> Cow<'b, [u64]> {
     let column = batch.column(field);
     match column {
         Column::Plain(Values::U64(values)) if selection.is_all() => Cow::Borrowed(values),

@@ -42,6 +42,13 @@ pub enum FilterErrorKind {
         /// Why.
         cause: String,
     },
+    /// A list file that cannot be read.
+    ListFile {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: String,
+    },
     /// A word that needs a geo location database.
     Geo,
     /// A word of nfdump that is not available.
@@ -75,10 +82,10 @@ impl FilterError {
         &self.0.kind
     }
 
-    /// The exit status nfdump 1.7 ends with: 254, for an include file 255, without geo location database 1.
+    /// The exit status nfdump 1.7 ends with: 254, for an include or list file 255, without geo location database 1.
     pub fn exit_code(&self) -> u8 {
         match self.0.kind {
-            FilterErrorKind::Include { .. } => 255,
+            FilterErrorKind::Include { .. } | FilterErrorKind::ListFile { .. } => 255,
             FilterErrorKind::Geo => 1,
             _ => 254,
         }
@@ -116,7 +123,9 @@ impl FilterError {
                 message
             }
             FilterErrorKind::Resolve { name, cause } => format!("no address for `{name}`: {cause}"),
-            FilterErrorKind::Include { path, cause } => format!("reading {path}: {cause}"),
+            FilterErrorKind::Include { path, cause } | FilterErrorKind::ListFile { path, cause } => {
+                format!("reading {path}: {cause}")
+            }
             FilterErrorKind::Geo => "countries need a geo location database".to_string(),
             FilterErrorKind::Unsupported(what) => format!("{what} is not available"),
         };
@@ -168,6 +177,9 @@ impl fmt::Display for FilterError {
             }
             FilterErrorKind::Include { path, cause } => {
                 return write!(f, "Failed to open include file '{path}': {cause}");
+            }
+            FilterErrorKind::ListFile { path, cause } => {
+                return write!(f, "Failed to open list file '{path}': {cause}");
             }
             FilterErrorKind::Geo => {
                 return f.write_str("Can not filter according geo elements without a geo location DB");

@@ -3,6 +3,7 @@
 use crate::ast::Expr;
 use crate::error::FilterError;
 use crate::eval::{EvalContext, eval};
+use crate::explain::Explanation;
 use crate::options::ParseOptions;
 use crate::parse::parse;
 use crate::plan::{Plan, plan};
@@ -18,8 +19,9 @@ pub struct Filter {
     body: Body,
 }
 
+/// What is executed.
 #[derive(Clone, Debug)]
-enum Body {
+pub(crate) enum Body {
     Const(bool),
     Plan { parts: Vec<Part>, plan: Plan },
 }
@@ -68,6 +70,16 @@ impl Filter {
     /// The fields [`eval`](Self::eval) looks at.
     pub fn columns(&self) -> FieldSet {
         self.columns
+    }
+
+    /// What the filter does, for people: the expression as it was read, the steps of its execution with what rules out
+    /// blocks, and the columns that are read.
+    pub fn explain(&self) -> Explanation<'_> {
+        Explanation(self)
+    }
+
+    pub(crate) fn body(&self) -> &Body {
+        &self.body
     }
 
     /// What is known about a block without decoding it. On [`Prune::Always`] there is no need to evaluate.

@@ -2,8 +2,8 @@
 //! over the values of a plain column.
 
 use crate::ast::{Number, Octets, Test};
-use crate::bits::{Outcome, Rows, as_run, by_value, pack, set_range};
-use crate::derived::{by_derived, within};
+use crate::bits::{Outcome, Rows, as_run, by_value, pack, pack_pairs, set_range};
+use crate::derived::{by_derived, column, within};
 use crate::eval::EvalContext;
 use crate::ranges::{AddrSet, NumSet, Ordinal};
 use flow_model::{Column, Dictionary, Field, FlowBatch, MAX_BATCH_ROWS, Selection, ValueRef, Values};
@@ -55,16 +55,17 @@ pub(crate) fn run(
                 Rows::List(rows) => pack(rows, |row| octets_match(octets, column.bytes(row as usize))),
             }
         }
+        Test::Equal(one, other) => {
+            let [one, other] = [*one, *other].map(|field| column(field, batch, selection));
+            pack_pairs(&one, &other, |one, other| one == other)
+        }
         Test::InPortBlock(port) => {
-            let [port, start, end] = [*port, Field::PblockStart, Field::PblockEnd].map(|field| {
-                let mut numbers = Vec::with_capacity(rows.len());
-                batch.column(field).gather(selection, &mut numbers);
-                numbers
-            });
+            let [port, start, end] =
+                [*port, Field::PblockStart, Field::PblockEnd].map(|field| column(field, batch, selection));
             let within: Vec<bool> = port
                 .iter()
-                .zip(&start)
-                .zip(&end)
+                .zip(&*start)
+                .zip(&*end)
                 .map(|((port, start), end)| start <= port && port <= end)
                 .collect();
             pack(&within, |within| within)
@@ -112,24 +113,16 @@ pub(crate) fn on_codes<'b>(test: &Test, batch: &'b FlowBatch) -> Option<Coded<'b
         Test::Number(Number::Field(field) | Number::Bits { field, .. }, _)
         | Test::Address(field, _)
         | Test::Octets(field, _) => *field,
-        Test::Number(..) | Test::InPortBlock(_) | Test::Ident(_) => return None,
+        Test::Number(..) | Test::Equal(..) | Test::InPortBlock(_) | Test::Ident(_) => return None,
     };
     match batch.column(field) {
         Column::Constant(value) => Some(Coded::Const(decide(test, value.as_ref()))),
         Column::Dictionary(Dictionary { codes, values }) => {
             let words = match (test, values) {
-                (Test::Number(Number::Field(_), set), Values::U8(v)) => {
-                    sorted(v.len(), |i| v[i].into(), set.as_slice())
-                }
-                (Test::Number(Number::Field(_), set), Values::U16(v)) => {
-                    sorted(v.len(), |i| v[i].into(), set.as_slice())
-                }
-                (Test::Number(Number::Field(_), set), Values::U32(v)) => {
-                    sorted(v.len(), |i| v[i].into(), set.as_slice())
-                }
-                (Test::Number(Number::Field(_), set), Values::U64(v)) => {
-                    sorted(v.len(), |i| v[i], set.as_slice())
-                }
+                (Test::Number(Number::Field(_), set), Values::U8(v)) => sorted(v, set),
+                (Test::Number(Number::Field(_), set), Values::U16(v)) => sorted(v, set),
+                (Test::Number(Number::Field(_), set), Values::U32(v)) => sorted(v, set),
+                (Test::Number(Number::Field(_), set), Values::U64(v)) => sorted(v, set),
                 (Test::Address(_, set), Values::Ip(v)) => sorted_addresses(v, set),
                 _ => {
                     let entries: Vec<u32> = (0..values.len() as u32).collect();
@@ -156,11 +149,14 @@ fn coded<'b>(codes: &'b [u16], words: &[u64], len: usize) -> Coded<'b> {
     }
 }
 
-/// Which of `len` ascending values lie in ascending ranges: by a search for the ends of each range where ranges are
-/// few, otherwise by walking along both.
-fn sorted<T: Ordinal>(len: usize, value: impl Fn(usize) -> T, ranges: &[(T, T)]) -> Vec<u64> {
-    let mut words = vec![0; len.div_ceil(64)];
-    mark_sorted(&mut words, 0..len, value, ranges);
+/// Which of ascending values lie in a set: by walking along both, or, where the set has more ranges than there are
+/// values, by looking up each value.
+fn sorted<V: Copy + Into<u64>>(values: &[V], set: &NumSet) -> Vec<u64> {
+    if set.as_slice().len() > values.len() {
+        return pack(values, |value| set.contains(value.into()));
+    }
+    let mut words = vec![0; values.len().div_ceil(64)];
+    mark_sorted(&mut words, 0..values.len(), |at| values[at].into(), set.as_slice());
     words
 }
 
@@ -213,6 +209,9 @@ fn mark_sorted<T: Ordinal>(
 }
 
 fn sorted_addresses(values: &[IpAddr], set: &AddrSet) -> Vec<u64> {
+    if set.v4().as_slice().len() + set.v6().as_slice().len() > values.len() {
+        return pack(values, |addr| set.contains(addr));
+    }
     let mut words = vec![0; values.len().div_ceil(64)];
     let v4 = values.partition_point(IpAddr::is_ipv4);
     let as_v4 = |index: usize| match values[index] {

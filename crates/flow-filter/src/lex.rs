@@ -34,6 +34,8 @@ pub(crate) enum TokenKind {
     Comma,
     Slash,
     Percent,
+    /// `@` and the name of a file, bare or in quotes.
+    File,
     /// A character that means nothing.
     Unknown,
     /// The end of the filter.
@@ -146,6 +148,10 @@ const KEYWORDS: &[&str] = &[
 /// How deep include files may include others, as in nfdump.
 const MAX_INCLUDES: usize = 10;
 
+/// How many octets of text a filter and its include files may have together: ten levels of files that each include
+/// the next one ten times are more than any memory holds. Positions fit 32 bits then.
+const MAX_TEXT: usize = 1 << 30;
+
 /// The texts of a filter: its own, then those of include files.
 #[derive(Debug)]
 pub(crate) struct Sources<'t> {
@@ -160,16 +166,35 @@ impl Sources<'_> {
     /// The place of an error: `last` is the token nfdump would name, `cause` the one to underline.
     pub(crate) fn place(&self, last: Token, cause: Token) -> Place {
         let (text, _) = &self.texts[cause.source as usize];
-        let begin = text[..cause.start as usize].rfind('\n').map_or(0, |at| at + 1);
-        let end = text[cause.start as usize..].find('\n').map_or(text.len(), |at| cause.start as usize + at);
+        let (line, start, len) = line_of(text, cause.start as usize, cause.end as usize);
         Place {
             file: self.texts[last.source as usize].1.clone(),
             line: last.line as usize,
             token: self.text(last).to_string(),
-            text: text[begin..end].to_string(),
-            start: cause.start as usize - begin,
-            len: (cause.end as usize).min(end).saturating_sub(cause.start as usize),
+            text: line.to_string(),
+            start,
+            len,
         }
+    }
+}
+
+/// The line in which `start` lies, where in it that is, and how much of what ends at `end` stands in it.
+pub(crate) fn line_of(text: &str, start: usize, end: usize) -> (&str, usize, usize) {
+    let begin = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+    (&text[begin..line_end], start - begin, end.min(line_end).saturating_sub(start))
+}
+
+/// The name of the file that a [`TokenKind::File`] with this text means.
+pub(crate) fn file_name(text: &str) -> &str {
+    unquoted(text.strip_prefix('@').unwrap_or(text))
+}
+
+/// The text between quotes; a bare word as it is.
+pub(crate) fn unquoted(text: &str) -> &str {
+    match text.as_bytes() {
+        [quote @ (b'"' | b'\''), .., last] if quote == last => &text[1..text.len() - 1],
+        _ => text,
     }
 }
 
@@ -180,6 +205,10 @@ pub(crate) fn lex<'t>(
 ) -> Result<(Vec<Token>, Sources<'t>), FilterError> {
     let mut sources = Sources { texts: vec![(Cow::Borrowed(text), options.file.map(str::to_string))] };
     let mut tokens: Vec<Token> = Vec::new();
+    let mut room = MAX_TEXT.checked_sub(text.len()).ok_or_else(|| {
+        let kind = FilterErrorKind::Value("The filter is too long");
+        FilterError::new(kind, Place { line: 1, ..Place::default() }, None)
+    })?;
     // Texts that are being read: which, how far, in which line.
     let mut open = vec![(0_usize, 0_usize, 1_u32)];
     while let Some((source, start, line)) = open.pop() {
@@ -194,13 +223,16 @@ pub(crate) fn lex<'t>(
             continue;
         }
         let (at, line) = (cursor.at, cursor.line);
-        if token.kind == TokenKind::Unknown && whole[token.start as usize..].starts_with("@include") {
-            let rest = &whole[token.start as usize + "@include".len()..];
+        if token.kind == TokenKind::File && sources.text(token) == "@include" {
+            let rest = &whole[token.end as usize..];
             let path = rest.split_whitespace().next().unwrap_or_default().to_string();
             let after = whole.len() - rest.len() + rest.find(&path).unwrap_or(0) + path.len();
-            let content = match options.include {
+            let content = match options.read {
                 _ if open.len() >= MAX_INCLUDES => Err("include files are nested too deep".to_string()),
-                Some(read) => read(&path),
+                Some(read) => read(&path).and_then(|content| {
+                    room = room.checked_sub(content.len()).ok_or("the filter gets too long")?;
+                    Ok(content)
+                }),
                 None => Err("include files cannot be read here".to_string()),
             };
             match content {
@@ -260,6 +292,10 @@ impl Cursor<'_> {
                 Some(len) => (TokenKind::Quoted, len),
                 None => (TokenKind::Unknown, 1),
             },
+            [b'@', ..] => match file_len(&rest[1..]) {
+                0 => (TokenKind::Unknown, 1),
+                len => (TokenKind::File, 1 + len),
+            },
             [first, ..] if is_word(*first) => {
                 let len = rest.bytes().position(|byte| !is_word(byte)).unwrap_or(rest.len());
                 (word(&rest[..len]), len)
@@ -290,6 +326,17 @@ impl Cursor<'_> {
 
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'.' | b'-')
+}
+
+/// The length of the file name `rest` begins with: quoted, or up to a blank or whatever else may follow a list.
+fn file_len(rest: &str) -> usize {
+    let quoted = rest.chars().next().filter(|first| matches!(first, '"' | '\''));
+    match quoted.and_then(|quote| quoted_len(rest, quote, false)) {
+        Some(len) => len,
+        None => rest
+            .find(|c: char| c.is_ascii_whitespace() || matches!(c, '(' | ')' | '[' | ']' | ',' | '"' | '\''))
+            .unwrap_or(rest.len()),
+    }
 }
 
 /// The length of the quoted text `rest` begins with, quotes included; it is not empty.
@@ -326,12 +373,12 @@ fn word(text: &str) -> TokenKind {
 }
 
 /// A whole word as a number: decimal with an optional scale, or hexadecimal. Numbers too large are the largest.
-fn number(text: &str) -> Option<u64> {
+pub(crate) fn number(text: &str) -> Option<u64> {
     if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         let digits = !hex.is_empty() && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
         return digits.then(|| u64::from_str_radix(hex, 16).unwrap_or(u64::MAX));
     }
-    let (digits, scale) = match text.as_bytes()[text.len() - 1].to_ascii_lowercase() {
+    let (digits, scale) = match text.as_bytes().last()?.to_ascii_lowercase() {
         b'k' => (&text[..text.len() - 1], 1_000),
         b'm' => (&text[..text.len() - 1], 1_000_000),
         b'g' => (&text[..text.len() - 1], 1_000_000_000),
@@ -398,7 +445,7 @@ mod tests {
             "loop" => Ok("@include loop".to_string()),
             _ => Err("No such file".to_string()),
         };
-        let options = ParseOptions { include: Some(&read), ..ParseOptions::default() };
+        let options = ParseOptions { read: Some(&read), ..ParseOptions::default() };
         let (tokens, sources) = lex("proto tcp and (@include a )", &options).unwrap();
         let texts: Vec<_> = tokens.iter().map(|&token| sources.text(token)).collect();
         assert_eq!(texts, ["proto", "tcp", "and", "(", "port", "80", "or", "port", "443", ")", ""]);
@@ -406,5 +453,25 @@ mod tests {
         assert_eq!(error.to_string(), "Failed to open include file 'x': No such file");
         assert_eq!(error.exit_code(), 255);
         assert!(lex("@include loop", &options).unwrap_err().to_string().contains("too deep"));
+    }
+
+    #[test]
+    fn include_files_do_not_multiply_without_end() {
+        let read = |path: &str| Ok(format!("@include {path}x ").repeat(1_000) + &" ".repeat(10_000_000));
+        let options = ParseOptions { read: Some(&read), ..ParseOptions::default() };
+        let error = lex("@include a", &options).unwrap_err();
+        assert!(error.to_string().contains("too"), "{error}");
+    }
+
+    #[test]
+    fn names_of_files_end_at_a_blank_or_a_bracket() {
+        use TokenKind::{Close, CloseList, Comma, End, File, Unknown};
+        assert_eq!(
+            kinds("@a/b-c.txt) @'x y'] @\"z\",@include.txt @"),
+            [File, Close, File, CloseList, File, Comma, File, Unknown, End]
+        );
+        for (text, name) in [("@a.txt", "a.txt"), ("@'x y'", "x y"), ("@\"z\"", "z")] {
+            assert_eq!(file_name(text), name);
+        }
     }
 }

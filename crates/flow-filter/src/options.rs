@@ -8,17 +8,18 @@ use std::net::IpAddr;
 pub type Resolve<'a> = &'a dyn Fn(&str) -> Result<Vec<IpAddr>, String>;
 
 /// Reads a file the filter names.
-pub type Include<'a> = &'a dyn Fn(&str) -> Result<String, String>;
+pub type Read<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
 /// What parsing needs from outside; everything that is I/O is a function given here.
 #[derive(Clone, Copy, Default)]
 pub struct ParseOptions<'a> {
     /// The file the text comes from, for messages.
     pub file: Option<&'a str>,
-    /// Finds the addresses of host names, all of them; without it every name is unknown.
+    /// Finds the addresses of host names, all of them, and is asked once for each name; without it every name is
+    /// unknown.
     pub resolve: Option<Resolve<'a>>,
-    /// Reads `@include` files.
-    pub include: Option<Include<'a>>,
+    /// Reads files the filter names, for `@include` and for lists.
+    pub read: Option<Read<'a>>,
     /// What a local time is in UTC; without it times without zone are UTC.
     pub local_ms: Option<LocalMs<'a>>,
 }

@@ -6,9 +6,13 @@
 use crate::ast::{Expr, ExprBuilder};
 use crate::error::{FilterError, FilterErrorKind, WORD};
 use crate::lex::{Sources, Token, TokenKind, lex};
+use crate::list::Entries;
 use crate::options::ParseOptions;
+use crate::value::Value;
 use crate::vocabulary;
+use std::collections::BTreeMap;
 use std::mem;
+use std::net::IpAddr;
 
 /// The longest label nfdump attaches.
 pub(crate) const MAX_LABEL: usize = 16;
@@ -23,6 +27,8 @@ pub(crate) fn parse(text: &str, options: &ParseOptions<'_>) -> Result<Expr, Filt
         at: 0,
         build: ExprBuilder::default(),
         geo: None,
+        names: BTreeMap::new(),
+        lists: BTreeMap::new(),
     };
     if parser.peek().kind == TokenKind::End {
         return Ok(Expr::constant(true));
@@ -74,6 +80,10 @@ pub(crate) struct Parser<'p, 't> {
     pub(crate) build: ExprBuilder,
     /// The first word that needs a geo location database.
     pub(crate) geo: Option<Token>,
+    /// The host names that were looked up, with their addresses.
+    pub(crate) names: BTreeMap<String, Vec<IpAddr>>,
+    /// The list files that were read.
+    pub(crate) lists: BTreeMap<(String, Entries), Value>,
 }
 
 impl Parser<'_, '_> {

@@ -41,8 +41,8 @@ struct Estimate {
 /// stack at the logarithm of the number of tests.
 const SHALLOW: u32 = 4;
 
-/// Orders `parts`, the last of which is the whole.
-pub(crate) fn plan(parts: &[Part]) -> Plan {
+/// For each part the order in which its operands are decided.
+pub(crate) fn ordering(parts: &[Part]) -> Vec<Vec<usize>> {
     let mut estimates: Vec<Estimate> = Vec::with_capacity(parts.len());
     let mut ordered: Vec<Vec<usize>> = Vec::with_capacity(parts.len());
     for part in parts {
@@ -54,6 +54,12 @@ pub(crate) fn plan(parts: &[Part]) -> Plan {
         estimates.push(estimate);
         ordered.push(order);
     }
+    ordered
+}
+
+/// Plans `parts`, the last of which is the whole.
+pub(crate) fn plan(parts: &[Part]) -> Plan {
+    let mut ordered = ordering(parts);
     let mut plan = Plan { tests: Vec::new(), conjuncts: Vec::new() };
     let root = parts.len() - 1;
     let conjuncts = match &parts[root] {
@@ -135,6 +141,7 @@ fn estimate(test: &Test, negated: bool) -> Estimate {
     let (cost, pass) = match test {
         Test::Ident(_) => (0.0, 0.5),
         Test::Octets(..) => (20.0, 0.1),
+        Test::Equal(..) => (4.0, 0.5),
         Test::InPortBlock(_) => (8.0, 0.1),
         Test::Address(_, set) => {
             let span = |pieces: usize, all: bool| if all { 0.8 } else { 0.02 * (pieces as f64).min(20.0) };

@@ -2,10 +2,10 @@
 
 use crate::ast::{Number, Octets, Test};
 use crate::error::{FilterError, FilterErrorKind, WORD};
-use crate::lex::{Token, TokenKind};
+use crate::lex::{Token, TokenKind, unquoted};
 use crate::parse::Parser;
 use crate::ranges::{AddrSet, NumSet};
-use crate::value::{A_NUMBER, Value, compare, unquoted};
+use crate::value::{A_NUMBER, Value, compare};
 use crate::vocabulary::{Phrase, Target, phrases};
 use flow_model::{Derived, Field, Protocol, Side, Source};
 use std::sync::Arc;
@@ -156,13 +156,19 @@ impl Parser<'_, '_> {
             }
             furthest = furthest.max(matching);
         }
-        Err(self.unexpected_at(self.ahead(furthest), if furthest == 0 { WORD } else { "another word" }))
+        if furthest == 0 {
+            return Err(self.unexpected(WORD));
+        }
+        // nfdump 1.7.1 gets as far as the first word it does not know.
+        let cause = self.ahead(furthest);
+        let last = if self.peek().kind == TokenKind::Word { self.peek() } else { cause };
+        Err(self.error(FilterErrorKind::Syntax { expected: "another word" }, last, cause))
     }
 
     /// Primitives that do not follow the pattern of the catalogue.
     fn undirected_primitive(&mut self, inverted: bool) -> Result<Option<usize>, FilterError> {
         let word = self.peek();
-        if !matches!(word.kind, TokenKind::Keyword) {
+        if !matches!(word.kind, TokenKind::Keyword | TokenKind::Word) {
             return Ok(None);
         }
         let text = self.text(word).to_ascii_lowercase();
@@ -184,6 +190,11 @@ impl Parser<'_, '_> {
             "flags" => self.flags(inverted)?,
             "mpls" => self.mpls()?,
             "payload" => self.payload()?,
+            "ttl" if self.is(self.ahead(1), "equal") => {
+                self.advance();
+                self.advance();
+                self.build.test(Test::Equal(Field::MinTtl, Field::MaxTtl))
+            }
             "asa" if self.is(self.ahead(1), "event") && self.is(self.ahead(2), "denied") => {
                 self.asa_denied()?
             }
@@ -356,8 +367,11 @@ impl Parser<'_, '_> {
     /// `geo CC`: understood, and refused once the whole filter is.
     fn geo(&mut self, direction: Direction) -> Result<usize, FilterError> {
         let word = self.advance();
-        let token = self.expect_word("a country")?;
-        let text = self.text(token);
+        let token = match self.peek().kind {
+            TokenKind::Quoted => self.advance(),
+            _ => self.expect_word("a country")?,
+        };
+        let text = unquoted(self.text(token));
         if text.len() != 2 || !text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
             return Err(self.value_error("Need a two letter geo country code", token));
         }

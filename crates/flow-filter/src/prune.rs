@@ -14,7 +14,7 @@ pub struct FileContext<'a> {
 
 /// A set with more addresses than this is not looked up in membership filters: each look-up may be a false alarm,
 /// and together they cost more than they save.
-const MAX_LOOKUPS: usize = 64;
+pub(crate) const MAX_LOOKUPS: usize = 64;
 
 /// What is known about every part of a simplified expression, in the order of the parts.
 pub(crate) fn prune(
@@ -75,6 +75,13 @@ fn decide(test: &Test, stats: &BlockStats, membership: &dyn Membership, file: &F
                 _ => Prune::Maybe,
             }
         }
+        Test::Equal(one, other) => match [one, other].map(|field| bounds(Number::Field(*field), stats)) {
+            [Some((low, high)), Some((other_low, other_high))] => verdict(
+                low <= other_high && other_low <= high,
+                low == high && other_low == other_high && low == other_low,
+            ),
+            _ => Prune::Maybe,
+        },
         Test::InPortBlock(port) => {
             let all = [*port, Field::PblockStart, Field::PblockEnd].map(|field| stats.range(field));
             match all {

@@ -13,6 +13,10 @@ pub trait Ordinal: Copy + Ord + fmt::Debug {
     fn next(self) -> Option<Self>;
     /// The next smaller one; `None` for the smallest.
     fn previous(self) -> Option<Self>;
+    /// How many whole steps of 2 to the power of `shift` lie between `base` and this, which is not smaller.
+    fn steps(self, base: Self, shift: u32) -> usize;
+    /// How many bits it takes to count from `base` to this, which is not smaller.
+    fn bits_above(self, base: Self) -> u32;
 }
 
 macro_rules! ordinal {
@@ -22,6 +26,9 @@ macro_rules! ordinal {
             const MAX: Self = <$int>::MAX;
             fn next(self) -> Option<Self> { self.checked_add(1) }
             fn previous(self) -> Option<Self> { self.checked_sub(1) }
+            #[inline]
+            fn steps(self, base: Self, shift: u32) -> usize { ((self - base) >> shift) as usize }
+            fn bits_above(self, base: Self) -> u32 { <$int>::BITS - (self - base).leading_zeros() }
         }
     )*};
 }
@@ -32,20 +39,71 @@ ordinal! { u32 u64 u128 }
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ranges<T> {
     ranges: Vec<(T, T)>,
+    /// Present when there are many ranges.
+    index: Option<Index<T>>,
+}
+
+/// Where to look for a value: the span of the set is cut into buckets of the same size, about one for each range, so
+/// that a look-up in a list of a million costs two memory accesses where a binary search costs twenty.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Index<T> {
+    base: T,
+    shift: u32,
+    /// For each bucket, and one past the last, the first range that ends in it or later.
+    starts: Box<[u32]>,
+}
+
+impl<T: Ordinal> Index<T> {
+    /// With fewer ranges the binary search stays in two cache lines and is as fast.
+    const MIN_RANGES: usize = 32;
+    /// More buckets than this, 4 MiB, would not stay in any cache.
+    const MAX_BUCKETS: u32 = 1 << 20;
+
+    fn of(ranges: &[(T, T)]) -> Option<Index<T>> {
+        let (&(base, _), &(_, last)) = (ranges.first()?, ranges.last()?);
+        if ranges.len() < Self::MIN_RANGES || u32::try_from(ranges.len()).is_err() {
+            return None;
+        }
+        let buckets = (ranges.len() as u32).min(Self::MAX_BUCKETS).next_power_of_two();
+        let shift = last.bits_above(base).saturating_sub(buckets.ilog2());
+        let mut starts = Vec::with_capacity(buckets as usize + 1);
+        for (at, &(_, end)) in (0..).zip(ranges) {
+            starts.resize(starts.len().max(end.steps(base, shift) + 1), at);
+        }
+        // A value in the last bucket is not beyond the last range.
+        starts.push(ranges.len() as u32 - 1);
+        Some(Index { base, shift, starts: starts.into() })
+    }
+
+    /// The ranges among which the first that does not end before `value` is, if it is not beyond all: from, to, both
+    /// included.
+    #[inline]
+    fn bucket(&self, value: T) -> Option<(usize, usize)> {
+        let bucket = if value < self.base { return None } else { value.steps(self.base, self.shift) };
+        match self.starts.get(bucket..bucket.checked_add(2)?) {
+            Some(&[from, to]) => Some((from as usize, to as usize)),
+            _ => None,
+        }
+    }
 }
 
 impl<T: Ordinal> Ranges<T> {
     /// The empty set.
-    pub const EMPTY: Ranges<T> = Ranges { ranges: Vec::new() };
+    pub const EMPTY: Ranges<T> = Ranges { ranges: Vec::new(), index: None };
 
     /// Every integer.
     pub fn all() -> Ranges<T> {
-        Ranges { ranges: vec![(T::MIN, T::MAX)] }
+        Ranges::of_sorted(vec![(T::MIN, T::MAX)])
     }
 
     /// The integers from `low` to `high`, both included; none when `low` is larger.
     pub fn between(low: T, high: T) -> Ranges<T> {
-        Ranges { ranges: if low <= high { vec![(low, high)] } else { Vec::new() } }
+        if low <= high { Ranges::of_sorted(vec![(low, high)]) } else { Ranges::EMPTY }
+    }
+
+    fn of_sorted(ranges: Vec<(T, T)>) -> Ranges<T> {
+        let index = Index::of(&ranges);
+        Ranges { ranges, index }
     }
 
     /// The integers in any of the given inclusive ranges, which may overlap.
@@ -59,7 +117,8 @@ impl<T: Ordinal> Ranges<T> {
             }
             touches
         });
-        Ranges { ranges }
+        ranges.shrink_to_fit();
+        Ranges::of_sorted(ranges)
     }
 
     /// The integers in any of `sets`.
@@ -86,7 +145,7 @@ impl<T: Ordinal> Ranges<T> {
         if let Some(low) = low {
             ranges.push((low, T::MAX));
         }
-        Ranges { ranges }
+        Ranges::of_sorted(ranges)
     }
 
     /// The ranges, ascending.
@@ -102,8 +161,16 @@ impl<T: Ordinal> Ranges<T> {
     /// Whether `value` is in the set.
     #[inline]
     pub fn contains(&self, value: T) -> bool {
-        let at = self.ranges.partition_point(|&(_, last)| last < value);
-        self.ranges.get(at).is_some_and(|&(first, _)| first <= value)
+        let (from, to) = match &self.index {
+            None => (0, self.ranges.len()),
+            Some(index) => match index.bucket(value) {
+                Some((from, to)) => (from, to + 1),
+                None => return false,
+            },
+        };
+        let among = self.ranges.get(from..to).unwrap_or_default();
+        let at = among.partition_point(|&(_, last)| last < value);
+        among.get(at).is_some_and(|&(first, _)| first <= value)
     }
 
     /// Whether any integer from `low` to `high` is in the set.
@@ -271,6 +338,23 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn many_ranges_are_looked_up_by_their_place(
+            values in prop::collection::btree_set(prop_oneof![any::<u64>(), 0_u64..5_000, u64::MAX - 50..=u64::MAX], 32..600),
+            wide: bool,
+        ) {
+            let spread = |value: u64| if wide { u128::from(value) << 60 | 7 } else { u128::from(value) };
+            let large = Ranges::new(values.iter().map(|&value| (spread(value), spread(value))).collect());
+            let small = Ranges::new(values.iter().map(|&value| (value, value)).collect());
+            for &value in &values {
+                for near in value.saturating_sub(2)..=value.saturating_add(2) {
+                    prop_assert_eq!(small.contains(near), values.contains(&near));
+                    prop_assert_eq!(large.contains(spread(near)), values.contains(&near));
+                }
+            }
+            prop_assert_eq!(large.contains(u128::MAX), false);
+        }
+
         #[test]
         fn ranges_are_sets(a in small(), b in small()) {
             let within = |ranges: &[(u64, u64)], value| ranges.iter().any(|&(low, high)| low <= value && value <= high);

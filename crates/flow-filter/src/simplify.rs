@@ -140,7 +140,7 @@ impl Parts {
                     self.push(Part::Test { test: Test::Address(field, set), negated: false })
                 }
             }
-            Test::Octets(..) | Test::InPortBlock(_) | Test::Ident(_) => {
+            Test::Octets(..) | Test::Equal(..) | Test::InPortBlock(_) | Test::Ident(_) => {
                 self.push(Part::Test { test, negated: inverted })
             }
         }

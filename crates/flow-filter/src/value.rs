@@ -3,7 +3,8 @@
 use crate::address::{self, Spelling};
 use crate::ast::Octets;
 use crate::error::{FilterError, FilterErrorKind, WORD};
-use crate::lex::{Comparator, Token, TokenKind};
+use crate::lex::{Comparator, Token, TokenKind, unquoted};
+use crate::list::Entries;
 use crate::parse::{MAX_LABEL, Parser};
 use crate::ranges::{AddrSet, NumSet, Ranges};
 use crate::time;
@@ -14,11 +15,12 @@ use std::sync::Arc;
 /// What is expected where a number may stand.
 pub(crate) const A_NUMBER: &str = "a number";
 
-const INCOMPLETE: &str = "incomplete IP address";
-const NO_NAMES: &str = "IP address required - hostname not allowed here.";
-const TOO_LONG: &str = "Too many netbits for this IP address";
+pub(crate) const INCOMPLETE: &str = "incomplete IP address";
+pub(crate) const NO_NAMES: &str = "IP address required - hostname not allowed here.";
+pub(crate) const TOO_LONG: &str = "Too many netbits for this IP address";
 
 /// What a primitive compares with.
+#[derive(Clone)]
 pub(crate) enum Value {
     Numbers(Arc<NumSet>),
     Addresses(Arc<AddrSet>),
@@ -39,7 +41,10 @@ impl Parser<'_, '_> {
                 Value::PortBlock
             }
             FilterKind::Number { list: true, max, error, .. } if self.is(self.peek(), "in") => {
-                numbers(self.number_list(max, error)?)
+                match self.list_file_after_in(Entries::Numbers { max, error })? {
+                    Some(list) => list,
+                    None => numbers(self.number_list(max, error)?),
+                }
             }
             FilterKind::Number { max, compare: takes, error, .. } => {
                 let comparator = if takes { self.comparator() } else { None };
@@ -69,8 +74,11 @@ impl Parser<'_, '_> {
                     None => return Err(self.value_error("Invalid MAC address format", token)),
                 }
             }
-            FilterKind::Address { list: true, .. } if self.is(self.peek(), "in") => {
-                Value::Addresses(Arc::new(self.address_list()?))
+            FilterKind::Address { list: true, .. } | FilterKind::Network if self.is(self.peek(), "in") => {
+                match self.list_file_after_in(Entries::Addresses)? {
+                    Some(list) => list,
+                    None => Value::Addresses(self.address_list(kind == FilterKind::Network)?),
+                }
             }
             FilterKind::Address { names, .. } => Value::Addresses(Arc::new(self.address(names)?)),
             FilterKind::Network => Value::Addresses(Arc::new(self.network()?)),
@@ -95,6 +103,16 @@ impl Parser<'_, '_> {
         Some(comparator)
     }
 
+    /// `in` and the name of a file, if one stands here.
+    fn list_file_after_in(&mut self, entries: Entries) -> Result<Option<Value>, FilterError> {
+        if self.ahead(1).kind != TokenKind::File {
+            return Ok(None);
+        }
+        self.advance();
+        let file = self.advance();
+        self.list_file(file, entries).map(Some)
+    }
+
     /// `[` after `in`; entries with or without commas between them, each taken by `entry`; `]`, which is left.
     fn list(
         &mut self,
@@ -102,7 +120,7 @@ impl Parser<'_, '_> {
     ) -> Result<(), FilterError> {
         self.advance();
         if self.peek().kind != TokenKind::OpenList {
-            return Err(self.unexpected("`[`"));
+            return Err(self.unexpected("`[` or `@FILE`"));
         }
         self.advance();
         loop {
@@ -121,6 +139,13 @@ impl Parser<'_, '_> {
         let mut ranges = Vec::new();
         let mut wrong = None;
         self.list(|parser| {
+            if parser.peek().kind == TokenKind::File {
+                let file = parser.advance();
+                if let Value::Numbers(list) = parser.list_file(file, Entries::Numbers { max, error })? {
+                    ranges.extend_from_slice(list.as_slice());
+                }
+                return Ok(());
+            }
             let (number, token) = parser.expect_number("a number")?;
             if number > max {
                 wrong.get_or_insert(token);
@@ -207,25 +232,39 @@ impl Parser<'_, '_> {
     }
 
     /// Every address of a host name, at least one.
-    fn resolve(&self, token: Token) -> Result<Vec<IpAddr>, FilterError> {
+    fn resolve(&mut self, token: Token) -> Result<Vec<IpAddr>, FilterError> {
         let name = self.text(token).to_string();
+        if let Some(known) = self.names.get(&name) {
+            return Ok(known.clone());
+        }
         let found = match self.options.resolve {
             Some(resolve) => resolve(&name),
             None => Err("host names cannot be looked up here".to_string()),
         };
         let cause = match found {
-            Ok(addrs) if !addrs.is_empty() => return Ok(addrs),
+            Ok(addrs) if !addrs.is_empty() => {
+                self.names.insert(name, addrs.clone());
+                return Ok(addrs);
+            }
             Ok(_) => "no address".to_string(),
             Err(cause) => cause,
         };
         Err(self.error(FilterErrorKind::Resolve { name, cause }, token, token))
     }
 
-    /// Addresses, networks and host names between brackets. nfdump sees an entry as a whole only after the token
-    /// that follows it, which is the one its messages name.
-    fn address_list(&mut self) -> Result<AddrSet, FilterError> {
+    /// Addresses, networks and host names between brackets; networks in short form where `short` says so. nfdump sees
+    /// an entry as a whole only after the token that follows it, which is the one its messages name.
+    fn address_list(&mut self, short: bool) -> Result<Arc<AddrSet>, FilterError> {
         let mut networks = Vec::new();
+        let mut files = Vec::new();
         self.list(|parser| {
+            if parser.peek().kind == TokenKind::File {
+                let file = parser.advance();
+                if let Value::Addresses(list) = parser.list_file(file, Entries::Addresses)? {
+                    files.push(list);
+                }
+                return Ok(());
+            }
             let token = parser.expect_word("an address")?;
             let len = if parser.peek().kind == TokenKind::Slash {
                 parser.advance();
@@ -246,6 +285,11 @@ impl Parser<'_, '_> {
                         None => networks.push((addr, 128)),
                     }
                 }
+                Spelling::Short(addr, given) if short => match len {
+                    Some((len, _)) if len <= given.into() => networks.push((addr, len as u8)),
+                    Some((_, cause)) => return Err(parser.value_error(TOO_LONG, cause)),
+                    None => return wrong(INCOMPLETE),
+                },
                 Spelling::Short(..) => return wrong(INCOMPLETE),
                 Spelling::Wrong => return wrong("Invalid IP address"),
                 Spelling::Name if len.is_some() => return wrong(NO_NAMES),
@@ -254,7 +298,11 @@ impl Parser<'_, '_> {
             Ok(())
         })?;
         self.advance();
-        Ok(AddrSet::networks(networks))
+        files.push(Arc::new(AddrSet::networks(networks)));
+        Ok(match &files[..] {
+            [alone] => Arc::clone(alone),
+            _ => Arc::new(AddrSet::union(files.iter().map(Arc::as_ref))),
+        })
     }
 
     fn network(&mut self) -> Result<AddrSet, FilterError> {
@@ -312,13 +360,5 @@ pub(crate) fn compare(comparator: Option<Comparator>, number: u64) -> NumSet {
             number.checked_sub(1).map_or(NumSet::EMPTY, |last| NumSet::between(0, last))
         }
         Some(Comparator::AtMost) => NumSet::between(0, number),
-    }
-}
-
-/// The text between quotes; a bare word as it is.
-pub(crate) fn unquoted(text: &str) -> &str {
-    match text.as_bytes() {
-        [quote @ (b'"' | b'\''), .., last] if quote == last => &text[1..text.len() - 1],
-        _ => text,
     }
 }

@@ -16,8 +16,7 @@ fn parse(text: &str) -> Result<Filter, FilterError> {
         _ => Err("Unknown error".to_string()),
     };
     let include = |_: &str| Err("No such file or directory".to_string());
-    let options =
-        ParseOptions { resolve: Some(&resolve), include: Some(&include), ..ParseOptions::default() };
+    let options = ParseOptions { resolve: Some(&resolve), read: Some(&include), ..ParseOptions::default() };
     Filter::parse(text, &options)
 }
 

@@ -1,10 +1,11 @@
 //! Texts: any of them gives a filter or an error, in time that grows with its length, on a small stack.
 
-use flow_filter::{EvalContext, Filter, FilterErrorKind, ParseOptions};
-use flow_model::Selection;
+use flow_filter::{EvalContext, FileContext, Filter, FilterErrorKind, ParseOptions};
+use flow_model::{BatchBuilder, BlockStats, Field, NoMembership, Prune, Selection};
 use flow_testkit::fixture;
 use proptest::prelude::*;
-use std::net::IpAddr;
+use std::cell::Cell;
+use std::net::{IpAddr, Ipv4Addr};
 
 fn parse(text: &str) -> Result<Filter, flow_filter::FilterError> {
     Filter::parse(text, &ParseOptions::default())
@@ -99,6 +100,172 @@ fn host_names_stand_for_all_their_addresses() {
 }
 
 #[test]
+fn host_names_are_looked_up_once() {
+    let asked = Cell::new(0);
+    let resolve = |_: &str| {
+        asked.set(asked.get() + 1);
+        Ok(vec!["10.0.0.1".parse().unwrap()])
+    };
+    let options = ParseOptions { resolve: Some(&resolve), ..ParseOptions::default() };
+    Filter::parse("host a.example and (src host a.example or ip in [a.example 10.0.0.2])", &options).unwrap();
+    assert_eq!(asked.get(), 1);
+}
+
+fn files(path: &str) -> Result<String, String> {
+    match path {
+        "customers.txt" => Ok("# ours\n10.0.0.0/24, 192.168/16\n2001:db8::/32 ::1\r\n".to_string()),
+        "ports" => Ok("53\n0x1bb".to_string()),
+        "as numbers" => Ok("65001,15169".to_string()),
+        "empty" => Ok("# nobody yet\n".to_string()),
+        "typo" => Ok("10.0.0.1\n\n  10.0.0 # /24\n".to_string()),
+        "million" => {
+            let addrs: Vec<String> =
+                (0..1_000_000_u32).map(|n| Ipv4Addr::from(n * 4_099).to_string()).collect();
+            Ok(addrs.join("\n"))
+        }
+        _ => Err("No such file or directory".to_string()),
+    }
+}
+
+fn with_files(text: &str) -> Result<Filter, flow_filter::FilterError> {
+    Filter::parse(text, &ParseOptions { read: Some(&files), ..ParseOptions::default() })
+}
+
+#[test]
+fn lists_stand_in_files_too() {
+    for (with_file, without) in [
+        ("src net in @customers.txt", "src ip in [10.0.0.0/24 192.168.0.0/16 2001:db8::/32 ::1]"),
+        ("(ip in @customers.txt)", "ip in [10.0.0.0/24 192.168.0.0/16 2001:db8::/32 ::1]"),
+        ("not dst port in @ports", "not dst port in [53 443]"),
+        ("as in @'as numbers' and any", "as in [65001 15169] and any"),
+        ("port in [80, @ports]", "port in [53 80 443]"),
+        (
+            "net in [10.1/16 @customers.txt,8.8.8.8]",
+            "ip in [10.1.0.0/16 8.8.8.8 10.0.0.0/24 192.168.0.0/16 2001:db8::/32 ::1]",
+        ),
+        ("src ip in @empty", "not any"),
+    ] {
+        let (listed, typed) = (with_files(with_file).unwrap(), parse(without).unwrap());
+        assert_eq!(
+            listed.explain().to_string().split("Plan").nth(1),
+            typed.explain().to_string().split("Plan").nth(1)
+        );
+    }
+}
+
+#[test]
+fn errors_in_list_files_name_file_and_line() {
+    let error = with_files("src net in @typo").unwrap_err();
+    assert_eq!(error.to_string(), "File 'typo' line 3: incomplete IP address at '10.0.0'");
+    assert_eq!(error.detail(), "incomplete IP address\n    10.0.0 # /24\n    ^^^^^^");
+    assert_eq!((error.line(), error.exit_code()), (3, 254));
+    let error = with_files("port in @customers.txt").unwrap_err();
+    assert_eq!(error.to_string(), "File 'customers.txt' line 2: Not a number at '10.0.0.0/24'");
+    let error = with_files("src net in @nowhere").unwrap_err();
+    assert_eq!(error.to_string(), "Failed to open list file 'nowhere': No such file or directory");
+    assert_eq!(error.exit_code(), 255);
+    assert!(error.detail().ends_with("\n  src net in @nowhere\n             ^^^^^^^^"), "{}", error.detail());
+    assert_eq!(
+        parse("port in @ports").unwrap_err().kind(),
+        &FilterErrorKind::ListFile {
+            path: "ports".to_string(),
+            cause: "lists cannot be read here".to_string()
+        }
+    );
+    assert_eq!(with_files("proto in @ports").unwrap_err().to_string(), "Line 1: syntax error at 'in'");
+}
+
+#[test]
+fn a_list_may_have_a_million_entries() {
+    let filter = with_files("src ip in @million or dst ip in @million").unwrap();
+    let mut builder = BatchBuilder::new();
+    for number in 0..1_000_u32 {
+        builder.set_ip(Field::SrcAddr, Ipv4Addr::from(number * 4_099 + number % 2).into());
+        builder.set_ip(Field::DstAddr, Ipv4Addr::from(1).into());
+        builder.finish_row();
+    }
+    let batch = builder.finish();
+    let mut selection = Selection::all(batch.len());
+    filter.eval(&batch, &EvalContext { ident: "", first_row: 0 }, &mut selection);
+    assert_eq!(selection.to_rows(), (0..1_000).step_by(2).collect::<Vec<u32>>());
+}
+
+#[test]
+fn lifetimes_compare_like_other_numbers() {
+    let mut builder = BatchBuilder::new();
+    for (min, max) in [(64, 64), (32, 255), (0, 0)] {
+        builder.set(Field::MinTtl, min);
+        builder.set(Field::MaxTtl, max);
+        builder.finish_row();
+    }
+    let batch = builder.finish();
+    for (text, rows) in [
+        ("ttl equal", &[0, 2][..]),
+        ("not ttl equal", &[1]),
+        ("ttl 64", &[0]),
+        ("ttl > 64", &[1]),
+        ("min ttl < 64 and max ttl >= 255", &[1]),
+        ("ttl 0", &[2]),
+    ] {
+        let filter = parse(text).unwrap();
+        let mut selection = Selection::all(3);
+        filter.eval(&batch, &EvalContext { ident: "", first_row: 0 }, &mut selection);
+        assert_eq!(selection.to_rows(), rows, "{text}");
+        let verdict = filter.prune(&BlockStats::of(&batch), &NoMembership, &FileContext { ident: "" });
+        assert_eq!(verdict, Prune::Maybe, "{text}");
+    }
+    assert_eq!(parse("ttl 256").unwrap_err().to_string(), "Line 1: TTL number out of range at '256'");
+}
+
+#[test]
+fn an_explanation_shows_expression_plan_and_columns() {
+    let filter =
+        parse("not (src net 10.0/16 or port > 1023) and proto tcp and payload content 'a\"' and ident x")
+            .unwrap();
+    assert_eq!(
+        filter.explain().to_string(),
+        "\
+Expression
+  and
+    not
+      or
+        src_addr = 10.0.0.0/16
+        or
+          src_port >= 1024
+          dst_port >= 1024
+    proto = 6 (TCP)
+    or
+      in_payload contains \"a\\\"\"
+      out_payload contains \"a\\\"\"
+    ident = x
+Plan, each step on the flows that the steps before it left
+  step 1
+    ident = x  [skips files]
+  step 2
+    proto = 6 (TCP)  [skips blocks by their range]
+  step 3
+    src_port <= 1023  [skips blocks by their range]
+  step 4
+    dst_port <= 1023  [skips blocks by their range]
+  step 5
+    src_addr in 0.0.0.0-9.255.255.255, 10.1.0.0-255.255.255.255, ::/0  [skips blocks by their range]
+  step 6
+    or
+      in_payload contains \"a\\\"\"  [skips no block]
+      out_payload contains \"a\\\"\"  [skips no block]
+Columns
+  src_addr, src_port, dst_port, proto, in_payload, out_payload
+"
+    );
+    assert_eq!(parse("").unwrap().explain().to_string(), "Expression\n  any\nPlan\n  every flow matches\n");
+    let million = with_files("ip in @million").unwrap().explain().to_string();
+    assert!(
+        million.contains("src_addr in 0.0.0.0, 0.0.16.3, ") && million.contains(" and 999992 more"),
+        "{million}"
+    );
+}
+
+#[test]
 fn times_are_local_unless_they_say_otherwise() {
     assert_eq!(count("first seen > 2023-11-14"), 17);
     assert_eq!(count("first seen >= 2023-11-14T22:13:40"), 5);
@@ -114,7 +281,15 @@ fn times_are_local_unless_they_say_otherwise() {
 }
 
 /// Words of the language and of people who try it.
-const PIECES: [&str; 62] = [
+const PIECES: [&str; 70] = [
+    "@ports",
+    "@customers.txt",
+    "@'",
+    "@include ports",
+    "@",
+    "ttl",
+    "equal",
+    "min",
     "any",
     "ip",
     "host",
@@ -185,16 +360,23 @@ proptest! {
     #[test]
     fn any_words_give_a_filter_or_an_error(pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..12)) {
         let text = pieces.join(" ");
-        if let Err(error) = parse(&text) {
-            let first = if matches!(error.kind(), FilterErrorKind::Resolve { .. }) { "Failed" } else { "Line 1: " };
-            prop_assert!(error.to_string().starts_with(first) || text.contains('\n'), "{}", error);
-            prop_assert!(error.detail().contains('^'), "{}", error.detail());
+        match with_files(&text) {
+            Ok(filter) => prop_assert!(filter.explain().to_string().starts_with("Expression\n")),
+            Err(error) => {
+                let first = match error.kind() {
+                    FilterErrorKind::Resolve { .. } | FilterErrorKind::ListFile { .. } => "Failed",
+                    _ if text.contains('@') || text.contains('\n') => "",
+                    _ => "Line 1: ",
+                };
+                prop_assert!(error.to_string().starts_with(first), "{}", error);
+                prop_assert!(error.detail().contains('^'), "{}", error.detail());
+            }
         }
     }
 
     #[test]
     fn any_text_gives_a_filter_or_an_error(text in "\\PC{0,40}|[ -~\n]{0,60}") {
-        if let Err(error) = parse(&text) {
+        if let Err(error) = with_files(&text) {
             prop_assert!(!error.detail().is_empty() && !error.to_string().is_empty());
         }
     }

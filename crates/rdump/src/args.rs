@@ -66,6 +66,17 @@ pub(crate) struct Args {
     #[arg(short = 'Z', long = "check-filter", help_heading = "Selection")]
     pub(crate) check_filter: bool,
 
+    /// Print what the filter does and exit
+    ///
+    /// The expression as it was understood, the steps in which it is executed with what lets blocks be skipped, and the
+    /// columns that are read.
+    #[arg(short = 'X', long = "explain-filter", help_heading = "Selection")]
+    pub(crate) explain_filter: bool,
+
+    /// Ask SERVER for the addresses of host names in the filter: ADDRESS[:PORT] or NAME[:PORT]
+    #[arg(short = 'D', long = "name-server", value_name = "SERVER", help_heading = "Selection")]
+    pub(crate) name_server: Option<String>,
+
     /// Element statistic: `ELEMENT[:p][/ORDER...]`; may be given several times
     #[arg(short = 's', long = "statistic", value_name = "STATISTIC", action = ArgAction::Append, help_heading = "Grouping")]
     pub(crate) statistics: Vec<String>,

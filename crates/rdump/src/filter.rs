@@ -1,30 +1,55 @@
 //! The filter of a plan, with what parsing it needs from outside.
 
+use crate::dns::NameServer;
 use crate::plan::FilterSource;
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use chrono::{DateTime, Local, LocalResult, Offset, TimeZone};
 use flow_cli::{ExitCode, WithExitCode};
 use flow_filter::{Filter, ParseOptions};
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::net::{IpAddr, ToSocketAddrs};
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
-/// Reads and compiles the filter.
+/// The longest file that is read as a filter, an include file or a list: enough for tens of millions of entries, and
+/// an end where a device has none.
+const MAX_FILE: u64 = 1 << 29;
+
+/// How long the system may take to find a host.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Reads and compiles the filter. Host names are looked up by `name_server` (`-D`), or by the system.
 ///
 /// # Errors
-/// When a file cannot be read, or the filter does not compile: nfdump's line, the place underlined below it, and
-/// nfdump's exit code.
-pub(crate) fn compile(source: &FilterSource) -> anyhow::Result<Filter> {
+/// When a file cannot be read, the name server is unknown, or the filter does not compile: nfdump's line, the place
+/// underlined below it, and nfdump's exit code.
+pub(crate) fn compile(source: &FilterSource, name_server: Option<&str>) -> anyhow::Result<Filter> {
     let (text, file) = match source {
         FilterSource::Text(text) => (text.clone(), None),
         FilterSource::File(path) => {
-            let text = fs::read(path).with_context(|| format!("reading filter file `{}`", path.display()))?;
-            (String::from_utf8_lossy(&text).into_owned(), Some(path.to_string_lossy().into_owned()))
+            let text =
+                read(path).map_err(|cause| anyhow!("reading filter file `{}`: {cause}", path.display()))?;
+            (text, Some(path.to_string_lossy().into_owned()))
         }
+    };
+    let server = match name_server {
+        Some(name) => {
+            let found = NameServer::find(name);
+            Some(found.map_err(|error| anyhow!("finding name server `{name}`: {}", plain(&error)))?)
+        }
+        None => None,
+    };
+    let resolve = |name: &str| match &server {
+        Some(server) => server.addresses_of(name),
+        None => addresses_of(name),
     };
     let options = ParseOptions {
         file: file.as_deref(),
-        resolve: Some(&addresses_of),
-        include: Some(&|path| fs::read_to_string(path).map_err(|error| plain(&error))),
+        resolve: Some(&resolve),
+        read: Some(&|path| read(Path::new(path))),
         local_ms: Some(&local_ms),
     };
     Filter::parse(&text, &options).or_else(|error| {
@@ -37,14 +62,34 @@ pub(crate) fn compile(source: &FilterSource) -> anyhow::Result<Filter> {
     })
 }
 
-/// Every address of a host name.
+/// A file's text; what is not UTF-8 is replaced, and refused by the filter unless it stands in a comment.
+fn read(path: &Path) -> Result<String, String> {
+    let mut octets = Vec::new();
+    let file = File::open(path).map_err(|error| plain(&error))?;
+    file.take(MAX_FILE + 1).read_to_end(&mut octets).map_err(|error| plain(&error))?;
+    if octets.len() as u64 > MAX_FILE {
+        return Err(format!("longer than {MAX_FILE} bytes"));
+    }
+    Ok(String::from_utf8(octets)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+/// Every address of a host name. The system's resolver takes as long as its configuration says, so another thread
+/// waits for it; it is left behind if need be.
 fn addresses_of(name: &str) -> Result<Vec<IpAddr>, String> {
-    let found = (name, 0).to_socket_addrs().map_err(|error| plain(&error))?;
-    Ok(found.map(|socket| socket.ip()).collect())
+    let (send, receive) = mpsc::channel();
+    let host = name.to_owned();
+    thread::spawn(move || {
+        let found = (host.as_str(), 0).to_socket_addrs();
+        let found = found.map(|found| found.map(|socket| socket.ip()).collect());
+        // Nobody listens any more when it took too long.
+        let _ = send.send(found.map_err(|error| plain(&error)));
+    });
+    receive.recv_timeout(PATIENCE).unwrap_or_else(|_| Err("no answer in time".to_owned()))
 }
 
 /// The system's reason without the number behind it.
-fn plain(error: &std::io::Error) -> String {
+pub(crate) fn plain(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod dns;
 mod filter;
 mod output;
 mod plan;

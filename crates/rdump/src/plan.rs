@@ -14,6 +14,8 @@ pub(crate) struct Plan {
     pub(crate) selection: FileSelection,
     pub(crate) window: Option<TimeSpec>,
     pub(crate) filter: FilterSource,
+    /// Who knows the host names in the filter; `None` is the system.
+    pub(crate) name_server: Option<String>,
     pub(crate) limit: Option<u64>,
     pub(crate) threads: usize,
     pub(crate) format: Format,
@@ -35,6 +37,7 @@ pub(crate) enum FilterSource {
 /// What to do with the matching flows.
 pub(crate) enum Mode {
     CheckFilter,
+    ExplainFilter,
     Info,
     List,
     Sort { order: SortOrder, top: usize },
@@ -97,7 +100,9 @@ impl Plan {
             return Err(usage("-s record and -O (-m) are mutually exclusive options".to_owned()));
         }
         let grouped = args.aggregate || !args.aggregate_by.is_empty();
-        let mode = if args.check_filter {
+        let mode = if args.explain_filter {
+            Mode::ExplainFilter
+        } else if args.check_filter {
             Mode::CheckFilter
         } else if args.info {
             Mode::Info
@@ -127,6 +132,7 @@ impl Plan {
                 Some(path) if args.filter.is_empty() => FilterSource::File(path),
                 _ => FilterSource::Text(args.filter.join(" ")),
             },
+            name_server: args.name_server,
             limit,
             threads: args.threads.unwrap_or(0),
             options: OutputOptions {

@@ -23,9 +23,16 @@ use std::time::Instant;
 pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     plan.notices.iter().for_each(|notice| messages.raw(notice));
-    let filter = filter::compile(&plan.filter)?;
-    if matches!(plan.mode, Mode::CheckFilter) {
-        return Ok(ExitCode::Success);
+    let filter = filter::compile(&plan.filter, plan.name_server.as_deref())?;
+    match plan.mode {
+        Mode::CheckFilter => return Ok(ExitCode::Success),
+        Mode::ExplainFilter => {
+            let mut out = Output::new();
+            out.print(|out| out.extend_from_slice(filter.explain().to_string().as_bytes()))?;
+            out.finish().context("writing to stdout")?;
+            return Ok(ExitCode::Success);
+        }
+        _ => {}
     }
     let files = resolve(plan, messages)?;
     if matches!(plan.mode, Mode::Info) {
@@ -49,7 +56,7 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
             run.statistics(&mut out, records, elements, grouping)?
         }
         Mode::Write { path, order, grouping } => run.write(path, *order, grouping.as_ref())?,
-        Mode::CheckFilter | Mode::Info => return Ok(ExitCode::Success),
+        Mode::CheckFilter | Mode::ExplainFilter | Mode::Info => return Ok(ExitCode::Success),
     };
     out.finish().context("writing to stdout")?;
     Ok(verdict(&report.problems, report.files, asked, plan.strict, messages))

@@ -198,6 +198,57 @@ fn version_help_and_filter_check_need_no_input() {
 }
 
 #[test]
+fn a_filter_is_explained_instead_of_run() {
+    let fixture = Fixture::new();
+    let text = fixture.stdout(&["-X", "-r", FILE, "proto tcp and port 443"]);
+    assert!(text.starts_with("Expression\n  and\n    proto = 6 (TCP)\n"), "{text}");
+    assert!(text.ends_with("Columns\n  src_port, dst_port, proto\n"), "{text}");
+    assert_eq!(fixture.failure(&["-X", "proto"]).0, Some(254));
+}
+
+#[test]
+fn lists_come_from_files_and_errors_name_their_lines() {
+    let fixture = Fixture::new();
+    fs::write(fixture.path("customers.txt"), "# ours\n192.168.1.10\n10.0.0.0/30, ::1\n").unwrap();
+    fs::write(fixture.path("typo"), "10.0.0.1\n10.0.0\n").unwrap();
+    let listed = fixture.stdout(&["-r", FILE, "-q", "src net in @customers.txt"]);
+    assert_eq!(listed, fixture.stdout(&["-r", FILE, "-q", "src ip in [192.168.1.10 10.0.0.0/30 ::1]"]));
+    assert!(listed.lines().count() > 2, "{listed}");
+    let (code, message) = fixture.failure(&["-Z", "src net in @typo"]);
+    assert_eq!(code, Some(254));
+    assert!(message.contains("File 'typo' line 2: incomplete IP address at '10.0.0'"), "{message}");
+    let (code, message) = fixture.failure(&["-Z", "src net in @nowhere"]);
+    assert_eq!(code, Some(255));
+    assert!(message.contains("Failed to open list file 'nowhere': No such file or directory"), "{message}");
+}
+
+#[test]
+fn host_names_are_asked_of_the_given_server() {
+    let fixture = Fixture::new();
+    let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let addr = server.local_addr().unwrap().to_string();
+    let serving = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let mut datagram = [0; 512];
+            let (len, from) = server.recv_from(&mut datagram).unwrap();
+            let mut reply = datagram[..len].to_vec();
+            reply[2..4].copy_from_slice(&[0x81, 0x80]);
+            if reply[len - 3] == 1 {
+                reply[7] = 1;
+                reply.extend_from_slice(b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\x0a\0\0\x01");
+            }
+            server.send_to(&reply, from).unwrap();
+        }
+    });
+    let named = fixture.stdout(&["-D", &addr, "-r", FILE, "-q", "host server.example"]);
+    serving.join().unwrap();
+    assert_eq!(named, fixture.stdout(&["-r", FILE, "-q", "ip 10.0.0.1"]));
+    let (code, message) = fixture.failure(&["-D", "nosuch.invalid", "-Z", "any"]);
+    assert_eq!(code, Some(1));
+    assert!(message.contains("finding name server `nosuch.invalid`: "), "{message}");
+}
+
+#[test]
 fn a_filter_may_come_from_a_file_with_comments_and_windows_line_ends() {
     let fixture = Fixture::new();
     fs::write(fixture.path("filter"), "# web\r\nproto tcp\r\nand dst port 443\r\n").unwrap();

@@ -50,6 +50,7 @@ fn test_matches(test: &Test, batch: &FlowBatch, row: usize, context: &EvalContex
             let value = batch.column(*field).bytes(row);
             (0..=value.len()).any(|start| value[start..].starts_with(pattern))
         }
+        Test::Equal(one, other) => num(*one) == num(*other),
         Test::InPortBlock(field) => (num(Field::PblockStart)..=num(Field::PblockEnd)).contains(&num(*field)),
         Test::Ident(ident) => **ident == *context.ident,
     }
@@ -149,6 +150,15 @@ fn any_primitive() -> impl Strategy<Value = String> {
             "nfversion 9",
             "nfversion > 5",
             "tun proto 4",
+            "min ttl 64",
+            "max ttl > 60",
+            "ttl < 128",
+            "ttl equal",
+            "not ttl equal",
+            "src tun ip 10.0.0.1",
+            "engine type 1",
+            "dst nat net 10.0.0.0/8",
+            "net in [10.0/16 2001:db8::/32]",
             "tunip 10.0.0.1",
             "xip 10.0.0.1",
             "src xnet 10.0.0.0/8",
