@@ -65,4 +65,4 @@ mod vectors;
 pub use decoder::{Decoded, Decoder, DecoderOptions};
 pub use error::{DecodeError, Fault, WireProtocol};
 pub use exporter::Exporter;
-pub use limits::Limits;
+pub use limits::{LimitError, LimitInfo, Limits};
