@@ -241,7 +241,7 @@ impl Run {
             intake.datagram(datagram.from, datagram.received_ms, datagram.payload);
             ControlFlow::Continue(())
         });
-        intake.end_slot();
+        intake.finish();
         drop(intake);
         let outcome = self.end(backend, false);
         // A capture that ends early is the normal case of one that was being written: what was there is filed.
@@ -326,7 +326,7 @@ fn decode(mut intake: Intake, inlet: &Inlet, mut drops: KernelDrops, now_ms: fn(
         }
     }
     intake.add_kernel_drops(drops.take());
-    intake.end_slot();
+    intake.finish();
 }
 
 fn spawn<T: Send + 'static>(

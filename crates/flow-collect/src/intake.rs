@@ -89,12 +89,22 @@ impl Intake {
         }
         let from = Exporter { addr: from.ip(), port: from.port() };
         let decoded = self.decoder.decode(from, received_ms, payload, &mut self.builder);
-        self.block_octets += payload.len() as u64;
+        count(&self.counters.datagrams, 1);
+        count(&self.counters.octets, payload.len() as u64);
         self.account(from, &decoded, payload.len());
-        let is_full = self.builder.room() < self.options.decoder.limits.flows_per_datagram;
-        if is_full || self.block_octets >= MAX_BLOCK_OCTETS {
-            self.write_block();
+        self.make_room();
+        // Flows that waited for this exporter's template, and are more than fit.
+        while self.decoder.has_pending() {
+            let decoded = self.decoder.drain(&mut self.builder);
+            self.account(from, &decoded, 0);
+            self.make_room();
         }
+    }
+
+    /// Ends the last slot. Data that still wait for their template are lost, and counted.
+    pub(crate) fn finish(&mut self) {
+        self.decoder.give_up_waiting();
+        self.end_slot();
     }
 
     /// Ends the current slot, if there is one, and begins the one of this time.
@@ -126,8 +136,9 @@ impl Intake {
     }
 
     /// Ends the current slot.
-    pub(crate) fn end_slot(&mut self) {
+    fn end_slot(&mut self) {
         let (Some(start_ms), Some(end_ms)) = (self.slots.start_ms(), self.slots.end_ms()) else { return };
+        self.decoder.expire(end_ms);
         self.write_block();
         self.complaints.summarise(&self.log, &self.options.ident);
         let slot = std::mem::take(&mut self.slot);
@@ -152,10 +163,8 @@ impl Intake {
     }
 
     fn account(&mut self, from: Exporter, decoded: &Decoded, len: usize) {
-        let counters = &self.counters;
-        count(&counters.datagrams, 1);
-        count(&counters.octets, len as u64);
-        count(&counters.flows, decoded.flows as u64);
+        self.block_octets += (len + decoded.late_len_bytes) as u64;
+        count(&self.counters.flows, decoded.flows as u64);
         if let Some(exporter) = decoded.new_exporter {
             self.announce(exporter);
         }
@@ -193,6 +202,14 @@ impl Intake {
     fn announce(&self, sysid: u16) {
         if let Some(exporter) = self.decoder.exporters().iter().find(|exporter| exporter.sysid == sysid) {
             self.log.info(exporter_line(exporter));
+        }
+    }
+
+    /// Writes the block when the flows of another datagram might not fit.
+    fn make_room(&mut self) {
+        let is_full = self.builder.room() < self.options.decoder.limits.flows_per_datagram;
+        if is_full || self.block_octets >= MAX_BLOCK_OCTETS {
+            self.write_block();
         }
     }
 
@@ -325,7 +342,7 @@ mod tests {
         intake.datagram(from(), START_MS + 299_999, &v5(2, 3));
         intake.datagram(from(), START_MS + 900_000, &v5(5, 1));
         assert!(intake.deadline_ms() == Some(START_MS + 1_201_000));
-        intake.end_slot();
+        intake.finish();
         assert_eq!(
             told(&jobs),
             ["open 1", "block 5", "close 0 2", "open 900000", "block 1", "close 900000 1"]
@@ -349,6 +366,39 @@ mod tests {
         assert_eq!(rows, [57_360, 57_360]);
     }
 
+    /// A v9 message with source id 1, whose sets are given as words.
+    fn v9(sequence: u32, sets: &[&[u16]]) -> Vec<u8> {
+        let mut datagram = vec![0, 9, 0, 1];
+        for word in [600_000_u32, 1_700_000_123, sequence, 1] {
+            datagram.extend_from_slice(&word.to_be_bytes());
+        }
+        datagram.extend(sets.iter().flat_map(|set| set.iter().flat_map(|word| word.to_be_bytes())));
+        datagram
+    }
+
+    #[test]
+    fn flows_that_came_before_their_template_are_stored_and_others_counted() {
+        let (mut intake, jobs, _) = intake(false);
+        let ports: Vec<u16> = [256, 4 + 2 * 5_000].into_iter().chain(0..5_000).collect();
+        for sequence in 0..20 {
+            intake.datagram(from(), START_MS, &v9(sequence, &[&ports]));
+        }
+        intake.datagram(from(), START_MS, &v9(20, &[&[0, 12, 256, 1, 7, 2]]));
+        intake.datagram(from(), START_MS, &v9(21, &[&[257, 6, 1], &[258, 6, 1]]));
+        intake.finish();
+        let (mut rows, mut ledger) = (0, None);
+        for job in jobs.try_iter() {
+            match job {
+                Job::Block(batch) => rows += batch.len(),
+                Job::Close(end) => ledger = Some(end.tail.ledger),
+                Job::Open { .. } => {}
+            }
+        }
+        let ledger = ledger.unwrap();
+        assert_eq!((rows, ledger.flows, ledger.datagrams), (100_000, 100_000, 22));
+        assert_eq!((ledger.no_template, ledger.refused, ledger.malformed), (2, 0, 0));
+    }
+
     #[test]
     fn the_tail_accounts_for_every_datagram() {
         let (mut intake, jobs, log) = intake(true);
@@ -358,7 +408,7 @@ mod tests {
         intake.datagram(from(), START_MS, &[0, 99, 1, 2]);
         intake.datagram(from(), START_MS, &[7]);
         intake.add_kernel_drops(4);
-        intake.end_slot();
+        intake.finish();
         let Some(Job::Close(end)) = jobs.try_iter().last() else { panic!("the slot was not closed") };
         let ledger = end.tail.ledger;
         assert_eq!((ledger.datagrams, ledger.flows, ledger.missed, ledger.kernel_drops), (5, 4, 10, 4));
@@ -375,7 +425,7 @@ mod tests {
         assert_eq!(log.lines(), expected);
 
         intake.datagram(from(), START_MS, &v5(14, 2));
-        intake.end_slot();
+        intake.finish();
         let Some(Job::Close(end)) = jobs.try_iter().last() else { panic!("the slot was not closed") };
         assert_eq!((end.bad_datagrams, end.tail.sequence_failures, end.tail.ledger.datagrams), (0, 0, 1));
     }

@@ -4,7 +4,7 @@ use crate::exporter::{Exporter, Registry};
 use crate::plan::Scratch;
 use crate::sampling::Configured;
 use crate::sequence::Continuity;
-use crate::{DecodeError, Fault, Limits, WireProtocol, fixed, ipfix, v9};
+use crate::{DecodeError, Fault, Limits, WireProtocol, fixed, ipfix, sets, v9};
 use flow_model::{BatchBuilder, ExporterInfo, Field, Groups, LossLedger, Rows, SamplerInfo};
 
 /// How a decoder behaves.
@@ -42,8 +42,15 @@ pub struct Decoded {
     pub options: usize,
     /// Templates read, new or known.
     pub templates: usize,
-    /// Data sets skipped because their template is not known.
+    /// Data sets given up because their template is not known, or did not come in time: those of this
+    /// datagram that cannot wait, and older ones that can wait no longer.
     pub sets_skipped: usize,
+    /// Data sets of this datagram that wait for their template.
+    pub sets_waiting: usize,
+    /// Data sets of earlier datagrams whose template has come; their flows are among `flows`.
+    pub sets_late: usize,
+    /// Octets of those sets.
+    pub late_len_bytes: usize,
     /// Units missing before this datagram: flows for v5, v7 and IPFIX, datagrams for v9.
     pub missed: u64,
     /// Units counted as missing earlier which this late datagram brought after all.
@@ -66,6 +73,10 @@ impl Decoder {
 
     /// Appends the flows of `datagram`, which came from `from` at `received_ms` (ms since 1970 UTC), to
     /// `out`.
+    ///
+    /// Data sets that come before their template wait for it, and their flows are appended when it comes, with
+    /// the times and the engine of their own message. Those for which there is no room then are left for the
+    /// exporter's next datagram or for [`drain`](Decoder::drain).
     ///
     /// At most [`Limits::flows_per_datagram`] rows are appended, and no more than fit; the caller keeps as
     /// much [room](BatchBuilder::room). Every row has, besides its fields, when and from whom it came:
@@ -100,8 +111,48 @@ impl Decoder {
                 }
             }
         }
-        self.registry.account(&message.decoded);
+        self.registry.account(1, &message.decoded);
         message.decoded
+    }
+
+    /// Whether sets that waited for their template can be decoded now, see [`drain`](Decoder::drain).
+    pub fn has_pending(&self) -> bool {
+        self.registry.has_pending()
+    }
+
+    /// Appends flows that waited for their template, and for which there was no room when it came, to `out`.
+    ///
+    /// At most [`Limits::flows_per_datagram`] rows are appended; the caller keeps as much
+    /// [room](BatchBuilder::room), and calls again while there is [more](Decoder::has_pending).
+    pub fn drain(&mut self, out: &mut BatchBuilder) -> Decoded {
+        let (options, configured) = (self.options, self.configured());
+        let Some((state, memory)) = self.registry.next_pending() else { return Decoded::default() };
+        let mut message = Message {
+            from: Exporter { addr: state.key.addr, port: 0 },
+            received_ms: 0,
+            datagram: &[],
+            protocol: state.key.protocol,
+            domain: Some(state.key.domain),
+            limits: options.limits,
+            configured,
+            decoded: Decoded { exporter: Some(state.sysid), ..Decoded::default() },
+        };
+        sets::drain(&mut message, state, memory, &mut self.scratch, out);
+        self.registry.account(0, &message.decoded);
+        message.decoded
+    }
+
+    /// Gives up data that have waited for their template for longer than [`Limits::waiting_age_ms`]; the
+    /// ledgers then have them as without template. To be called now and then: exporters that still send are
+    /// looked after as they do.
+    pub fn expire(&mut self, now_ms: u64) {
+        self.registry.expire(now_ms, &self.options.limits);
+    }
+
+    /// Gives up all data that wait for their template, as at the end; the ledgers then have them as without
+    /// template.
+    pub fn give_up_waiting(&mut self) {
+        self.registry.give_up_waiting();
     }
 
     /// Every exporter seen, in order of appearance, with its ledger since it was last taken.
@@ -132,6 +183,17 @@ impl Decoder {
 }
 
 impl Decoded {
+    /// Adds what became of a set that had waited.
+    pub(crate) fn take_late(&mut self, late: &Decoded, octets: usize) {
+        self.sets_late += 1;
+        self.late_len_bytes += octets;
+        self.flows += late.flows;
+        self.options += late.options;
+        self.malformed += late.malformed;
+        self.refused += late.refused;
+        self.error = self.error.or(late.error);
+    }
+
     /// Notes what the sequence number said.
     pub(crate) fn take(&mut self, continuity: Continuity) {
         self.missed += continuity.missed;

@@ -4,6 +4,7 @@ use crate::memory::Memory;
 use crate::sampling::Samplers;
 use crate::sequence::Sequence;
 use crate::template::Templates;
+use crate::waiting::Waiting;
 use crate::{Decoded, Limits, WireProtocol};
 use flow_model::{ExporterInfo, LossLedger};
 use hashbrown::HashMap;
@@ -40,6 +41,7 @@ pub(crate) struct State {
     pub(crate) sequence: Sequence,
     pub(crate) templates: Templates,
     pub(crate) samplers: Samplers,
+    pub(crate) waiting: Waiting,
     /// systemInitTimeMilliseconds (160) from options data.
     pub(crate) init_ms: Option<u64>,
     clock: Option<Clock>,
@@ -88,6 +90,8 @@ pub(crate) struct Registry {
     /// Datagrams that belong to no exporter.
     pub(crate) unattributed: LossLedger,
     memory: Memory,
+    /// Exporters with sets that waited, whose template has come, and for which there was no room yet.
+    pending: Vec<usize>,
 }
 
 /// The exporters behind one address.
@@ -116,12 +120,24 @@ impl Registry {
         Some((state, &mut self.memory))
     }
 
-    /// Writes a datagram's account into the ledger of its exporter.
-    pub(crate) fn account(&mut self, decoded: &Decoded) {
+    /// An exporter with sets that can be decoded now, and the account of what everybody makes us keep.
+    pub(crate) fn next_pending(&mut self) -> Option<(&mut State, &mut Memory)> {
+        let index = *self.pending.last()?;
+        Some((self.states.get_mut(index)?, &mut self.memory))
+    }
+
+    /// Whether an exporter has sets that can be decoded now.
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Writes the account of `datagrams` datagrams, 1 or 0, into the ledger of their exporter.
+    pub(crate) fn account(&mut self, datagrams: u64, decoded: &Decoded) {
+        self.note_pending(decoded);
         let exporter =
             decoded.exporter.and_then(|sysid| self.states.get_mut(usize::from(sysid).wrapping_sub(1)));
         let ledger = exporter.map_or(&mut self.unattributed, |state| &mut state.ledger);
-        ledger.datagrams += 1;
+        ledger.datagrams += datagrams;
         ledger.flows += decoded.flows as u64;
         ledger.sequence_failures += u64::from(decoded.sequence_failure);
         ledger.missed = (ledger.missed + decoded.missed).saturating_sub(decoded.recovered);
@@ -141,6 +157,34 @@ impl Registry {
             state.ledger = LossLedger::default();
         }
         taken
+    }
+
+    /// Gives up what has waited too long for its template.
+    pub(crate) fn expire(&mut self, now_ms: u64, limits: &Limits) {
+        for state in &mut self.states {
+            let given_up = state.waiting.expire(now_ms, limits, &mut self.memory);
+            state.ledger.no_template += given_up as u64;
+        }
+    }
+
+    /// Gives up whatever waits for its template.
+    pub(crate) fn give_up_waiting(&mut self) {
+        self.pending.clear();
+        for state in &mut self.states {
+            let given_up = state.waiting.give_up_all(&mut self.memory);
+            state.waiting.is_ready = false;
+            state.ledger.no_template += given_up as u64;
+        }
+    }
+
+    fn note_pending(&mut self, decoded: &Decoded) {
+        let Some(index) = decoded.exporter.map(|sysid| usize::from(sysid).wrapping_sub(1)) else { return };
+        let is_ready = self.states.get(index).is_some_and(|state| state.waiting.is_ready);
+        if is_ready && !self.pending.contains(&index) {
+            self.pending.push(index);
+        } else if !is_ready && !self.pending.is_empty() {
+            self.pending.retain(|&pending| pending != index);
+        }
     }
 
     fn admit(&mut self, key: Key, limits: &Limits, decoded: &mut Decoded) -> Option<usize> {
@@ -167,6 +211,7 @@ impl Registry {
             sequence: Sequence::default(),
             templates: Templates::default(),
             samplers: Samplers::default(),
+            waiting: Waiting::default(),
             init_ms: None,
             clock: None,
         });

@@ -156,13 +156,13 @@ fn decode_message(
     let interval = u32::from(header.sampling & 0x3fff);
     if interval > 1 {
         let sampler = Sampler::one_of(GENERIC, header.sampling >> 14, interval);
-        if !state.samplers.announce(sampler, &limits, memory) {
+        if !state.samplers.announce(sampler, message.received_ms, &limits, memory) {
             message.decoded.refused += 1;
         }
     } else {
         state.samplers.forget(GENERIC, memory);
     }
-    let rate = state.samplers.rate(None, message.configured);
+    let rate = state.samplers.rate(None, message.received_ms, message.configured);
     let sysid = state.sysid;
 
     let records = Fixed::new(records, layout.record_len, count.min(message.allowance(out)));

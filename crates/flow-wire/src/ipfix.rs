@@ -54,6 +54,7 @@ pub(crate) fn decode(decoder: &mut Decoder, message: &mut Message<'_>, out: &mut
     let scratch = &mut decoder.scratch;
     let mut sets = Sets { message, state, memory, scratch, out, clocks, engine: (0, 0), records: Some(0) };
     sets.walk(HEADER_LEN, end);
+    sets.drain();
     let continuity = sets.state.sequence.observe(header.sequence, sets.records, false);
     sets.message.decoded.take(continuity);
 }
@@ -95,6 +96,7 @@ mod tests {
     use crate::vectors::{
         Bench, NOW, ipfix, ipfix_options, ips, nums, octets, set, specifiers, template, wrong,
     };
+    use crate::{DecoderOptions, Limits};
     use flow_model::{Field, Groups, RecordFlags};
 
     const REVERSE: u32 = 29305;
@@ -250,7 +252,8 @@ mod tests {
 
     #[test]
     fn templates_are_withdrawn_one_by_one_or_all() {
-        let mut bench = Bench::new();
+        let limits = Limits { waiting_sets_per_exporter: 0, ..Limits::default() };
+        let mut bench = Bench::with(DecoderOptions { limits, ..DecoderOptions::default() });
         let both = [template(256, &[(1, 4)]), template(257, &[(1, 4)])];
         let options = ipfix_options(300, 1, &[(149, 4), (34, 4)]);
         let mut skipped = |sets: &[Vec<u8>]| bench.good(&ipfix(0, 7, sets)).sets_skipped;

@@ -3,7 +3,8 @@
 //! Three types are the whole interface:
 //!
 //! * [`Decoder`] takes datagrams and appends their flows to a [`BatchBuilder`](flow_model::BatchBuilder). It
-//!   keeps what later datagrams need, for each exporter: templates, samplers, sequence numbers.
+//!   keeps what later datagrams need, for each exporter: templates, samplers, sequence numbers, and data whose
+//!   template has not come yet.
 //! * [`Decoded`] says what became of a datagram: flows, what is missing before it, and the first
 //!   [`DecodeError`] with its place.
 //! * [`Limits`] bounds what a peer can make us keep or do. Datagrams are hostile until shown otherwise.
@@ -31,8 +32,8 @@
 //! after the other. Elements that need more than copying (times, ICMP, sampled counters, addresses of either
 //! family, lists) are steps of the plan, too. What no field wants is skipped by its length.
 //!
-//! This crate has no sockets, files, clocks or threads, and no sFlow yet; it does not keep data that precedes
-//! its template, and reads of options data only samplers and the exporter's start.
+//! This crate has no sockets, files, clocks or threads, and no sFlow yet; it reads of options data only samplers
+//! and the exporter's start.
 #![forbid(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
 
@@ -61,6 +62,7 @@ mod transport;
 mod v9;
 #[cfg(test)]
 mod vectors;
+mod waiting;
 
 pub use decoder::{Decoded, Decoder, DecoderOptions};
 pub use error::{DecodeError, Fault, WireProtocol};

@@ -1,26 +1,48 @@
 //! How much all exporters together make us keep.
 
-/// Octets that templates and samplers of all exporters occupy.
+use crate::Limits;
+
+/// Octets that all exporters occupy with templates, samplers and what waits for a template.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(usize);
+pub(crate) struct Memory {
+    used: usize,
+    /// The part of it that is waiting data.
+    waiting: usize,
+}
 
 impl Memory {
-    /// Takes `octets` more, unless that is beyond `limit`.
-    pub(crate) fn charge(&mut self, octets: usize, limit: usize) -> bool {
-        let fits = self.0.saturating_add(octets) <= limit;
+    /// Takes `octets` more, unless that is beyond the bound.
+    pub(crate) fn charge(&mut self, octets: usize, limits: &Limits) -> bool {
+        let fits = self.used.saturating_add(octets) <= limits.state_len_bytes;
         if fits {
-            self.0 += octets;
+            self.used += octets;
         }
         fits
     }
 
     /// Gives back what was taken.
     pub(crate) fn release(&mut self, octets: usize) {
-        self.0 = self.0.saturating_sub(octets);
+        self.used = self.used.saturating_sub(octets);
+    }
+
+    /// Takes `octets` more for waiting data, unless that is beyond a bound.
+    pub(crate) fn charge_waiting(&mut self, octets: usize, limits: &Limits) -> bool {
+        let fits =
+            self.waiting.saturating_add(octets) <= limits.waiting_len_bytes && self.charge(octets, limits);
+        if fits {
+            self.waiting += octets;
+        }
+        fits
+    }
+
+    /// Gives back what was taken for waiting data.
+    pub(crate) fn release_waiting(&mut self, octets: usize) {
+        self.waiting = self.waiting.saturating_sub(octets);
+        self.release(octets);
     }
 
     #[cfg(test)]
     pub(crate) fn used(&self) -> usize {
-        self.0
+        self.used
     }
 }

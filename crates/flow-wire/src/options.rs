@@ -65,7 +65,7 @@ impl OptionsPlan {
     ) {
         for record in 0..records.count() {
             if let Some(sampler) = self.sampler(records, record)
-                && !samplers.announce(sampler, &message.limits, memory)
+                && !samplers.announce(sampler, message.received_ms, &message.limits, memory)
             {
                 message.decoded.refused += 1;
             }

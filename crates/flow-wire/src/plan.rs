@@ -73,6 +73,11 @@ impl Plan {
         self.fields.is_empty() && self.lists.is_empty()
     }
 
+    /// The most rows that records of `octets` octets can become.
+    pub(crate) fn most_rows(&self, octets: usize) -> usize {
+        if self.is_empty() { 0 } else { octets / self.shape.min_len }
+    }
+
     /// Octets it occupies beyond itself.
     pub(crate) fn memory(&self) -> usize {
         self.shape.memory() + size_of_val(&*self.steps) + size_of_val(&*self.lists)

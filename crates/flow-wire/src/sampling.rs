@@ -19,7 +19,17 @@ pub(crate) fn sampler_id(announced: u64) -> i64 {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Samplers {
     /// Sorted by id.
-    known: Vec<Sampler>,
+    known: Vec<Known>,
+}
+
+/// A sampler, and what it was before.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    sampler: Sampler,
+    /// When it was announced with another rate than before.
+    since_ms: u64,
+    /// What it was until then.
+    before: Sampler,
 }
 
 /// Packets are selected `interval` in a row, then `space` are left out.
@@ -93,25 +103,35 @@ pub(crate) struct Configured {
 }
 
 impl Samplers {
-    /// Keeps or replaces a sampler; false when it would be one too many or is implausible.
-    pub(crate) fn announce(&mut self, sampler: Sampler, limits: &Limits, memory: &mut Memory) -> bool {
+    /// Keeps or replaces a sampler announced at `now_ms`; false when it would be one too many or is
+    /// implausible.
+    pub(crate) fn announce(
+        &mut self,
+        sampler: Sampler,
+        now_ms: u64,
+        limits: &Limits,
+        memory: &mut Memory,
+    ) -> bool {
         let Rate { of, taken } = sampler.rate();
         if of / taken > u64::from(limits.sampling_rate) {
             return false;
         }
-        match self.known.binary_search_by_key(&sampler.id, |known| known.id) {
+        match self.find(sampler.id) {
             Ok(index) => {
                 if let Some(known) = self.known.get_mut(index) {
-                    *known = sampler;
+                    if known.sampler.rate() != sampler.rate() {
+                        (known.before, known.since_ms) = (known.sampler, now_ms);
+                    }
+                    known.sampler = sampler;
                 }
                 true
             }
             Err(_) if self.known.len() >= limits.samplers_per_exporter => false,
             Err(index) => {
-                if !memory.charge(size_of::<Sampler>(), limits.state_len_bytes) {
+                if !memory.charge(size_of::<Known>(), limits) {
                     return false;
                 }
-                self.known.insert(index, sampler);
+                self.known.insert(index, Known { sampler, since_ms: 0, before: sampler });
                 true
             }
         }
@@ -119,22 +139,25 @@ impl Samplers {
 
     /// Forgets a sampler, if it was announced.
     pub(crate) fn forget(&mut self, id: i64, memory: &mut Memory) {
-        if let Ok(index) = self.known.binary_search_by_key(&id, |known| known.id) {
+        if let Ok(index) = self.find(id) {
             self.known.remove(index);
-            memory.release(size_of::<Sampler>());
+            memory.release(size_of::<Known>());
         }
     }
 
-    /// The rate of a flow that names sampler `id`, or none.
+    /// The rate of a flow that came at `received_ms` and names sampler `id`, or none.
+    ///
+    /// An update changes later flows only. Of a sampler that was announced after the flow, and never before,
+    /// the flow has the rate all the same: it was sampled so before we were told.
     #[inline]
-    pub(crate) fn rate(&self, id: Option<i64>, configured: Configured) -> Rate {
+    pub(crate) fn rate(&self, id: Option<i64>, received_ms: u64, configured: Configured) -> Rate {
         if let Some(rate) = configured.forced {
             return Rate::one_of(rate);
         }
-        if let Some(sampler) =
+        if let Some(known) =
             id.and_then(|id| self.get(id)).or_else(|| self.get(GENERIC)).or_else(|| self.get(0))
         {
-            return sampler.rate();
+            return known.at(received_ms).rate();
         }
         configured.default.map_or(Rate::ALL, Rate::one_of)
     }
@@ -146,13 +169,23 @@ impl Samplers {
         operator
             .into_iter()
             .flatten()
-            .chain(self.known.iter().copied())
+            .chain(self.known.iter().map(|known| known.sampler))
             .map(move |sampler| sampler.info(sysid))
     }
 
-    fn get(&self, id: i64) -> Option<&Sampler> {
-        let index = self.known.binary_search_by_key(&id, |known| known.id).ok()?;
-        self.known.get(index)
+    fn get(&self, id: i64) -> Option<&Known> {
+        self.known.get(self.find(id).ok()?)
+    }
+
+    fn find(&self, id: i64) -> Result<usize, usize> {
+        self.known.binary_search_by_key(&id, |known| known.sampler.id)
+    }
+}
+
+impl Known {
+    #[inline]
+    fn at(&self, received_ms: u64) -> Sampler {
+        if received_ms < self.since_ms { self.before } else { self.sampler }
     }
 }
 
@@ -166,20 +199,31 @@ mod tests {
         let none = Configured::default();
         let default = Configured { default: Some(50), forced: None };
         let forced = Configured { default: Some(50), forced: Some(7) };
-        assert_eq!(samplers.rate(Some(3), none), Rate::ALL);
-        assert_eq!(samplers.rate(Some(3), default), Rate::one_of(50));
+        assert_eq!(samplers.rate(Some(3), 9, none), Rate::ALL);
+        assert_eq!(samplers.rate(Some(3), 9, default), Rate::one_of(50));
         let limits = Limits { samplers_per_exporter: 3, sampling_rate: 1000, ..Limits::default() };
-        assert!(samplers.announce(Sampler::one_of(0, 1, 10), &limits, &mut memory));
-        assert_eq!(samplers.rate(None, default), Rate::one_of(10));
-        assert!(samplers.announce(Sampler::one_of(3, 1, 100), &limits, &mut memory));
-        assert!(samplers.announce(Sampler::one_of(GENERIC, 1, 20), &limits, &mut memory));
-        assert!(!samplers.announce(Sampler::one_of(4, 1, 100), &limits, &mut memory));
-        assert!(!samplers.announce(Sampler::one_of(3, 1, 1001), &limits, &mut memory));
-        assert_eq!(samplers.rate(Some(3), default), Rate::one_of(100));
-        assert_eq!(samplers.rate(Some(4), default), Rate::one_of(20));
-        assert_eq!(samplers.rate(Some(3), forced), Rate::one_of(7));
+        assert!(samplers.announce(Sampler::one_of(0, 1, 10), 5, &limits, &mut memory));
+        assert_eq!(samplers.rate(None, 9, default), Rate::one_of(10));
+        assert!(samplers.announce(Sampler::one_of(3, 1, 100), 5, &limits, &mut memory));
+        assert!(samplers.announce(Sampler::one_of(GENERIC, 1, 20), 5, &limits, &mut memory));
+        assert!(!samplers.announce(Sampler::one_of(4, 1, 100), 5, &limits, &mut memory));
+        assert!(!samplers.announce(Sampler::one_of(3, 1, 1001), 5, &limits, &mut memory));
+        assert_eq!(samplers.rate(Some(3), 9, default), Rate::one_of(100));
+        assert_eq!(samplers.rate(Some(4), 9, default), Rate::one_of(20));
+        assert_eq!(samplers.rate(Some(3), 9, forced), Rate::one_of(7));
         let ids: Vec<i64> = samplers.list(1, forced).map(|info| info.id).collect();
         assert_eq!(ids, [OVERRIDE, DEFAULT, GENERIC, 0, 3]);
+    }
+
+    #[test]
+    fn an_update_changes_later_flows_only() {
+        let (mut samplers, mut memory) = (Samplers::default(), Memory::default());
+        let (limits, none) = (Limits::default(), Configured::default());
+        for (now_ms, rate) in [(10, 100), (20, 100), (30, 200), (40, 200)] {
+            assert!(samplers.announce(Sampler::one_of(3, 1, rate), now_ms, &limits, &mut memory));
+        }
+        let rates = [5, 29, 30, 50].map(|received_ms| samplers.rate(Some(3), received_ms, none).of);
+        assert_eq!(rates, [100, 100, 200, 200]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The sets of a v9 or IPFIX message, and the records in them.
 
 use crate::Fault;
-use crate::decoder::Message;
+use crate::decoder::{Decoded, Message};
 use crate::element::Dialect;
 use crate::exporter::State;
 use crate::lists;
@@ -11,10 +11,12 @@ use crate::records::{Fixed, Records, Variable};
 use crate::sampling::{Rate, Samplers, sampler_id};
 use crate::shape::{self, Shape};
 use crate::stamps::Clocks;
-use crate::template::{Definition, Meaning, Rejected, Templates, fields};
+use crate::template::{Change, Definition, Meaning, Rejected, Templates, fields};
+use crate::waiting::WaitingSet;
 use flow_model::{BatchBuilder, Field, FieldSet, Groups, RecordFlags};
 use nom::number::complete::be_u16;
 use nom::{IResult, Parser};
+use std::collections::VecDeque;
 
 /// Octets of a set's id and length.
 const SET_HEADER_LEN: usize = 4;
@@ -69,6 +71,13 @@ impl Sets<'_, '_> {
         }
     }
 
+    /// Decodes what waited for the templates of this message.
+    pub(crate) fn drain(&mut self) {
+        if self.state.waiting.is_ready {
+            drain(self.message, self.state, self.memory, self.scratch, self.out);
+        }
+    }
+
     fn set(&mut self, id: u16, at: usize, body: &[u8]) {
         match (self.clocks.dialect, id) {
             (Dialect::V9, 0) | (Dialect::Ipfix, 2) => self.templates(id, at, body, false),
@@ -108,7 +117,7 @@ impl Sets<'_, '_> {
             return None;
         }
         if withdrawal {
-            self.state.templates.withdraw(id, self.memory);
+            self.withdraw(id);
             return Some(after);
         }
         let Some((specifiers, rest)) = fields(self.clocks.dialect, after, count) else {
@@ -119,13 +128,20 @@ impl Sets<'_, '_> {
         };
         if scope.is_some_and(|scope| scope > count || (scope == 0 && self.clocks.dialect == Dialect::Ipfix)) {
             let found = usize::from(scope.take().unwrap_or_default());
-            self.state.templates.withdraw(id, self.memory);
+            self.withdraw(id);
             self.message.fail(Some(id), offset, Fault::ScopeCount { expected: usize::from(count), found });
             return Some(rest);
         }
         let definition = Definition { dialect: self.clocks.dialect, id, scope, count, fields: specifiers };
-        match self.state.templates.define(&definition, &self.message.limits, self.memory) {
-            Ok(()) => self.message.decoded.templates += 1,
+        let was_known = self.state.templates.get(id).is_some();
+        let result = self.state.templates.define(&definition, &self.message.limits, self.memory);
+        match result {
+            Ok(Change::Refresh) => {}
+            _ if was_known => self.give_up(id),
+            _ => self.state.waiting.is_ready |= self.state.waiting.has(id),
+        }
+        match result {
+            Ok(_) => self.message.decoded.templates += 1,
             Err(Rejected::Empty) => self.message.fail(Some(id), offset, Fault::EmptyRecord { template: id }),
             Err(Rejected::Limit(what, limit)) => {
                 self.message.refuse(Some(id), offset, Fault::Limit { what, limit });
@@ -134,7 +150,34 @@ impl Sets<'_, '_> {
         Some(rest)
     }
 
-    /// Decodes a data set. Without its template it is skipped by its length.
+    /// Forgets template `id`.
+    fn withdraw(&mut self, id: u16) {
+        if self.state.templates.withdraw(id, self.memory) {
+            self.give_up(id);
+        }
+    }
+
+    /// Gives up sets that could have been decoded with what template `id` was until now.
+    fn give_up(&mut self, id: u16) {
+        self.message.decoded.sets_skipped += self.state.waiting.give_up(id, self.memory);
+    }
+
+    /// Keeps a data set until its template comes.
+    fn keep(&mut self, id: u16, offset: usize, body: &[u8]) {
+        let set = WaitingSet {
+            id,
+            offset,
+            received_ms: self.message.received_ms,
+            clocks: self.clocks,
+            engine: self.engine,
+            body: body.into(),
+        };
+        let (is_kept, given_up) = self.state.waiting.keep(set, &self.message.limits, self.memory);
+        self.message.decoded.sets_waiting += usize::from(is_kept);
+        self.message.decoded.sets_skipped += given_up + usize::from(!is_kept);
+    }
+
+    /// Decodes a data set. Without its template it waits.
     fn data(&mut self, id: u16, at: usize, body: &[u8]) {
         if body.is_empty() {
             return;
@@ -142,12 +185,12 @@ impl Sets<'_, '_> {
         let State { templates, samplers, init_ms, sysid, .. } = &mut *self.state;
         let Scratch { places, rates, nested } = &mut *self.scratch;
         let message = &mut *self.message;
-        let counted = match templates.get(id) {
-            None => {
-                message.decoded.sets_skipped += 1;
-                None
-            }
-            Some(Meaning::Options(plan)) => {
+        let Some(meaning) = templates.get(id) else {
+            self.records = None;
+            return self.keep(id, at, body);
+        };
+        let counted = match meaning {
+            Meaning::Options(plan) => {
                 let located = Located::new(&plan.shape, body, usize::MAX, places);
                 let counted = located.report(id, at, message);
                 match located.records {
@@ -157,7 +200,7 @@ impl Sets<'_, '_> {
                 self.clocks.init_ms = *init_ms;
                 counted
             }
-            Some(Meaning::Flows(plan)) => {
+            Meaning::Flows(plan) => {
                 let limit = if plan.is_empty() { usize::MAX } else { message.allowance(self.out) };
                 let located = Located::new(&plan.shape, body, limit, places);
                 let counted = located.report(id, at, message);
@@ -181,6 +224,43 @@ impl Sets<'_, '_> {
         };
         self.records = self.records.zip(counted).map(|(sum, count)| sum.wrapping_add(count));
     }
+}
+
+/// Decodes the sets of an exporter that waited for a template which is there now, the oldest first, as far as
+/// there is room.
+pub(crate) fn drain(
+    message: &mut Message<'_>,
+    state: &mut State,
+    memory: &mut Memory,
+    scratch: &mut Scratch,
+    out: &mut BatchBuilder,
+) {
+    let mut still_waiting = VecDeque::new();
+    let mut is_full = false;
+    for set in state.waiting.take_all() {
+        let records = match state.templates.get(set.id) {
+            Some(Meaning::Flows(plan)) => plan.most_rows(set.body.len()),
+            Some(Meaning::Options(_)) => 0,
+            None => {
+                still_waiting.push_back(set);
+                continue;
+            }
+        };
+        is_full |= records.min(message.limits.flows_per_datagram) > message.allowance(out);
+        if is_full {
+            still_waiting.push_back(set);
+            continue;
+        }
+        let mut late =
+            Message { received_ms: set.received_ms, datagram: &[], decoded: Decoded::default(), ..*message };
+        let clocks = Clocks { init_ms: set.clocks.init_ms.or(state.init_ms), ..set.clocks };
+        Sets { message: &mut late, state, memory, scratch, out, clocks, engine: set.engine, records: None }
+            .data(set.id, set.offset, &set.body);
+        message.decoded.take_late(&late.decoded, set.body.len());
+        state.waiting.decoded(&set, memory);
+    }
+    state.waiting.is_ready = is_full;
+    state.waiting.put_back(still_waiting);
 }
 
 /// The records of a set.
@@ -287,7 +367,7 @@ impl Flows<'_> {
     ) -> Rates<'r> {
         let configured = message.configured;
         if configured.forced.is_some() || (self.plan.interval.is_none() && self.plan.sampler.is_none()) {
-            return Rates::All(self.samplers.rate(None, configured));
+            return Rates::All(self.samplers.rate(None, message.received_ms, configured));
         }
         let limit = u64::from(message.limits.sampling_rate);
         rates.clear();
@@ -298,7 +378,7 @@ impl Flows<'_> {
             implausible |= interval > limit;
             rates.push(match u32::try_from(interval) {
                 Ok(interval) if interval > 0 && u64::from(interval) <= limit => Rate::one_of(interval),
-                _ => self.samplers.rate(id, configured),
+                _ => self.samplers.rate(id, message.received_ms, configured),
             });
         }
         message.decoded.refused += usize::from(implausible);

@@ -43,6 +43,17 @@ pub(crate) struct Definition<'a> {
     pub(crate) fields: &'a [u8],
 }
 
+/// What a definition changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Nothing: it says what was known.
+    Refresh,
+    /// Its id was not in use.
+    New,
+    /// Its id had another meaning.
+    Replaced,
+}
+
 /// Why a definition was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rejected {
@@ -65,13 +76,13 @@ impl Templates {
         definition: &Definition<'_>,
         limits: &Limits,
         total: &mut Memory,
-    ) -> Result<(), Rejected> {
+    ) -> Result<Change, Rejected> {
         if let Some(known) = self.by_id.get(&definition.id)
             && known.says(definition)
         {
-            return Ok(());
+            return Ok(Change::Refresh);
         }
-        self.withdraw(definition.id, total);
+        let was_known = self.withdraw(definition.id, total);
         let count = usize::from(definition.count);
         if count > limits.fields_per_template {
             return Err(Rejected::Limit("fields in a template", limits.fields_per_template));
@@ -90,12 +101,12 @@ impl Templates {
         let meaning = meaning.ok_or(Rejected::Empty)?;
         let template = Template { raw: definition.fields.into(), meaning };
         let memory = template.memory();
-        let mut result = Ok(());
+        let mut result = Ok(if was_known { Change::Replaced } else { Change::New });
         if self.by_id.len() >= limits.templates_per_exporter {
             self.clear(total);
             result = Err(Rejected::Limit("templates of an exporter", limits.templates_per_exporter));
         }
-        if !total.charge(memory, limits.state_len_bytes) {
+        if !total.charge(memory, limits) {
             return Err(Rejected::Limit("octets of templates", limits.state_len_bytes));
         }
         self.memory += memory;
@@ -103,12 +114,14 @@ impl Templates {
         result
     }
 
-    /// Forgets template `id`.
-    pub(crate) fn withdraw(&mut self, id: u16, total: &mut Memory) {
-        if let Some(template) = self.by_id.remove(&id) {
+    /// Forgets template `id`, and says whether it was known.
+    pub(crate) fn withdraw(&mut self, id: u16, total: &mut Memory) -> bool {
+        let template = self.by_id.remove(&id);
+        if let Some(template) = &template {
             total.release(template.memory());
             self.memory -= template.memory();
         }
+        template.is_some()
     }
 
     /// Forgets every template of flows, or every options template.
@@ -189,13 +202,13 @@ mod tests {
     #[test]
     fn a_new_definition_replaces_and_a_withdrawal_forgets() {
         let (mut templates, mut total, limits) = (Templates::default(), Memory::default(), Limits::default());
-        assert_eq!(templates.define(&definition(256, &PORT), &limits, &mut total), Ok(()));
-        assert_eq!(templates.define(&definition(256, &PORT), &limits, &mut total), Ok(()));
+        assert_eq!(templates.define(&definition(256, &PORT), &limits, &mut total), Ok(Change::New));
+        assert_eq!(templates.define(&definition(256, &PORT), &limits, &mut total), Ok(Change::Refresh));
         let once = total.used();
-        assert_eq!(templates.define(&definition(256, &PROTO), &limits, &mut total), Ok(()));
+        assert_eq!(templates.define(&definition(256, &PROTO), &limits, &mut total), Ok(Change::Replaced));
         assert_eq!((len(&templates, 256), total.used()), (Some(1), once));
-        assert_eq!(templates.define(&definition(257, &PORT), &limits, &mut total), Ok(()));
-        templates.withdraw(256, &mut total);
+        assert_eq!(templates.define(&definition(257, &PORT), &limits, &mut total), Ok(Change::New));
+        assert!(templates.withdraw(256, &mut total) && !templates.withdraw(256, &mut total));
         assert_eq!((len(&templates, 256), len(&templates, 257)), (None, Some(2)));
         templates.withdraw_all(true, &mut total);
         assert_eq!(len(&templates, 257), Some(2));
@@ -213,12 +226,12 @@ mod tests {
             ..Limits::default()
         };
         let mut define = |id, fields: &[u8]| templates.define(&definition(id, fields), &limits, &mut total);
-        assert_eq!(define(256, &PORT), Ok(()));
+        assert_eq!(define(256, &PORT), Ok(Change::New));
         assert_eq!(define(256, &[0; 12]), Err(Rejected::Limit("fields in a template", 2)));
         assert_eq!(define(256, &[0, 9, 0, 0]), Err(Rejected::Empty));
         assert_eq!(define(256, &[0, 9, 0, 11]), Err(Rejected::Limit("octets in a record", 10)));
         for id in [300, 301] {
-            assert_eq!(define(id, &PORT), Ok(()));
+            assert_eq!(define(id, &PORT), Ok(Change::New));
         }
         assert_eq!(define(302, &PORT), Err(Rejected::Limit("templates of an exporter", 2)));
         assert_eq!(len(&templates, 256), None);

@@ -65,6 +65,7 @@ pub(crate) fn decode(decoder: &mut Decoder, message: &mut Message<'_>, out: &mut
     let scratch = &mut decoder.scratch;
     let mut sets = Sets { message, state, memory, scratch, out, clocks, engine, records: None };
     sets.walk(HEADER_LEN, end);
+    sets.drain();
 }
 
 #[cfg(test)]
@@ -217,8 +218,9 @@ mod tests {
             set(256, &[counters(3)]),
         ];
         let decoded = bench.good(&v9(1, 0, &sets));
-        assert_eq!((decoded.flows, decoded.sets_skipped), (3, 2));
+        assert_eq!((decoded.flows, decoded.sets_waiting, decoded.sets_skipped), (3, 2, 0));
         assert_eq!(bench.nums(Field::InBytes), [1, 2, 3]);
+        bench.decoder.give_up_waiting();
         assert_eq!(bench.decoder.exporters().first().map(|exporter| exporter.ledger.no_template), Some(2));
     }
 
@@ -290,7 +292,7 @@ mod tests {
         let mut bench = Bench::new();
         let empty = template(257, &[(8, 0), (12, 0)]);
         let decoded = bench.take(&v9(1, 0, &[set(0, &[empty]), set(257, &[vec![0; 100]])]));
-        assert_eq!((decoded.flows, decoded.sets_skipped), (0, 1));
+        assert_eq!((decoded.flows, decoded.sets_waiting), (0, 1));
     }
 
     #[test]
@@ -304,9 +306,10 @@ mod tests {
         bench.good(&v9(2, 2, &[set(0, &[packets]), data()]));
         bench.good(&v9(2, 1, &[data()]));
         let flows = bench.flows();
-        assert_eq!(nums(&flows, Field::InBytes), [5, 0, 0, 0]);
-        assert_eq!(nums(&flows, Field::InPackets), [0, 5, 5, 5]);
-        assert_eq!(nums(&flows, Field::ExporterId), [1, 1, 2, 1]);
+        assert_eq!(nums(&flows, Field::InBytes), [5, 0, 0, 0, 0]);
+        assert_eq!(nums(&flows, Field::InPackets), [0, 5, 5, 5, 5]);
+        // The second source id's first set waited for its own template.
+        assert_eq!(nums(&flows, Field::ExporterId), [1, 1, 2, 2, 1]);
     }
 
     #[test]

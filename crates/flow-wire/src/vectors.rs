@@ -86,7 +86,20 @@ impl Bench {
     }
 
     pub(crate) fn take(&mut self, datagram: &[u8]) -> Decoded {
-        self.decoder.decode(FROM, NOW, datagram, &mut self.out)
+        self.take_at(NOW, datagram)
+    }
+
+    pub(crate) fn take_at(&mut self, received_ms: u64, datagram: &[u8]) -> Decoded {
+        self.decoder.decode(FROM, received_ms, datagram, &mut self.out)
+    }
+
+    pub(crate) fn drain(&mut self) -> Decoded {
+        self.decoder.drain(&mut self.out)
+    }
+
+    /// What was lost for want of a template.
+    pub(crate) fn no_template(&self) -> u64 {
+        self.decoder.exporters().iter().map(|exporter| exporter.ledger.no_template).sum()
     }
 
     /// Decodes a datagram that has nothing wrong.

@@ -11,7 +11,7 @@ mod captures;
 
 use flow_model::{BatchBuilder, Field, FlowBatch, Protocol};
 use flow_testkit::conditions;
-use flow_wire::{DecodeError, Decoder, DecoderOptions, Exporter, Fault};
+use flow_wire::{DecodeError, Decoder, DecoderOptions, Exporter, Fault, Limits};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, HashMap};
@@ -34,6 +34,18 @@ const MISSING: &[(&str, u64, u64, usize)] = &[
     ("ipfix-srv6-502", 0, 0, 0),
     // Data sets without template: how many records they had is unknown.
     ("ipfix-loss-a", 0, 0, 0),
+];
+
+/// Captures in which data come before their template: all flows there are, and what waits to the end.
+const LATE: &[(&str, usize, u64)] = &[
+    ("v9-data-before-template", 21, 0),
+    ("v9-fgt300d-late-template", 146, 0),
+    ("ipfix-late-template", 4, 0),
+    // Some of its templates never come.
+    ("ipfix-netscaler-no-template", 6, 2),
+    ("ipfix-template-withdraw", 78, 0),
+    ("ipfix-loss-a", 45, 0),
+    ("v9-no-template-ever", 0, 23),
 ];
 
 /// Captures of protocols that are not decoded yet: every datagram must be refused, and counted.
@@ -65,6 +77,10 @@ fn trials(captures: Vec<PathBuf>) -> Vec<Trial> {
             let capture = packets.join(name).with_extension("pcap");
             let expected = (missed, recovered, failures);
             Trial::test(format!("{name} sequence"), move || sequence(&capture, expected))
+        }))
+        .chain(LATE.iter().map(|&(name, flows, given_up)| {
+            let capture = packets.join(name).with_extension("pcap");
+            Trial::test(format!("{name} late"), move || late(&capture, flows, given_up))
         }))
         .chain([mutations])
         .collect()
@@ -143,6 +159,31 @@ fn decode(capture: &Path) -> (FlowBatch, u64) {
         options += decoded.options as u64;
     }
     (out.finish(), options)
+}
+
+/// Flows that wait for their template are those that come to nothing when nothing waits.
+fn late(capture: &Path, flows: usize, given_up: u64) -> Result<(), Failed> {
+    let golden: Json = serde_json::from_slice(&std::fs::read(capture.with_extension("golden.json"))?)?;
+    let run = |limits: Limits| {
+        let mut decoder = Decoder::new(DecoderOptions { limits, ..DecoderOptions::default() });
+        let mut out = BatchBuilder::new();
+        for datagram in captures::datagrams(capture) {
+            let from = Exporter { addr: datagram.addr, port: datagram.port };
+            decoder.decode(from, datagram.received_ms, &datagram.payload, &mut out);
+        }
+        decoder.give_up_waiting();
+        let lost: u64 = decoder.exporters().iter().map(|exporter| exporter.ledger.no_template).sum();
+        (out.len(), lost)
+    };
+    let found = run(Limits::default());
+    if found != (flows, given_up) {
+        return Err(format!("{found:?}, not {:?}", (flows, given_up)).into());
+    }
+    let (in_time, lost) = run(Limits { waiting_sets_per_exporter: 0, ..Limits::default() });
+    if golden["expect"]["flows"] != in_time || lost == 0 {
+        return Err(format!("{in_time} flows in time, {lost} sets lost").into());
+    }
+    Ok(())
 }
 
 fn refuse(capture: &Path) -> Result<(), Failed> {

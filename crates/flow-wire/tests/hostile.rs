@@ -11,10 +11,17 @@ use std::net::{IpAddr, Ipv4Addr};
 
 /// Decodes datagrams with kept state; panics are failures, and so are rows that nobody accounts for.
 fn decode(datagrams: &[Vec<u8>]) {
-    let limits = Limits { flows_per_datagram: 1_000, state_len_bytes: 100_000, ..Limits::default() };
+    let limits = Limits {
+        flows_per_datagram: 1_000,
+        state_len_bytes: 100_000,
+        waiting_sets_per_exporter: 5,
+        waiting_len_bytes: 3_000,
+        ..Limits::default()
+    };
     let mut decoder = Decoder::new(DecoderOptions { limits, ..DecoderOptions::default() });
     let mut out = BatchBuilder::new();
     let mut sum = 0;
+    let (mut waiting, mut late, mut skipped) = (0, 0, 0);
     for (index, datagram) in datagrams.iter().enumerate() {
         let from = Exporter { addr: IpAddr::V4(Ipv4Addr::from(index as u32 % 3)), port: 0 };
         let before = out.len();
@@ -23,20 +30,36 @@ fn decode(datagrams: &[Vec<u8>]) {
         assert!(decoded.flows <= limits.flows_per_datagram);
         assert!(decoded.error.is_none() || decoded.malformed + decoded.refused > 0);
         if let Some(error) = decoded.error {
-            assert!(error.offset <= datagram.len());
+            assert!(error.offset <= datagram.len() || decoded.sets_late > 0);
             assert!(!error.to_string().is_empty());
         }
         sum += decoded.flows as u64;
+        waiting += decoded.sets_waiting as u64;
+        late += decoded.sets_late as u64;
+        skipped += decoded.sets_skipped as u64;
         if out.room() < limits.flows_per_datagram {
             let batch = out.finish();
             out.recycle(batch);
         }
+        while index % 2 == 0 && decoder.has_pending() {
+            let before = out.len();
+            let decoded = decoder.drain(&mut out);
+            assert_eq!(out.len() - before, decoded.flows);
+            assert!(decoded.sets_late > 0);
+            sum += decoded.flows as u64;
+            late += decoded.sets_late as u64;
+            let batch = out.finish();
+            out.recycle(batch);
+        }
     }
+    decoder.give_up_waiting();
     let mut ledger = decoder.take_unattributed();
     for exporter in decoder.take_exporters() {
         ledger.merge(&exporter.ledger);
     }
     assert_eq!((ledger.datagrams, ledger.flows), (datagrams.len() as u64, sum));
+    // What waited was decoded or given up; what was given up at once is counted, too.
+    assert!(ledger.no_template >= skipped && ledger.no_template + late >= waiting);
 }
 
 /// Sound messages: what mutations start from.
@@ -130,7 +153,7 @@ fn seeds_are_sound() {
     let from = Exporter { addr: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 0 };
     for seed in seeds() {
         let decoded = decoder.decode(from, 0, &seed, &mut out);
-        assert_eq!((decoded.error, decoded.sets_skipped), (None, 0));
+        assert_eq!((decoded.error, decoded.sets_waiting, decoded.sets_skipped), (None, 0, 0));
     }
     assert_eq!(out.len(), 34);
 }
