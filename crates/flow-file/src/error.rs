@@ -108,6 +108,14 @@ pub enum FileError {
         /// How much of it there is.
         available: u64,
     },
+    /// A file that cannot be written anew without losing something; it was left as it is.
+    #[error("{}: cannot be rewritten: {reason}", path.display())]
+    NotRewritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: &'static str,
+    },
     /// A batch or a text that the format cannot hold was to be written.
     #[error("{}: cannot write: {what} is {found}, at most {limit} is possible", path.display())]
     Unwritable {
@@ -136,6 +144,7 @@ impl FileError {
             | FileError::Footer { path, .. }
             | FileError::Block { path, .. }
             | FileError::Torn { path, .. }
+            | FileError::NotRewritable { path, .. }
             | FileError::Unwritable { path, .. } => path,
         }
     }

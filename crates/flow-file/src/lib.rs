@@ -42,10 +42,15 @@ mod map;
 mod name;
 #[allow(dead_code, reason = "the tables come before what reads and writes by them")]
 mod nfdump;
+mod replace;
+mod rewrite;
 
-pub use columnar::{BlockMembership, Compression, FileTail, FileWriter, FlowFile, WriteOptions, merge_files};
+pub use columnar::{
+    BlockMembership, Compression, FileTail, FileWriter, FlowFile, Verification, WriteOptions, merge_files,
+};
 pub use error::{Damage, FileError, ForeignLayout};
 pub use fileset::{FileSelection, FileSet, SelectionError, SelectionWarning};
 pub use name::{
     SLOT_PREFIX, SlotName, SubDir, WORKING_PREFIX, is_data_file, slot_start_s, working_name, working_pid,
 };
+pub use rewrite::{Change, rewrite_file};

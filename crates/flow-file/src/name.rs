@@ -86,6 +86,11 @@ impl SlotName {
         (local.year() >= 1970).then_some(SlotName { local, seconds, offset_s })
     }
 
+    /// When the slot starts, on the clock of the collector.
+    pub fn local(&self) -> NaiveDateTime {
+        self.local
+    }
+
     /// When the slot starts, in seconds since 1970 UTC.
     ///
     /// `zone` is the one of the collector, and does not matter when the name carries an offset. In the hour

@@ -15,6 +15,8 @@ use flow_model::{ExporterInfo, LossLedger, SamplerInfo, Totals};
 /// What a finished file knows about itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Footer {
+    /// Minor version of the program that wrote it.
+    pub(crate) minor: u16,
     pub(crate) header: Header,
     pub(crate) totals: Totals,
     pub(crate) ledger: LossLedger,
@@ -28,6 +30,7 @@ pub(crate) struct Footer {
 pub(crate) struct Trailer {
     pub(crate) footer_len: u32,
     pub(crate) major: u16,
+    pub(crate) minor: u16,
     pub(crate) file_len: u64,
     pub(crate) checksum: u64,
 }
@@ -41,9 +44,8 @@ impl Trailer {
         }
         let mut cursor = Cursor::new(bytes);
         let footer_len = cursor.u32().ok()?;
-        let major = cursor.u16().ok()?;
-        cursor.u16().ok()?;
-        Some(Trailer { footer_len, major, file_len: cursor.u64().ok()?, checksum: cursor.u64().ok()? })
+        let (major, minor) = (cursor.u16().ok()?, cursor.u16().ok()?);
+        Some(Trailer { footer_len, major, minor, file_len: cursor.u64().ok()?, checksum: cursor.u64().ok()? })
     }
 }
 
@@ -97,7 +99,7 @@ impl Footer {
         }
         let (header, totals, ledger) =
             general.ok_or(Damage::Inconsistent("the general section is missing"))?;
-        Ok(Footer { header, totals, ledger, exporters, samplers, index })
+        Ok(Footer { minor: trailer.minor, header, totals, ledger, exporters, samplers, index })
     }
 
     fn general(&self) -> Vec<u8> {
@@ -238,6 +240,7 @@ mod tests {
 
     fn footer() -> Footer {
         Footer {
+            minor: VERSION_MINOR,
             header: Header {
                 created_ms: 5,
                 rule: CountRule::Collected,

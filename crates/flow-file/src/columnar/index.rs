@@ -120,11 +120,16 @@ impl Index {
         Ok(Index { bytes, entries, end })
     }
 
+    /// The octets about a block but its place: ranges and filters.
+    pub(crate) fn body(&self, block: usize) -> &[u8] {
+        &self.bytes[self.entries[block].body.clone()]
+    }
+
     /// The statistics of a block.
     pub(crate) fn stats(&self, block: usize) -> BlockStats {
         let entry = &self.entries[block];
         let mut stats = BlockStats::absent(entry.header.rows as usize);
-        let mut cursor = Cursor::new(&self.bytes[entry.body.clone()]);
+        let mut cursor = Cursor::new(self.body(block));
         let read = read_ranges(&mut cursor, |field, range| {
             if let Some(field) = field {
                 stats.set_range(field, range);
@@ -137,7 +142,7 @@ impl Index {
     /// The membership filters of a block.
     pub(crate) fn filters(&self, block: usize) -> Vec<FilterPlace> {
         let entry = &self.entries[block];
-        let mut cursor = Cursor::new(&self.bytes[entry.body.clone()]);
+        let mut cursor = Cursor::new(self.body(block));
         let mut filters = Vec::new();
         let read = read_ranges(&mut cursor, |_, _| {})
             .and_then(|()| read_filters(&mut cursor, entry.header.len, |filter| filters.push(filter)));

@@ -9,7 +9,7 @@
 use super::dictionary::Addresses;
 use super::layout::{CHECKSUM_LEN, FILTER_SPLIT_BLOCK, checksum, verify};
 use super::reader::{FlowFile, Octets};
-use crate::error::Damage;
+use crate::error::{Damage, FileError};
 use flow_model::{Field, FieldSet, Membership};
 use std::cell::OnceCell;
 use std::net::IpAddr;
@@ -118,6 +118,18 @@ impl<'a> BlockMembership<'a> {
             bytes: OnceCell::new(),
         });
         BlockMembership { file, filters: filters.collect() }
+    }
+
+    /// What is wrong with the filters of the kinds that this version knows.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) fn damage(&self) -> Result<Vec<Damage>, FileError> {
+        let mut damage = Vec::new();
+        for filter in self.filters.iter().filter(|filter| filter.kind == FILTER_SPLIT_BLOCK) {
+            damage.extend(open_filter(filter.kind, &self.file.bytes(filter.offset, filter.len)?).err());
+        }
+        Ok(damage)
     }
 }
 

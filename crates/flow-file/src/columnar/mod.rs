@@ -13,11 +13,14 @@ pub(crate) mod layout;
 mod membership;
 mod merge;
 mod reader;
+mod rewrite;
 mod scratch;
 mod sequence;
+mod verify;
 mod writer;
 
 pub use membership::BlockMembership;
 pub use merge::merge_files;
 pub use reader::FlowFile;
+pub use verify::Verification;
 pub use writer::{Compression, FileTail, FileWriter, WriteOptions};

@@ -1,7 +1,7 @@
 //! Reading: opening a file, finished or not, and decoding columns of its blocks.
 
 use super::codec::{self, Shape, decode};
-use super::compress::decompress;
+use super::compress::{Compression, decompress};
 use super::directory::{BlockHeader, Chunk, Directory};
 use super::footer::{Footer, Trailer};
 use super::header::{Header, MAX_HEADER_LEN, Parsed};
@@ -131,6 +131,11 @@ impl FlowFile {
     /// What was received and lost; zero in an unfinished file.
     pub fn ledger(&self) -> &LossLedger {
         &self.footer.ledger
+    }
+
+    /// The compression that was asked of the file's writer; chunks say their own.
+    pub fn compression(&self) -> Compression {
+        self.footer.header.compression
     }
 
     /// When the file was created, ms since 1970 UTC.
@@ -263,7 +268,7 @@ impl FlowFile {
     }
 
     /// The octets of a chunk, checked and decompressed.
-    fn payload(&self, block: usize, field: Field, chunk: &Chunk) -> Result<Octets<'_>, FileError> {
+    pub(crate) fn payload(&self, block: usize, field: Field, chunk: &Chunk) -> Result<Octets<'_>, FileError> {
         let start = self.block_offset(block) + chunk.offset;
         let damaged = |damage| self.damaged(block, start, Some(field), damage);
         if chunk.stored_len == 0 {
@@ -277,7 +282,7 @@ impl FlowFile {
         decompress(&stored, chunk.compression, chunk.len as usize).map(Octets::Own).map_err(damaged)
     }
 
-    fn directory(&self, block: usize) -> Result<&Directory, FileError> {
+    pub(crate) fn directory(&self, block: usize) -> Result<&Directory, FileError> {
         if let Some(directory) = self.blocks[block].directory.get() {
             return Ok(directory);
         }
@@ -318,11 +323,21 @@ impl FlowFile {
         &self.footer.header
     }
 
+    pub(crate) fn footer(&self) -> &Footer {
+        &self.footer
+    }
+
     fn entry(&self, block: usize) -> &Entry {
         &self.footer.index.entries()[block]
     }
 
-    fn damaged(&self, block: usize, offset: u64, field: Option<Field>, damage: Damage) -> FileError {
+    pub(crate) fn damaged(
+        &self,
+        block: usize,
+        offset: u64,
+        field: Option<Field>,
+        damage: Damage,
+    ) -> FileError {
         FileError::Block { path: self.path.clone(), block, offset, field, damage }
     }
 }
@@ -368,6 +383,7 @@ fn walk(path: &Path, file: &File, len: u64, problems: &mut Vec<FileError>) -> Re
         Parsed::Foreign => return Err(foreign(path, &start)),
     };
     let mut footer = Footer {
+        minor: super::layout::VERSION_MINOR,
         header,
         totals: Totals::default(),
         ledger: LossLedger::default(),

@@ -7,7 +7,9 @@ use super::directory::{BlockHeader, Chunk, Directory, FilterPlace};
 use super::footer::Footer;
 use super::header::Header;
 use super::index::Index;
-use super::layout::{BLOCK_HEADER_LEN, Class, FILTER_SPLIT_BLOCK, MAX_IDENT, MAX_OCTETS, checksum};
+use super::layout::{
+    BLOCK_HEADER_LEN, Class, FILTER_SPLIT_BLOCK, MAX_IDENT, MAX_OCTETS, VERSION_MINOR, checksum,
+};
 use super::membership::{GROUPS, put_filter};
 use crate::error::FileError;
 use flow_model::{
@@ -167,6 +169,20 @@ impl FileWriter {
         Ok(())
     }
 
+    /// Appends a block of which directory and body, its chunks and filters, are there already.
+    pub(crate) fn push_block(
+        &mut self,
+        rows: u32,
+        mut directory: Directory,
+        body: &[u8],
+    ) -> Result<(), FileError> {
+        let offset = self.len;
+        let header = put_block(rows, &mut directory, body, &mut self.buffer);
+        self.append()?;
+        self.index.push(offset, header, &directory);
+        Ok(())
+    }
+
     /// Adds to the totals what the blocks copied count for.
     pub(crate) fn add_totals(&mut self, totals: &Totals) {
         self.totals.merge(totals);
@@ -183,13 +199,22 @@ impl FileWriter {
         if let (0, Some((first_ms, last_ms))) = (self.index.entries().len(), span_if_empty) {
             (totals.first_ms, totals.last_ms) = (first_ms, last_ms);
         }
-        let index = std::mem::take(&mut self.index);
-        let footer = Footer { header: self.header.clone(), totals, ledger, exporters, samplers, index };
+        let (header, index) = (self.header.clone(), std::mem::take(&mut self.index));
+        self.end(&Footer { minor: VERSION_MINOR, header, totals, ledger, exporters, samplers, index })?;
+        Ok(totals)
+    }
+
+    /// Writes the footer of another file, but for what this one knows itself: its header and where its blocks are.
+    pub(crate) fn finish_like(mut self, other: &Footer) -> Result<(), FileError> {
+        let (header, index) = (self.header.clone(), std::mem::take(&mut self.index));
+        self.end(&Footer { minor: VERSION_MINOR, header, index, ..other.clone() })
+    }
+
+    fn end(mut self, footer: &Footer) -> Result<(), FileError> {
         self.buffer.clear();
         footer.write(self.len, &mut self.buffer);
         self.append()?;
-        self.file.sync_all().map_err(FileError::io(&self.path, "sync the file to disk"))?;
-        Ok(totals)
+        self.file.sync_all().map_err(FileError::io(&self.path, "sync the file to disk"))
     }
 
     /// Writes what stands in the buffer to the end of the file, all of it or nothing.
@@ -252,28 +277,35 @@ impl FileWriter {
                 });
             }
         }
-        let directory_bytes = directory.to_bytes();
-        let header = BlockHeader {
-            rows: rows as u32,
-            directory_len: directory_bytes.len() as u32,
-            len: (BLOCK_HEADER_LEN + directory_bytes.len() + body.len()) as u64,
-        };
-        self.buffer.clear();
-        self.buffer.extend_from_slice(&header.to_bytes());
-        self.buffer.extend_from_slice(&directory_bytes);
-        self.buffer.extend_from_slice(&body);
-        // Offsets follow from the lengths; the index needs those of the filters.
-        let mut offset = (BLOCK_HEADER_LEN + directory_bytes.len()) as u64;
-        for chunk in &mut directory.chunks {
-            chunk.offset = offset;
-            offset += chunk.stored_len;
-        }
-        for filter in &mut directory.filters {
-            filter.offset = offset;
-            offset += filter.len;
-        }
+        let header = put_block(rows as u32, &mut directory, &body, &mut self.buffer);
         (header, directory)
     }
+}
+
+/// Puts a block together in `out`: header, directory, and the chunks and filters in `body`, whose places in the directory
+/// follow from their lengths.
+fn put_block(rows: u32, directory: &mut Directory, body: &[u8], out: &mut Vec<u8>) -> BlockHeader {
+    let directory_bytes = directory.to_bytes();
+    let header = BlockHeader {
+        rows,
+        directory_len: directory_bytes.len() as u32,
+        len: (BLOCK_HEADER_LEN + directory_bytes.len() + body.len()) as u64,
+    };
+    out.clear();
+    out.extend_from_slice(&header.to_bytes());
+    out.extend_from_slice(&directory_bytes);
+    out.extend_from_slice(body);
+    // The index needs the places of the filters.
+    let mut offset = (BLOCK_HEADER_LEN + directory_bytes.len()) as u64;
+    for chunk in &mut directory.chunks {
+        chunk.offset = offset;
+        offset += chunk.stored_len;
+    }
+    for filter in &mut directory.filters {
+        filter.offset = offset;
+        offset += filter.len;
+    }
+    header
 }
 
 /// The most octets that a field of octet strings has over all rows.
