@@ -3,8 +3,8 @@
 //!
 //! * [`Format`]: what `-o` names, parsed.
 //! * [`RecordPrinter`]: records in a format.
-//! * [`StatisticPrinter`]: the tables of `-s`. [`Summary`] and [`info`] are what stands below, and what `-I`
-//!   reports.
+//! * [`StatisticPrinter`]: the tables of `-s`. [`Summary`] is what stands below; [`info`] is what `-I` reports, and
+//!   [`exporters`] and its neighbours are what the other questions about files do.
 //!
 //! ```
 //! use flow_model::{BatchBuilder, Field, Selection};
@@ -37,6 +37,7 @@ mod fmt;
 mod format;
 mod json;
 mod layout;
+mod maintenance;
 mod names;
 mod options;
 mod payload;
@@ -49,6 +50,9 @@ mod text;
 mod zone;
 
 pub use format::{Format, FormatError};
+pub use maintenance::{
+    ExtensionMap, check_heading, check_totals, exporters, extension_maps, gnuplot_heading, gnuplot_row,
+};
 pub use options::OutputOptions;
 pub use printer::RecordPrinter;
 pub use statistic::{StatisticPrinter, StatisticTable};

@@ -38,6 +38,13 @@ impl Zone {
         Zone(Rule::Rules(Arc::new(offset_at)))
     }
 
+    /// `YYYY-MM-DD HH:MM:SS` of a time in milliseconds since 1970.
+    pub fn text(&self, unix_ms: u64) -> String {
+        let mut out = Vec::with_capacity(19);
+        TimeWriter::new(self).seconds(&mut out, unix_ms, b' ');
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
     /// The offset from UTC at `unix_seconds`, in seconds east of Greenwich.
     pub fn offset_at(&self, unix_seconds: i64) -> i32 {
         match &self.0 {
