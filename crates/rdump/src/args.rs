@@ -128,8 +128,47 @@ pub(crate) struct Args {
     pub(crate) tag_addresses: bool,
 
     /// Print the stored totals of the files and exit
-    #[arg(short = 'I', long = "info", help_heading = "Output")]
+    #[arg(short = 'I', long = "info", help_heading = "Files")]
     pub(crate) info: bool,
+
+    /// Print a row of stored totals for each file, for gnuplot, and exit
+    #[arg(short = 'g', long = "gnuplot", help_heading = "Files")]
+    pub(crate) gnuplot: bool,
+
+    /// Check that a file is whole and sound, and exit
+    #[arg(short = 'v', long = "verify", value_name = "FILE", help_heading = "Files")]
+    pub(crate) verify: Option<OsString>,
+
+    /// List the exporters and samplers of a file, and exit
+    #[arg(short = 'E', long = "exporters", value_name = "FILE", help_heading = "Files")]
+    pub(crate) exporters: Option<OsString>,
+
+    /// List the extension maps of a file of nfdump 1.6, and exit
+    #[arg(short = 'x', long = "extension-maps", value_name = "FILE", help_heading = "Files")]
+    pub(crate) extension_maps: Option<OsString>,
+
+    /// Compress the selected files another way: 0 not, 3 LZ4, 4 zstd, or their names
+    ///
+    /// Each file is written anew and takes the place of the old one when it is whole. A level may follow the name:
+    /// zstd:19.
+    #[arg(
+        short = 'J',
+        long = "recompress",
+        value_name = "METHOD",
+        allow_hyphen_values = true,
+        help_heading = "Files"
+    )]
+    pub(crate) recompress: Option<String>,
+
+    /// Give the file of -r another ident
+    #[arg(
+        short = 'i',
+        long = "ident",
+        value_name = "IDENT",
+        allow_hyphen_values = true,
+        help_heading = "Files"
+    )]
+    pub(crate) ident: Option<String>,
 
     /// Write the matching flows to a file
     #[arg(short = 'w', long = "write", value_name = "FILE", help_heading = "Output")]

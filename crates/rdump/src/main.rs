@@ -3,6 +3,7 @@
 
 mod args;
 mod dns;
+mod files;
 mod filter;
 mod output;
 mod plan;

@@ -38,12 +38,48 @@ pub(crate) enum FilterSource {
 pub(crate) enum Mode {
     CheckFilter,
     ExplainFilter,
-    Info,
+    Files(FileTask),
     List,
     Sort { order: SortOrder, top: usize },
     Aggregate { grouping: Grouping, order: Option<SortOrder>, top: usize },
     Statistics { records: Vec<RecordStatistic>, elements: Vec<StatSpec>, grouping: Grouping },
     Write { path: PathBuf, order: Option<SortOrder>, grouping: Option<Grouping> },
+}
+
+/// What to do with files themselves, whatever flows they hold.
+pub(crate) enum FileTask {
+    /// `-I`
+    Info,
+    /// `-g`
+    Gnuplot,
+    /// `-v`
+    Verify,
+    /// `-E`
+    Exporters,
+    /// `-x`
+    ExtensionMaps,
+    /// `-J`
+    Recompress(Recompression),
+    /// `-i`
+    Ident(String),
+}
+
+/// How `-J` compresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Recompression {
+    pub(crate) method: Method,
+    /// `:LEVEL`
+    pub(crate) level: Option<i32>,
+}
+
+/// nfdump's methods of compression, by the numbers that `-J` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    None,
+    Lzo,
+    Bz2,
+    Lz4,
+    Zstd,
 }
 
 /// An order and its direction.
@@ -75,7 +111,7 @@ impl Plan {
     ///
     /// # Errors
     /// nfdump's message for what cannot be understood, exit status 1.
-    pub(crate) fn new(args: Args) -> Result<Plan, Error> {
+    pub(crate) fn new(mut args: Args) -> Result<Plan, Error> {
         let mut notices = Vec::new();
         let limit = args.count.as_deref().map(count_limit).transpose()?;
         let top = args.top.as_deref().map(top_lines).transpose()?;
@@ -100,12 +136,13 @@ impl Plan {
             return Err(usage("-s record and -O (-m) are mutually exclusive options".to_owned()));
         }
         let grouped = args.aggregate || !args.aggregate_by.is_empty();
+        let (task, only) = file_task(&mut args)?;
         let mode = if args.explain_filter {
             Mode::ExplainFilter
         } else if args.check_filter {
             Mode::CheckFilter
-        } else if args.info {
-            Mode::Info
+        } else if let Some(task) = task {
+            Mode::Files(task)
         } else if !args.statistics.is_empty() {
             if args.aggregate {
                 notices.push("Command line switch -s overwrites -a");
@@ -126,7 +163,11 @@ impl Plan {
         };
         let quiet = args.quiet || matches!(mode, Mode::Write { .. });
         Ok(Plan {
-            selection: FileSelection { single: args.read, ranges: args.ranges, sources: args.sources },
+            selection: only.unwrap_or(FileSelection {
+                single: args.read,
+                ranges: args.ranges,
+                sources: args.sources,
+            }),
             window,
             filter: match args.filter_file {
                 Some(path) if args.filter.is_empty() => FilterSource::File(path),
@@ -152,6 +193,65 @@ impl Plan {
 
 fn usage(message: String) -> Error {
     anyhow!(message)
+}
+
+/// The task that the options name, and the files if the option names those too. Where several are given, the one
+/// that nfdump carries out.
+fn file_task(args: &mut Args) -> Result<(Option<FileTask>, Option<FileSelection>), Error> {
+    let named = [
+        (args.verify.take(), FileTask::Verify),
+        (args.exporters.take(), FileTask::Exporters),
+        (args.extension_maps.take(), FileTask::ExtensionMaps),
+    ];
+    for (path, task) in named {
+        if path.is_some() {
+            return Ok((Some(task), Some(FileSelection { single: path, ..FileSelection::default() })));
+        }
+    }
+    let task = if let Some(text) = &args.recompress {
+        Some(FileTask::Recompress(recompression(text)?))
+    } else if let Some(ident) = args.ident.take() {
+        if ident.contains(char::is_whitespace) {
+            return Err(usage("Ident must not contain spaces".to_owned()));
+        }
+        if ident.is_empty() {
+            return Err(usage("Ident must not be empty".to_owned()));
+        }
+        if !args.ranges.is_empty() || args.sources.is_some() {
+            return Err(usage("Option -i changes the one file that -r names".to_owned()));
+        }
+        Some(FileTask::Ident(ident))
+    } else if args.info {
+        Some(FileTask::Info)
+    } else {
+        args.gnuplot.then_some(FileTask::Gnuplot)
+    };
+    Ok((task, None))
+}
+
+/// A number as in 1.7.1, or a name with an optional level as in later releases.
+fn recompression(text: &str) -> Result<Recompression, Error> {
+    let (name, level) = match text.split_once(':') {
+        Some((name, level)) => (name, Some(level)),
+        None => (text, None),
+    };
+    let wrong = || {
+        usage(format!(
+            "Expected -J <num>, 0: uncompressed, 1: LZO, 2: BZ2, 3: LZ4, 4: ZSTD compressed, not '{text}'"
+        ))
+    };
+    let names = ["none", "lzo", "bz2", "lz4", "zstd"];
+    let number = names.iter().position(|known| name.eq_ignore_ascii_case(known)).or(name.parse().ok());
+    let methods = [Method::None, Method::Lzo, Method::Bz2, Method::Lz4, Method::Zstd];
+    let method = *number.and_then(|number| methods.get(number)).ok_or_else(wrong)?;
+    let highest = match method {
+        Method::Lz4 => 12,
+        Method::Zstd => 22,
+        Method::None | Method::Lzo | Method::Bz2 => 0,
+    };
+    let level =
+        level.map(|level| level.parse().ok().filter(|level| (1..=highest).contains(level)).ok_or_else(wrong));
+    Ok(Recompression { method, level: level.transpose()? })
 }
 
 fn count_limit(text: &str) -> Result<u64, Error> {
@@ -350,6 +450,28 @@ mod tests {
         assert!(StatisticArg::parse("record/tstart").unwrap().element.is_none());
         for wrong in ["", "nothing", "srcip/", "srcip/tstart", "srcip/bytes:x", "srcip/bite"] {
             assert!(StatisticArg::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn compressions_have_numbers_names_and_levels() {
+        let parsed =
+            |text: &str| recompression(text).map(|Recompression { method, level }| (method, level)).ok();
+        for (text, method, level) in [
+            ("0", Method::None, None),
+            ("1", Method::Lzo, None),
+            ("2", Method::Bz2, None),
+            ("3", Method::Lz4, None),
+            ("4", Method::Zstd, None),
+            ("LZ4:9", Method::Lz4, Some(9)),
+            ("zstd:19", Method::Zstd, Some(19)),
+            ("4:1", Method::Zstd, Some(1)),
+            ("none", Method::None, None),
+        ] {
+            assert_eq!(parsed(text), Some((method, level)), "{text}");
+        }
+        for wrong in ["", "5", "-1", "zstd:", "zstd:23", "lz4:0", "lzo:1", "0:1", "gzip", "zstd:1:1"] {
+            assert_eq!(parsed(wrong), None, "{wrong}");
         }
     }
 

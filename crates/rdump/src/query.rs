@@ -1,5 +1,6 @@
 //! Carries out a plan.
 
+use crate::files;
 use crate::filter;
 use crate::output::Output;
 use crate::plan::{Grouping, Mode, Plan, RecordStatistic, SortOrder};
@@ -9,8 +10,8 @@ use flow_cli::{ExitCode, Messages, WithExitCode};
 use flow_file::{
     Compression, FileError, FileSet, FileTail, FileWriter, FlowFile, WriteOptions, working_name,
 };
-use flow_model::{CountRule, FieldSet, FlowBatch, LossLedger, Selection, Totals};
-use flow_output::{RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings, info};
+use flow_model::{CountRule, FieldSet, FlowBatch, Selection, Totals};
+use flow_output::{RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings};
 use flow_query::{Aggregate, Query, Ranking, Report, Sort, StatSpec, Statistics, TimeWindow};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use std::path::{Path, PathBuf};
@@ -35,8 +36,8 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         _ => {}
     }
     let files = resolve(plan, messages)?;
-    if matches!(plan.mode, Mode::Info) {
-        return file_totals(&files, plan, messages);
+    if let Mode::Files(task) = &plan.mode {
+        return files::answer(task, &files, plan, messages);
     }
     let window = plan.window.map(|window| {
         let span = window.needs_span().then(|| span_ms(&files)).flatten();
@@ -56,7 +57,7 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
             run.statistics(&mut out, records, elements, grouping)?
         }
         Mode::Write { path, order, grouping } => run.write(path, *order, grouping.as_ref())?,
-        Mode::CheckFilter | Mode::ExplainFilter | Mode::Info => return Ok(ExitCode::Success),
+        Mode::CheckFilter | Mode::ExplainFilter | Mode::Files(_) => return Ok(ExitCode::Success),
     };
     out.finish().context("writing to stdout")?;
     Ok(verdict(&report.problems, report.files, asked, plan.strict, messages))
@@ -73,7 +74,13 @@ fn resolve(plan: &Plan, messages: &Messages) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Reports damage; the exit code says whether anything could be read (D-12).
-fn verdict(problems: &[FileError], read: usize, asked: usize, strict: bool, messages: &Messages) -> ExitCode {
+pub(crate) fn verdict(
+    problems: &[FileError],
+    read: usize,
+    asked: usize,
+    strict: bool,
+    messages: &Messages,
+) -> ExitCode {
     for problem in problems {
         messages.problem(problem);
     }
@@ -82,48 +89,6 @@ fn verdict(problems: &[FileError], read: usize, asked: usize, strict: bool, mess
         _ if read == 0 && asked > 0 => ExitCode::Files,
         _ if strict => ExitCode::Failure,
         _ => ExitCode::Success,
-    }
-}
-
-/// `-I`: what the files say of themselves, summed.
-fn file_totals(files: &[PathBuf], plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCode> {
-    let mut totals = Totals::default();
-    let mut ledger = LossLedger::default();
-    let mut ident = None;
-    let mut problems = Vec::new();
-    let mut read = 0;
-    for path in files {
-        match FlowFile::open(path) {
-            Ok(file) => {
-                read += 1;
-                totals.merge(file.totals());
-                ledger.merge(file.ledger());
-                ident.get_or_insert_with(|| file.ident().to_owned());
-                problems.extend(file.problems().iter().cloned());
-            }
-            Err(error) => problems.push(error),
-        }
-    }
-    let mut out = Output::new();
-    out.print(|out| info(ident.as_deref().unwrap_or("none"), &totals, out))?;
-    out.print(|out| losses(&ledger, out))?;
-    out.finish().context("writing to stdout")?;
-    Ok(verdict(&problems, read, files.len(), plan.strict, messages))
-}
-
-/// What was lost, below the keys that callers know, and only what there is (D-108).
-fn losses(ledger: &LossLedger, out: &mut Vec<u8>) {
-    for (key, count) in [
-        ("Missed by sequence", ledger.missed),
-        ("Kernel drops", ledger.kernel_drops),
-        ("Queue drops", ledger.queue_drops),
-        ("Sets without template", ledger.no_template),
-        ("Malformed", ledger.malformed),
-        ("Refused", ledger.refused),
-    ] {
-        if count > 0 {
-            out.extend_from_slice(format!("{key}: {count}\n").as_bytes());
-        }
     }
 }
 
