@@ -59,6 +59,45 @@ proptest! {
     }
 
     #[test]
+    fn blocks_of_any_size_keep_the_same_rows_with_and_without_pruning(
+        text in any_filter(),
+        seed: u64,
+        rows in 1_usize..300,
+        mix in any_mix(),
+        sizes in generate::any_sizes(),
+    ) {
+        let batch = generate::batch(seed, rows, mix);
+        let filter = Filter::parse(&text, &ParseOptions::default()).unwrap();
+        let expected: Vec<u32> = (0..batch.len())
+            .filter(|&row| matches(filter.expr(), &batch, row, &EvalContext { first_row: 0, ..CONTEXT }))
+            .map(|row| row as u32)
+            .collect();
+        for pruned in [false, true] {
+            let mut found = Vec::new();
+            let mut first_row = 0;
+            for block in generate::split(&batch, &sizes) {
+                let stats = BlockStats::of(&block);
+                let verdict = if pruned {
+                    filter.prune(&stats, &Exact(&block), &FileContext { ident: CONTEXT.ident })
+                } else {
+                    Prune::Maybe
+                };
+                let mut selection = match verdict {
+                    Prune::Never => Selection::none(block.len()),
+                    Prune::Maybe | Prune::Always => Selection::all(block.len()),
+                };
+                if verdict == Prune::Maybe {
+                    let form = generate::encode_as_file(&block);
+                    filter.eval(&form, &EvalContext { first_row, ..CONTEXT }, &mut selection);
+                }
+                found.extend(selection.to_rows().iter().map(|row| row + first_row as u32));
+                first_row += block.len() as u64;
+            }
+            prop_assert_eq!(&found, &expected, "{} with pruning: {}", text, pruned);
+        }
+    }
+
+    #[test]
     fn pruning_never_contradicts(text in any_filter(), seed: u64, rows in 1_usize..40, mix in any_mix()) {
         let batch = generate::batch(seed, rows, mix);
         let filter = Filter::parse(&text, &ParseOptions::default()).unwrap();
