@@ -2,6 +2,7 @@
 
 use crate::ranges::{AddrSet, NumSet};
 use flow_model::{Field, FieldSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A number of a flow that can be compared.
@@ -108,12 +109,14 @@ pub enum Node {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expr {
     nodes: Vec<Node>,
+    /// Nodes and the labels of flows that match because of them.
+    labels: Vec<(usize, Box<str>)>,
 }
 
 impl Expr {
     /// Every flow, or none.
     pub fn constant(value: bool) -> Expr {
-        Expr { nodes: vec![Node::Const(value)] }
+        Expr { nodes: vec![Node::Const(value)], labels: Vec::new() }
     }
 
     /// The nodes, operands first; never empty.
@@ -125,12 +128,47 @@ impl Expr {
     pub fn root(&self) -> usize {
         self.nodes.len() - 1
     }
+
+    /// Labelled nodes, ascending, each once.
+    pub fn labels(&self) -> &[(usize, Box<str>)] {
+        &self.labels
+    }
+
+    /// Which of the labels a node has.
+    pub(crate) fn label_of(&self, node: usize) -> Option<usize> {
+        self.labels.binary_search_by_key(&node, |&(labelled, _)| labelled).ok()
+    }
+
+    /// A node and what it is made of, without labels. It is built from its leaves up, so that all of it stands
+    /// together before the node.
+    pub(crate) fn part(&self, node: usize) -> Expr {
+        let operands = |node: &Node| match node {
+            Node::Const(_) | Node::Test(_) => 0,
+            Node::Not(_) => 1,
+            Node::And(operands) | Node::Or(operands) => operands.len(),
+        };
+        let (mut first, mut missing) = (node, operands(&self.nodes[node]));
+        while missing > 0 {
+            first -= 1;
+            missing = missing - 1 + operands(&self.nodes[first]);
+        }
+        let moved = |operand: &usize| operand - first;
+        let nodes = self.nodes[first..=node].iter().map(|node| match node {
+            Node::Const(value) => Node::Const(*value),
+            Node::Test(test) => Node::Test(test.clone()),
+            Node::Not(operand) => Node::Not(moved(operand)),
+            Node::And(operands) => Node::And(operands.iter().map(moved).collect()),
+            Node::Or(operands) => Node::Or(operands.iter().map(moved).collect()),
+        });
+        Expr { nodes: nodes.collect(), labels: Vec::new() }
+    }
 }
 
 /// Builds an expression from its leaves up.
 #[derive(Debug, Default)]
 pub struct ExprBuilder {
     nodes: Vec<Node>,
+    labels: BTreeMap<usize, Box<str>>,
 }
 
 impl ExprBuilder {
@@ -167,13 +205,18 @@ impl ExprBuilder {
         }
     }
 
+    /// Labels the flows that match because of `node`, in place of a label it has.
+    pub(crate) fn label(&mut self, node: usize, name: &str) {
+        self.labels.insert(node, name.into());
+    }
+
     /// The expression whose whole is `root`, the node added last.
     ///
     /// # Panics
     /// In debug builds, when it is not the last.
     pub fn finish(self, root: usize) -> Expr {
         debug_assert_eq!(root + 1, self.nodes.len(), "the whole is added last");
-        Expr { nodes: self.nodes }
+        Expr { nodes: self.nodes, labels: self.labels.into_iter().collect() }
     }
 
     fn push(&mut self, node: Node) -> usize {

@@ -47,21 +47,22 @@ fn expression(expr: &Expr, f: &mut Formatter<'_>) -> fmt::Result {
         let mut below = |operands: &[usize]| {
             open.extend(operands.iter().rev().map(|&operand| (operand, depth + 1)));
         };
+        let label = expr.label_of(node).map_or(String::new(), |at| format!(" %{}", expr.labels()[at].1));
         match &expr.nodes()[node] {
-            Node::Const(true) => line(f, depth, "any")?,
-            Node::Const(false) => line(f, depth, "nothing")?,
-            Node::Test(test) => line(f, depth, Shown(test))?,
+            Node::Const(true) => line(f, depth, format_args!("any{label}"))?,
+            Node::Const(false) => line(f, depth, format_args!("nothing{label}"))?,
+            Node::Test(test) => line(f, depth, format_args!("{}{label}", Shown(test)))?,
             Node::Not(operand) => {
                 below(&[*operand]);
-                line(f, depth, "not")?;
+                line(f, depth, format_args!("not{label}"))?;
             }
             Node::And(operands) => {
                 below(operands);
-                line(f, depth, "and")?;
+                line(f, depth, format_args!("and{label}"))?;
             }
             Node::Or(operands) => {
                 below(operands);
-                line(f, depth, "or")?;
+                line(f, depth, format_args!("or{label}"))?;
             }
         }
     }

@@ -4,6 +4,7 @@ use crate::ast::Expr;
 use crate::error::FilterError;
 use crate::eval::{EvalContext, eval};
 use crate::explain::Explanation;
+use crate::label::Labels;
 use crate::options::ParseOptions;
 use crate::parse::parse;
 use crate::plan::{Plan, plan};
@@ -17,6 +18,7 @@ pub struct Filter {
     expr: Expr,
     columns: FieldSet,
     body: Body,
+    labels: Option<Labels>,
 }
 
 /// What is executed.
@@ -49,7 +51,8 @@ impl Filter {
                 (columns, Body::Plan { parts, plan })
             }
         };
-        Filter { expr, columns, body }
+        let labels = Labels::of(&expr);
+        Filter { expr, columns, body, labels }
     }
 
     /// The filter that matches every flow.
@@ -76,6 +79,11 @@ impl Filter {
     /// blocks, and the columns that are read.
     pub fn explain(&self) -> Explanation<'_> {
         Explanation(self)
+    }
+
+    /// Who gives the matching flows their labels, if the filter has any.
+    pub fn labels(&self) -> Option<&Labels> {
+        self.labels.as_ref()
     }
 
     pub(crate) fn body(&self) -> &Body {

@@ -35,8 +35,7 @@
 //! * `ip`, `host`, `net`, `port`, `proto`, `as` and `if` with `not` before the value;
 //! * AS numbers without a geo location database, carriage returns, and texts without any word, which match all.
 //!
-//! Not available are `payload regex` and `payload ja3`, which are refused, and labels (`%name`), which are read and
-//! have no effect.
+//! Not available are `payload regex` and `payload ja3`, which are refused.
 //!
 //! This crate does no I/O: host names, include files and the local time zone are functions in [`ParseOptions`].
 #![forbid(unsafe_code)]
@@ -50,6 +49,7 @@ mod eval;
 mod explain;
 mod filter;
 mod kernel;
+mod label;
 mod lex;
 mod list;
 mod options;
@@ -67,6 +67,7 @@ pub use error::{FilterError, FilterErrorKind};
 pub use eval::EvalContext;
 pub use explain::Explanation;
 pub use filter::Filter;
+pub use label::Labels;
 pub use options::{ParseOptions, Read, Resolve};
 pub use prune::FileContext;
 pub use ranges::{AddrSet, NumSet, Ordinal, Ranges};

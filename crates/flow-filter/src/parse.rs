@@ -5,6 +5,7 @@
 
 use crate::ast::{Expr, ExprBuilder};
 use crate::error::{FilterError, FilterErrorKind, WORD};
+use crate::label;
 use crate::lex::{Sources, Token, TokenKind, lex};
 use crate::list::Entries;
 use crate::options::ParseOptions;
@@ -27,6 +28,7 @@ pub(crate) fn parse(text: &str, options: &ParseOptions<'_>) -> Result<Expr, Filt
         at: 0,
         build: ExprBuilder::default(),
         geo: None,
+        first_label: None,
         names: BTreeMap::new(),
         lists: BTreeMap::new(),
     };
@@ -37,7 +39,15 @@ pub(crate) fn parse(text: &str, options: &ParseOptions<'_>) -> Result<Expr, Filt
     if let Some(token) = parser.geo {
         return Err(parser.error(FilterErrorKind::Geo, token, token));
     }
-    Ok(parser.build.finish(root))
+    let first_label = parser.first_label;
+    let expr = parser.build.finish(root);
+    match (label::levels(&expr)[expr.root()], first_label) {
+        (Some(levels), Some(token)) if levels > label::MAX_LEVELS => {
+            let kind = FilterErrorKind::Value("Labels are nested too deep");
+            Err(FilterError::new(kind, sources.place(token, token), None))
+        }
+        _ => Ok(expr),
+    }
 }
 
 /// What stands between two parentheses, so far.
@@ -51,8 +61,8 @@ struct Frame {
     negate: bool,
     /// An odd number of `not` stands before the parenthesis and those around it.
     inverted: bool,
-    /// A label stands before the parenthesis.
-    labelled: bool,
+    /// The label before the parenthesis.
+    label: Option<Token>,
 }
 
 impl Frame {
@@ -80,6 +90,8 @@ pub(crate) struct Parser<'p, 't> {
     pub(crate) build: ExprBuilder,
     /// The first word that needs a geo location database.
     pub(crate) geo: Option<Token>,
+    /// The first label.
+    first_label: Option<Token>,
     /// The host names that were looked up, with their addresses.
     pub(crate) names: BTreeMap<String, Vec<IpAddr>>,
     /// The list files that were read.
@@ -105,13 +117,13 @@ impl Parser<'_, '_> {
                     continue;
                 }
                 TokenKind::Percent => {
-                    self.label()?;
+                    let label = self.label()?;
                     if self.peek().kind != TokenKind::Open {
                         return Err(self.unexpected("`(` after the label"));
                     }
                     self.advance();
                     let inverted = frame.inverted != frame.negate;
-                    let inner = Frame { inverted, labelled: true, ..Frame::default() };
+                    let inner = Frame { inverted, label: Some(label), ..Frame::default() };
                     outer.push(mem::replace(&mut frame, inner));
                     continue;
                 }
@@ -137,10 +149,14 @@ impl Parser<'_, '_> {
                         };
                         self.advance();
                         let inner = mem::replace(&mut frame, around);
-                        if self.peek().kind == TokenKind::Percent && !inner.labelled {
-                            self.label()?;
-                        }
+                        let label = match inner.label {
+                            None if self.peek().kind == TokenKind::Percent => Some(self.label()?),
+                            label => label,
+                        };
                         let operand = inner.close(&mut self.build);
+                        if let Some(label) = label {
+                            self.build.label(operand, self.sources.text(label));
+                        }
                         frame.operand(operand, &mut self.build);
                     }
                     TokenKind::End if outer.is_empty() => return Ok(frame.close(&mut self.build)),
@@ -151,14 +167,15 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// `%name`, which nfdump 1.7 attaches to the flows that match.
-    fn label(&mut self) -> Result<(), FilterError> {
+    /// Takes `%name`.
+    fn label(&mut self) -> Result<Token, FilterError> {
         self.advance();
         let name = self.expect_word("a label")?;
         if self.text(name).len() > MAX_LABEL {
             return Err(self.value_error("Error: Maximum 16 chars allowed for flowlabel", name));
         }
-        Ok(())
+        self.first_label.get_or_insert(name);
+        Ok(name)
     }
 
     /// The next token, not taken yet.

@@ -6,18 +6,22 @@ use flow_testkit::generate::{self, Mix};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;
 
+#[path = "../../flow-filter/tests/common/naive.rs"]
+mod naive;
+
 /// What filters are tried on: enough rows for more than one word of a selection.
 static FLOWS: LazyLock<[FlowBatch; 2]> = LazyLock::new(|| {
     let plain = generate::batch(1, 150, Mix::default());
     let encoded = generate::encode_as_file(&plain);
     [plain, encoded]
 });
+const CONTEXT: EvalContext<'static> = EvalContext { ident: "here", first_row: 0 };
 static STATS: LazyLock<BlockStats> = LazyLock::new(|| BlockStats::of(&FLOWS[0]));
 
 /// Reads an input as a filter; if it is one, evaluates it and prunes by it.
 ///
-/// Whatever it is, a refused text has a message; an accepted one looks at the columns only that it names, gives the same rows
-/// for every representation of them, and what pruning says agrees.
+/// Whatever it is, a refused text has a message and a place; an accepted one can be explained, looks at the columns only that it
+/// names, keeps the rows that a naive evaluation keeps, in every representation of them, and what pruning says agrees.
 ///
 /// # Panics
 /// When that is not so.
@@ -28,6 +32,8 @@ pub fn filter(input: &[u8]) {
         Ok(filter) => filter,
         Err(error) => {
             assert!(!error.to_string().is_empty());
+            assert!(error.detail().contains('^'), "no place: {}", error.detail());
+            assert!([1, 254, 255].contains(&error.exit_code()));
             return;
         }
     };
@@ -38,11 +44,15 @@ pub fn filter(input: &[u8]) {
         }
         narrow.mark_decoded(filter.columns());
         let mut selection = Selection::all(batch.len());
-        filter.eval(&narrow, &EvalContext { ident: "here", first_row: 0 }, &mut selection);
+        filter.eval(&narrow, &CONTEXT, &mut selection);
         selection.to_rows()
     });
+    assert!(filter.explain().to_string().starts_with("Expression\n"));
+    let holds = |&row: &u32| naive::matches(filter.expr(), &FLOWS[0], row as usize, &CONTEXT);
+    let expected: Vec<u32> = (0..FLOWS[0].len() as u32).filter(holds).collect();
+    assert_eq!(kept[0], expected, "other rows than those the expression holds for");
     assert_eq!(kept[0], kept[1], "what is kept depends on the representation");
-    match filter.prune(&STATS, &NoMembership, &FileContext { ident: "here" }) {
+    match filter.prune(&STATS, &NoMembership, &FileContext { ident: CONTEXT.ident }) {
         Prune::Never => assert!(kept[0].is_empty(), "pruned, but rows match"),
         Prune::Maybe => {}
         Prune::Always => assert_eq!(kept[0].len(), FLOWS[0].len(), "not pruned, but rows do not match"),

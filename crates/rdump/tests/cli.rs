@@ -207,6 +207,21 @@ fn a_filter_is_explained_instead_of_run() {
 }
 
 #[test]
+fn labels_say_what_decided() {
+    let fixture = Fixture::new();
+    let filter = "(proto tcp) %web or (proto udp) %dns or proto gre";
+    let text = fixture.stdout(&["-r", FILE, "-q", "-o", "fmt:%pr %lbl", filter]);
+    for (proto, label, count) in [("TCP", "web", 6), ("UDP", "dns", 4), ("GRE", "<none>", 1)] {
+        let is_right = |line: &&str| line.split_whitespace().eq([proto, label]);
+        assert_eq!(text.lines().filter(is_right).count(), count, "{text}");
+    }
+    let json = fixture.stdout(&["-r", FILE, "-o", "json", filter]);
+    assert_eq!(json.matches("\"label\" : \"web\"").count(), 6, "{json}");
+    fixture.stdout(&["-r", FILE, "-w", "labelled", filter]);
+    assert_eq!(fixture.stdout(&["-r", "labelled", "-q", "flowlabel dns"]).lines().count(), 4);
+}
+
+#[test]
 fn lists_come_from_files_and_errors_name_their_lines() {
     let fixture = Fixture::new();
     fs::write(fixture.path("customers.txt"), "# ours\n192.168.1.10\n10.0.0.0/30, ::1\n").unwrap();

@@ -479,7 +479,15 @@ impl<'a, R: Source> Scan<'a, R> {
                     probe.select(batch, &mut selection);
                 }
             }
-            if selection.is_empty() { Ok(()) } else { source.read(block, fields, batch) }
+            if selection.is_empty() {
+                return Ok(());
+            }
+            source.read(block, fields, batch)?;
+            if let Some(labels) = self.query.filter.labels().filter(|_| fields.contains(Field::Label)) {
+                source.read(block, labels.columns(), batch)?;
+                labels.apply(batch, &EvalContext { ident: source.ident(), first_row }, &selection);
+            }
+            Ok(())
         };
         match read() {
             Ok(()) => Examined::Matched(selection),
