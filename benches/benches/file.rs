@@ -11,8 +11,12 @@ use flow_model::{CountRule, Field, FieldSet, FlowBatch};
 const FLOWS: u64 = 200_000;
 
 fn store(path: &Path, batches: &[FlowBatch], compression: Compression) {
-    let options =
-        WriteOptions { ident: "bench".into(), compression, rule: CountRule::Collected, created_ms: 0 };
+    let options = WriteOptions {
+        ident: "bench".into(),
+        format: compression.into(),
+        rule: CountRule::Collected,
+        created_ms: 0,
+    };
     let mut writer = FileWriter::create(path, options).expect("a temporary file can be created");
     for batch in batches {
         writer.write(batch).expect("a temporary file can be written");

@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod age;
+mod compression;
 mod exit;
 mod normalise;
 mod parse;
@@ -28,6 +29,7 @@ mod time;
 mod version;
 
 pub use age::{Age, AgeError};
+pub use compression::{CompressionError, compression_argument};
 pub use exit::{ExitCode, WithExitCode, exit_code_of};
 pub use normalise::{Quirk, normalise};
 pub use parse::{parse, usage_error};

@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use flow_file::Compression;
+use flow_file::FileFormat;
 use flow_wire::{DecoderOptions, Limits};
 use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
@@ -42,8 +42,8 @@ pub struct CollectorOptions {
     pub naming: Naming,
     /// Name of the source, stored in every file.
     pub ident: String,
-    /// Compression of the files.
-    pub compression: Compression,
+    /// Layout of the files, and how they are compressed.
+    pub format: FileFormat,
     /// Rate of flows whose exporter announces none.
     pub default_sampling: Option<u32>,
     /// Rate of all flows, whatever their exporter announces.
@@ -255,7 +255,7 @@ impl Run {
 
     /// Starts the threads that write and file, beginning with what predecessors left.
     fn start(&self, spool: Spool) -> Result<(Intake, Backend), StartError> {
-        let CollectorOptions { ident, naming, compression, .. } = &self.options;
+        let CollectorOptions { ident, naming, format, .. } = &self.options;
         let spool = Arc::new(spool);
         let (jobs, to_write) = mpsc::sync_channel(BLOCK_QUEUE_LEN);
         let (filing, to_file) = mpsc::sync_channel(FILING_QUEUE_LEN);
@@ -273,7 +273,7 @@ impl Run {
             log: Arc::clone(&self.log),
             counters: Arc::clone(&self.counters),
             ident: ident.clone(),
-            compression: *compression,
+            format: *format,
             filing,
             written,
         };

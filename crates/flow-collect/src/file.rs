@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use flow_file::{Compression, FileError, FileTail, FileWriter, FlowFile, WriteOptions, merge_files};
-use flow_model::{CountRule, FlowBatch, LossLedger, Totals};
+use flow_file::{FileError, FileFormat, FileTail, FileWriter, Finished, FlowFile, WriteOptions, merge_files};
+use flow_model::{CountRule, ExporterInfo, FlowBatch, LossLedger, SamplerInfo, Totals};
 
 use crate::counters::{Counters, count};
 use crate::log::Log;
@@ -30,10 +30,19 @@ pub(crate) enum Job {
         /// ms since 1970.
         created_ms: u64,
     },
+    /// Whoever the flows to come are from.
+    Sources(Sources),
     /// Flows of the slot.
     Block(FlowBatch),
     /// It ends.
     Close(Box<SlotEnd>),
+}
+
+/// Exporters and their samplers.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Sources {
+    pub(crate) exporters: Vec<ExporterInfo>,
+    pub(crate) samplers: Vec<SamplerInfo>,
 }
 
 /// What is known about a slot when it ends.
@@ -59,7 +68,7 @@ pub(crate) struct BlockWriter {
     pub(crate) log: Arc<Log>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) ident: String,
-    pub(crate) compression: Compression,
+    pub(crate) format: FileFormat,
     pub(crate) filing: SyncSender<Filing>,
     /// Where blocks go when they are written, so that their memory is used again.
     pub(crate) written: SyncSender<FlowBatch>,
@@ -70,6 +79,7 @@ impl BlockWriter {
     pub(crate) fn run(self, jobs: &Receiver<Job>) {
         let mut open = None;
         let mut created_ms = 0;
+        let mut sources = Sources::default();
         let mut closed = 0;
         // One message for a row of failures.
         let mut is_failing = false;
@@ -77,10 +87,15 @@ impl BlockWriter {
             let result = match job {
                 Job::Open { created_ms: now_ms } => {
                     created_ms = now_ms;
+                    sources = Sources::default();
                     self.open(created_ms).map(|writer| open = Some(writer))
                 }
+                Job::Sources(known) => {
+                    sources = known;
+                    Ok(())
+                }
                 Job::Block(batch) => {
-                    let result = self.write(&mut open, created_ms, &batch);
+                    let result = self.write(&mut open, created_ms, &sources, &batch);
                     if result.is_err() {
                         count(&self.counters.lost_flows, batch.len() as u64);
                     }
@@ -113,7 +128,7 @@ impl BlockWriter {
     fn open(&self, created_ms: u64) -> Result<FileWriter, FileError> {
         let options = WriteOptions {
             ident: self.ident.clone(),
-            compression: self.compression,
+            format: self.format,
             rule: CountRule::Collected,
             created_ms,
         };
@@ -131,12 +146,14 @@ impl BlockWriter {
         &self,
         open: &mut Option<FileWriter>,
         created_ms: u64,
+        sources: &Sources,
         batch: &FlowBatch,
     ) -> Result<(), FileError> {
         let writer = match open {
             Some(writer) => writer,
             None => open.insert(self.open(created_ms)?),
         };
+        writer.announce(&sources.exporters, &sources.samplers)?;
         writer.write(batch)?;
         count(&self.counters.blocks, 1);
         Ok(())
@@ -188,12 +205,17 @@ impl Filer {
     fn finish(&self, writer: FileWriter, path: &Path, end: SlotEnd) -> Result<(), FilerError> {
         let SlotEnd { start_ms, tail, bad_datagrams } = end;
         let (ledger, sequence_failures) = (tail.ledger, tail.sequence_failures);
-        let totals = writer.finish(tail)?;
+        let Finished { totals, mut omitted } = writer.finish(tail)?;
         let is_empty = totals.flows == 0 && ledger == LossLedger::default();
         self.spool.file(path, start_ms, is_empty, &self.log)?;
         self.log.info(rotation_line(&self.ident, &totals, sequence_failures, bad_datagrams));
         if let Some(line) = loss_line(&self.ident, &ledger) {
             self.log.info(line);
+        }
+        // Those stand in the log, above.
+        omitted.losses = false;
+        if !omitted.is_empty() {
+            self.log.info(format_args!("Ident: '{}' no place in nfdump's layout: {omitted}", self.ident));
         }
         Ok(())
     }
@@ -254,7 +276,7 @@ fn complete(file: &FlowFile, path: &Path) -> Result<(), FilerError> {
     let (empty, scratch) = (scratch_path(path, "empty"), scratch_path(path, "complete"));
     let options = WriteOptions {
         ident: file.ident().to_owned(),
-        compression: Compression::default(),
+        format: FileFormat::default(),
         rule: file.rule(),
         created_ms: file.created_ms(),
     };
@@ -337,7 +359,7 @@ mod tests {
             log: Arc::clone(log),
             counters: Arc::default(),
             ident: "x".to_owned(),
-            compression: Compression::Lz4,
+            format: FileFormat::default(),
             filing,
             written: mpsc::sync_channel(1).0,
         };
@@ -432,7 +454,7 @@ mod tests {
         let orphan = |name: &str, created_ms| {
             let options = WriteOptions {
                 ident: "old".to_owned(),
-                compression: Compression::Lz4,
+                format: FileFormat::default(),
                 rule: CountRule::Collected,
                 created_ms,
             };

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use flow_file::FileTail;
-use flow_model::{BatchBuilder, ExporterInfo, FlowBatch};
+use flow_model::{BatchBuilder, ExporterInfo, FlowBatch, SamplerInfo};
 use flow_wire::{DecodeError, Decoded, Decoder, DecoderOptions, Exporter, Fault};
 
 use crate::complaint::Complaints;
 use crate::counters::{Counters, count};
-use crate::file::{Job, SlotEnd};
+use crate::file::{Job, SlotEnd, Sources};
 use crate::log::Log;
 use crate::slot::Slots;
 
@@ -57,6 +57,8 @@ struct SlotCounts {
     sequence_failures: u64,
     kernel_drops: u64,
     gaps: u64,
+    /// How many exporters and which samplers the writer was told.
+    told: (usize, Vec<SamplerInfo>),
 }
 
 impl Intake {
@@ -216,11 +218,22 @@ impl Intake {
     fn write_block(&mut self) {
         self.block_octets = 0;
         if !self.builder.is_empty() {
+            self.send_sources();
             let batch = self.builder.finish();
             self.send(Job::Block(batch));
             if let Ok(written) = self.reusable.try_recv() {
                 self.builder.recycle(written);
             }
+        }
+    }
+
+    /// Tells whom the flows of the slot are from, when that is news.
+    fn send_sources(&mut self) {
+        let (exporters, samplers) = (self.decoder.exporters(), self.decoder.samplers());
+        let news = (exporters.len(), samplers.clone());
+        if self.slot.told != news {
+            self.slot.told = news;
+            self.send(Job::Sources(Sources { exporters, samplers }));
         }
     }
 
@@ -329,6 +342,7 @@ mod tests {
         jobs.try_iter()
             .map(|job| match job {
                 Job::Open { created_ms } => format!("open {}", created_ms - START_MS),
+                Job::Sources(sources) => format!("exporters {}", sources.exporters.len()),
                 Job::Block(batch) => format!("block {}", batch.len()),
                 Job::Close(end) => format!("close {} {}", end.start_ms - START_MS, end.tail.ledger.datagrams),
             })
@@ -345,7 +359,16 @@ mod tests {
         intake.finish();
         assert_eq!(
             told(&jobs),
-            ["open 1", "block 5", "close 0 2", "open 900000", "block 1", "close 900000 1"]
+            [
+                "open 1",
+                "exporters 1",
+                "block 5",
+                "close 0 2",
+                "open 900000",
+                "exporters 1",
+                "block 1",
+                "close 900000 1"
+            ]
         );
         assert_eq!(log.lines(), ["Process_v5: New exporter: SysID: 1, engine id 3, type 2, IP: 192.0.2.9"]);
     }
@@ -391,7 +414,7 @@ mod tests {
             match job {
                 Job::Block(batch) => rows += batch.len(),
                 Job::Close(end) => ledger = Some(end.tail.ledger),
-                Job::Open { .. } => {}
+                Job::Open { .. } | Job::Sources(_) => {}
             }
         }
         let ledger = ledger.unwrap();

@@ -10,14 +10,14 @@
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use flow_collect::{Collector, CollectorOptions, Compression, Input, Log, Naming, SubDir, Zone};
+//! use flow_collect::{Collector, CollectorOptions, FileFormat, Input, Log, Naming, SubDir, Zone};
 //!
 //! let naming = Naming { interval_s: 300, layout: SubDir::Flat, zone: Zone::Local, with_offset: false };
 //! let options = CollectorOptions {
 //!     directory: "/var/cache/flows".into(),
 //!     naming,
 //!     ident: "border".to_owned(),
-//!     compression: Compression::Lz4,
+//!     format: FileFormat::default(),
 //!     default_sampling: None,
 //!     override_sampling: None,
 //!     report_gaps: false,
@@ -56,7 +56,7 @@ mod spool;
 pub use capture::{CaptureError, CaptureReader, CaptureStats, Captured};
 pub use collector::{Collector, CollectorOptions, Input, Outcome, StartError};
 pub use daemon::{Detached, Readiness, detach};
-pub use flow_file::{Compression, SubDir};
+pub use flow_file::{BlockCompression, Compression, FileFormat, NfdumpRelease, SubDir};
 pub use log::Log;
 pub use process::{PidFile, PidFileError, PidFilePlace};
 pub use socket::{Family, Listen, ListenError};

@@ -417,7 +417,7 @@ mod tests {
     fn unfinished(path: &Path, flows: u64) -> FileWriter {
         let options = WriteOptions {
             ident: "test".to_owned(),
-            compression: Compression::Lz4,
+            format: Compression::Lz4.into(),
             rule: CountRule::Collected,
             created_ms: START_MS + 7,
         };

@@ -15,7 +15,7 @@
 //! let path = dir.path().join("nfcapd.current.1");
 //! let options = WriteOptions {
 //!     ident: "border".into(),
-//!     compression: Compression::Lz4,
+//!     format: Compression::Lz4.into(),
 //!     rule: CountRule::Collected,
 //!     created_ms: 1_700_000_000_000,
 //! };
@@ -40,17 +40,17 @@ mod error;
 mod fileset;
 mod map;
 mod name;
-#[allow(dead_code, reason = "the tables come before what reads and writes by them")]
 mod nfdump;
 mod replace;
 mod rewrite;
+mod writer;
 
-pub use columnar::{
-    BlockMembership, Compression, FileTail, FileWriter, FlowFile, Verification, WriteOptions, merge_files,
-};
+pub use columnar::{BlockMembership, Compression, FlowFile, Verification, merge_files};
 pub use error::{Damage, FileError, ForeignLayout};
 pub use fileset::{FileSelection, FileSet, SelectionError, SelectionWarning};
 pub use name::{
     SLOT_PREFIX, SlotName, SubDir, WORKING_PREFIX, is_data_file, slot_start_s, working_name, working_pid,
 };
+pub use nfdump::{BlockCompression, NfdumpRelease, UnknownCompression};
 pub use rewrite::{Change, rewrite_file};
+pub use writer::{FileFormat, FileTail, FileWriter, Finished, Omitted, UnknownFormat, WriteOptions};

@@ -127,7 +127,7 @@ fn aggregate(key: Vec<KeyPart>, ranking: Ranking) -> Aggregate {
 fn make(path: &Path, flows: u64) -> Result<(), Failure> {
     let options = WriteOptions {
         ident: "measure".into(),
-        compression: Compression::Lz4,
+        format: Compression::Lz4.into(),
         rule: CountRule::Collected,
         created_ms: 1_768_176_000_000,
     };

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 fn options() -> WriteOptions {
     WriteOptions {
         ident: "test".into(),
-        compression: Compression::Lz4,
+        format: Compression::Lz4.into(),
         rule: CountRule::Collected,
         created_ms: START_MS,
     }
@@ -220,7 +220,7 @@ fn what_is_written_is_what_matched() {
     let mut writer =
         FileWriter::create(&path, WriteOptions { rule: CountRule::Written, ..options() }).unwrap();
     let report = write(&query, &mut writer).unwrap();
-    let totals = writer.finish(FileTail::default()).unwrap();
+    let totals = writer.finish(FileTail::default()).unwrap().totals;
     assert_eq!((totals, report.passed), (report.totals, 333));
     assert_eq!(FlowFile::open(&path).unwrap().block_count(), 1);
     let again = Query { files: vec![path], ..Query::new(Filter::all()) };

@@ -118,7 +118,7 @@ impl Seeds<'_> {
             let path = directory.path().join("flows");
             let options = WriteOptions {
                 ident: "seed".to_owned(),
-                compression,
+                format: compression.into(),
                 rule: CountRule::Collected,
                 created_ms: 1_700_000_000_000,
             };

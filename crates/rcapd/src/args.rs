@@ -50,7 +50,17 @@ pub(crate) struct Args {
     #[arg(short = 'I', long = "ident", value_name = "IDENT", help_heading = "Files")]
     pub(crate) ident: Option<String>,
 
-    /// Compress: -z=lz4 (as without), -z=zstd or -z=zstd:LEVEL smaller and slower; lzo and bz2 mean lz4
+    /// Layout of the files: columnar (ours), nfdump or nfdump-1.7.1
+    ///
+    /// `nfdump` is the layout of nfdump 1.7, with everything that it can hold. nfdump 1.7.1 reads such files too, but
+    /// complains on stderr about every record with an element that came later; `nfdump-1.7.1` leaves these out.
+    #[arg(long = "file-format", value_name = "FORMAT", help_heading = "Files")]
+    pub(crate) file_format: Option<String>,
+
+    /// Compress: lzo, lz4, bz2 or zstd, and a level behind a colon; -z is -z=lzo
+    ///
+    /// In nfdump's layout, which is not compressed without. Ours is always; there, zstd makes it smaller, and all other
+    /// methods mean the same.
     #[arg(
         short = 'z',
         long = "compress",
@@ -62,12 +72,12 @@ pub(crate) struct Args {
     )]
     pub(crate) compress: Option<String>,
 
-    /// nfcapd's LZ4, our default
-    #[arg(short = 'y', action = ArgAction::SetTrue, hide = true)]
+    /// Short for -z=lz4
+    #[arg(short = 'y', action = ArgAction::SetTrue, help_heading = "Files")]
     pub(crate) lz4: bool,
 
-    /// nfcapd's BZ2, which means LZ4
-    #[arg(short = 'j', action = ArgAction::SetTrue, hide = true)]
+    /// Short for -z=bz2
+    #[arg(short = 'j', action = ArgAction::SetTrue, help_heading = "Files")]
     pub(crate) bz2: bool,
 
     /// End file names in the zone's offset: nfcapd.202611221300+0000

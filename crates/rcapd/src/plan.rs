@@ -3,8 +3,9 @@
 use std::fmt;
 use std::path::Path;
 
+use flow_cli::compression_argument;
 use flow_collect::{
-    CollectorOptions, Compression, Family, Input, Listen, Naming, PidFileError, PidFilePlace, SubDir, Zone,
+    CollectorOptions, Family, FileFormat, Input, Listen, Naming, PidFileError, PidFilePlace, SubDir, Zone,
 };
 
 use crate::args::Args;
@@ -57,7 +58,7 @@ impl Plan {
         let interval_s = interval(args.interval.as_deref())?;
         let layout = layout(args.layout.as_deref())?;
         let ident = ident(args.ident.clone())?;
-        let compression = compression(&args)?;
+        let format = file_format(&args)?;
         let (default_sampling, override_sampling) = sampling(args.sampling.as_deref())?;
         let family = match (args.ipv4, args.ipv6) {
             (true, true) => return Err(refused("ERROR, Accepts only one protocol IPv4 or IPv6!")),
@@ -68,7 +69,8 @@ impl Plan {
         let receive_buffer = receive_buffer(args.receive_buffer.as_deref())?;
         check_combinations(&args)?;
         check_supported(&args)?;
-        let notes = notes(&args)?;
+        let mut notes = notes(&args)?;
+        notes.extend(format.warning().map(str::to_owned));
         let directory = args.directory.ok_or_else(|| refused("ERROR, No source configurations found"))?;
         check_directory(&directory)?;
         let pid_file =
@@ -87,7 +89,7 @@ impl Plan {
             directory,
             naming,
             ident,
-            compression,
+            format,
             default_sampling,
             override_sampling,
             report_gaps: args.report_gaps,
@@ -127,22 +129,12 @@ fn ident(ident: Option<String>) -> Result<String, PlanError> {
     Ok(ident)
 }
 
-/// nfdump's methods have no meaning in our format; whoever asks for one gets LZ4.
-fn compression(args: &Args) -> Result<Compression, PlanError> {
-    let given = [args.compress.is_some(), args.lz4, args.bz2];
-    if given.iter().filter(|&&given| given).count() > 1 {
-        return Err(refused("Use one compression: -z for LZO, -j for BZ2 or -y for LZ4 compression"));
-    }
-    let Some(method) = args.compress.as_deref() else { return Ok(Compression::Lz4) };
-    let (name, level) = method.split_once(':').map_or((method, None), |(name, level)| (name, Some(level)));
-    let level = level.map(str::parse::<i32>).transpose().ok();
-    match (name, level) {
-        ("lzo" | "bz2", Some(None)) | ("lz4", Some(_)) => Ok(Compression::Lz4),
-        ("zstd", Some(level)) if (1..=19).contains(&level.unwrap_or(1)) => {
-            Ok(Compression::Zstd(level.unwrap_or(1)))
-        }
-        _ => Err(refused(format!("Unknown compression: {method}"))),
-    }
+/// `--file-format`, `-z`, `-y` and `-j`
+fn file_format(args: &Args) -> Result<FileFormat, PlanError> {
+    let method = compression_argument(args.compress.as_deref(), args.lz4, args.bz2);
+    let method = method.map_err(|error| refused(error.to_string()))?;
+    let method = method.map(str::parse).transpose().map_err(|error| refused(format!("{error}")))?;
+    FileFormat::named(args.file_format.as_deref(), method).map_err(|error| refused(error.to_string()))
 }
 
 fn sampling(text: Option<&str>) -> Result<(Option<u32>, Option<u32>), PlanError> {

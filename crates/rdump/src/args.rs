@@ -174,6 +174,36 @@ pub(crate) struct Args {
     #[arg(short = 'w', long = "write", value_name = "FILE", help_heading = "Output")]
     pub(crate) write: Option<PathBuf>,
 
+    /// Layout of the file to write: columnar (ours), nfdump or nfdump-1.7.1
+    ///
+    /// `nfdump` is the layout of nfdump 1.7, with everything that it can hold. nfdump 1.7.1 reads such a file too, but
+    /// complains on stderr about every record with an element that came later; `nfdump-1.7.1` leaves these out.
+    #[arg(long = "file-format", value_name = "FORMAT", help_heading = "Output")]
+    pub(crate) file_format: Option<String>,
+
+    /// Compress the file to write: lzo, lz4, bz2 or zstd, and a level behind a colon; -z is -z=lzo
+    ///
+    /// In nfdump's layout, which is not compressed without. Ours is always; there, zstd makes it smaller, and all other
+    /// methods mean the same.
+    #[arg(
+        short = 'z',
+        long = "compress",
+        value_name = "METHOD",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "lzo",
+        help_heading = "Output"
+    )]
+    pub(crate) compress: Option<String>,
+
+    /// Short for -z=lz4
+    #[arg(short = 'y', help_heading = "Output")]
+    pub(crate) lz4: bool,
+
+    /// Short for -z=bz2
+    #[arg(short = 'j', help_heading = "Output")]
+    pub(crate) bz2: bool,
+
     /// Use N threads (all cores)
     #[arg(short = 'W', long = "threads", value_name = "N", help_heading = "Running")]
     pub(crate) threads: Option<usize>,

@@ -2,8 +2,8 @@
 
 use crate::args::Args;
 use anyhow::{Error, anyhow};
-use flow_cli::TimeSpec;
-use flow_file::FileSelection;
+use flow_cli::{TimeSpec, compression_argument};
+use flow_file::{FileFormat, FileSelection};
 use flow_model::{Aggregate, Field, Order, Statistic, aggregate_by_name, statistic_by_name};
 use flow_output::{Format, OutputOptions, Zone};
 use flow_query::{KeyPart, StatSpec};
@@ -43,7 +43,7 @@ pub(crate) enum Mode {
     Sort { order: SortOrder, top: usize },
     Aggregate { grouping: Grouping, order: Option<SortOrder>, top: usize },
     Statistics { records: Vec<RecordStatistic>, elements: Vec<StatSpec>, grouping: Grouping },
-    Write { path: PathBuf, order: Option<SortOrder>, grouping: Option<Grouping> },
+    Write { path: PathBuf, format: FileFormat, order: Option<SortOrder>, grouping: Option<Grouping> },
 }
 
 /// What to do with files themselves, whatever flows they hold.
@@ -135,6 +135,9 @@ impl Plan {
         if !records.is_empty() && order.is_some() {
             return Err(usage("-s record and -O (-m) are mutually exclusive options".to_owned()));
         }
+        let format_to_write = file_format(&args)?;
+        // nfdump prints its tables without headings then, and writes nothing.
+        let quiet = args.quiet || args.write.is_some();
         let grouped = args.aggregate || !args.aggregate_by.is_empty();
         let (task, only) = file_task(&mut args)?;
         let mode = if args.explain_filter {
@@ -152,7 +155,8 @@ impl Plan {
             }
             Mode::Statistics { records, elements, grouping: grouping.unwrap_or_else(five_tuple) }
         } else if let Some(path) = args.write {
-            Mode::Write { path, order, grouping: grouped.then(|| grouping.unwrap_or_else(five_tuple)) }
+            let grouping = grouped.then(|| grouping.unwrap_or_else(five_tuple));
+            Mode::Write { path, format: format_to_write, order, grouping }
         } else if grouped {
             let grouping = grouping.unwrap_or_else(five_tuple);
             Mode::Aggregate { grouping, order, top: top.unwrap_or(0) }
@@ -161,7 +165,6 @@ impl Plan {
         } else {
             Mode::List
         };
-        let quiet = args.quiet || matches!(mode, Mode::Write { .. });
         Ok(Plan {
             selection: only.unwrap_or(FileSelection {
                 single: args.read,
@@ -264,6 +267,13 @@ fn count_limit(text: &str) -> Result<u64, Error> {
 
 fn top_lines(text: &str) -> Result<usize, Error> {
     text.trim().parse().map_err(|_| usage(format!("TopnN number {text} out of range")))
+}
+
+/// `--file-format`, `-z`, `-y` and `-j`
+fn file_format(args: &Args) -> Result<FileFormat, Error> {
+    let method = compression_argument(args.compress.as_deref(), args.lz4, args.bz2)?;
+    let method = method.map(str::parse).transpose()?;
+    Ok(FileFormat::named(args.file_format.as_deref(), method)?)
 }
 
 /// Splits `order[:a|:d]`.

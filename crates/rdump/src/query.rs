@@ -7,9 +7,7 @@ use crate::plan::{Grouping, Mode, Plan, RecordStatistic, SortOrder};
 use anyhow::{Context, bail};
 use chrono::Local;
 use flow_cli::{ExitCode, Messages, WithExitCode};
-use flow_file::{
-    Compression, FileError, FileSet, FileTail, FileWriter, FlowFile, WriteOptions, working_name,
-};
+use flow_file::{FileError, FileFormat, FileSet, FileTail, FileWriter, FlowFile, WriteOptions, working_name};
 use flow_model::{CountRule, FieldSet, FlowBatch, Selection, Totals};
 use flow_output::{RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings};
 use flow_query::{Aggregate, Query, Ranking, Report, Sort, StatSpec, Statistics, TimeWindow};
@@ -56,7 +54,9 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         Mode::Statistics { records, elements, grouping } => {
             run.statistics(&mut out, records, elements, grouping)?
         }
-        Mode::Write { path, order, grouping } => run.write(path, *order, grouping.as_ref())?,
+        Mode::Write { path, format, order, grouping } => {
+            run.write(path, *format, *order, grouping.as_ref(), messages)?
+        }
         Mode::CheckFilter | Mode::ExplainFilter | Mode::Files(_) => return Ok(ExitCode::Success),
     };
     out.finish().context("writing to stdout")?;
@@ -242,19 +242,28 @@ impl Run<'_> {
     fn write(
         &self,
         path: &Path,
+        format: FileFormat,
         order: Option<SortOrder>,
         grouping: Option<&Grouping>,
+        messages: &Messages,
     ) -> anyhow::Result<Report> {
         let failed = || format!("writing `{}`", path.display());
         if path.exists() && !path.is_file() {
             bail!("writing `{}`: not a regular file", path.display());
         }
         let scratch = path.with_file_name(working_name(std::process::id()));
-        let (options, tail) = self.written();
+        if let Some(warning) = format.warning() {
+            messages.line(&format_args!("{}: {warning}", path.display()));
+        }
+        let (options, tail) = self.written(format);
         let mut writer = FileWriter::create(&scratch, options).with_context(failed)?;
-        let result = self.write_flows(&mut writer, order, grouping).and_then(|report| {
-            writer.finish(tail).with_context(failed)?;
+        let result = self.write_flows(&mut writer, &tail, order, grouping).and_then(|report| {
+            let omitted = writer.finish(tail).with_context(failed)?.omitted;
             std::fs::rename(&scratch, path).with_context(failed)?;
+            if !omitted.is_empty() {
+                messages
+                    .line(&format_args!("{}: nfdump's layout has no place for {omitted}", path.display()));
+            }
             Ok(report)
         });
         if result.is_err() {
@@ -267,9 +276,11 @@ impl Run<'_> {
     fn write_flows(
         &self,
         writer: &mut FileWriter,
+        tail: &FileTail,
         order: Option<SortOrder>,
         grouping: Option<&Grouping>,
     ) -> anyhow::Result<Report> {
+        writer.announce(&tail.exporters, &tail.samplers)?;
         let (batches, report) = match (grouping, order) {
             (None, None) => return Ok(flow_query::write(&self.query, writer)?),
             (None, Some(order)) => flow_query::run(&self.query, &sort(order, 0, FieldSet::ALL))?,
@@ -286,13 +297,9 @@ impl Run<'_> {
     }
 
     /// Ident of the first file, exporters, samplers and losses of all.
-    fn written(&self) -> (WriteOptions, FileTail) {
-        let mut options = WriteOptions {
-            ident: "none".to_owned(),
-            compression: Compression::Lz4,
-            rule: CountRule::Written,
-            created_ms: 0,
-        };
+    fn written(&self, format: FileFormat) -> (WriteOptions, FileTail) {
+        let mut options =
+            WriteOptions { ident: "none".to_owned(), format, rule: CountRule::Written, created_ms: 0 };
         let mut tail = FileTail::default();
         for (index, file) in self.query.files.iter().filter_map(|path| FlowFile::open(path).ok()).enumerate()
         {

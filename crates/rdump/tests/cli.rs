@@ -13,7 +13,7 @@ use std::process::{Command, Output, Stdio};
 fn write(path: &Path, batches: &[FlowBatch]) {
     let options = WriteOptions {
         ident: "border".to_owned(),
-        compression: Compression::Lz4,
+        format: Compression::Lz4.into(),
         rule: CountRule::Collected,
         created_ms: fixture::BASE_MS,
     };

@@ -15,7 +15,7 @@ const EMPTY: &str = "nfcapd.20231114221530";
 fn write(path: &Path, batches: &[FlowBatch], ident: &str) {
     let options = WriteOptions {
         ident: ident.to_owned(),
-        compression: Compression::Lz4,
+        format: Compression::Lz4.into(),
         rule: CountRule::Collected,
         created_ms: fixture::BASE_MS,
     };

@@ -1,8 +1,9 @@
 //! Merging two files into one.
 
 use super::reader::FlowFile;
-use super::writer::{FileTail, FileWriter, WriteOptions};
+use super::writer::Writer;
 use crate::error::FileError;
+use crate::writer::FileTail;
 use flow_model::{
     Column, Dictionary, ExporterInfo, Field, FieldSet, FlowBatch, SamplerInfo, Totals, Value, Values,
 };
@@ -23,13 +24,8 @@ use std::path::Path;
 pub fn merge_files(existing: &Path, newer: &Path, scratch: &Path) -> Result<Totals, FileError> {
     let (existing, newer) = (FlowFile::open(existing)?, FlowFile::open(newer)?);
     let header = existing.header();
-    let options = WriteOptions {
-        ident: header.ident.clone(),
-        compression: header.compression,
-        rule: header.rule,
-        created_ms: header.created_ms,
-    };
-    let mut writer = FileWriter::create(scratch, options)?;
+    let mut writer =
+        Writer::create(scratch, header.ident.clone(), header.compression, header.rule, header.created_ms)?;
     let mut exporters = existing.exporters().to_vec();
     let mut samplers = existing.samplers().to_vec();
     let renumbered = add_exporters(&mut exporters, newer.exporters());
@@ -59,7 +55,7 @@ pub fn merge_files(existing: &Path, newer: &Path, scratch: &Path) -> Result<Tota
 }
 
 /// Copies every block and counts its flows.
-fn copy(from: &FlowFile, writer: &mut FileWriter) -> Result<(), FileError> {
+fn copy(from: &FlowFile, writer: &mut Writer) -> Result<(), FileError> {
     for block in 0..from.block_count() {
         let octets = from.bytes(from.block_offset(block), from.block_bytes(block))?.to_vec();
         writer.copy_block(octets, from.index(), block)?;

@@ -19,8 +19,9 @@ mod sequence;
 mod verify;
 mod writer;
 
+pub use compress::Compression;
 pub use membership::BlockMembership;
 pub use merge::merge_files;
 pub use reader::FlowFile;
 pub use verify::Verification;
-pub use writer::{Compression, FileTail, FileWriter, WriteOptions};
+pub(crate) use writer::Writer;

@@ -4,7 +4,7 @@ use super::compress::{Compression, compress};
 use super::directory::Chunk;
 use super::layout::{VERSION_MAJOR, VERSION_MINOR, checksum};
 use super::reader::FlowFile;
-use super::writer::{FileWriter, WriteOptions};
+use super::writer::Writer;
 use crate::error::{Damage, FileError};
 use std::path::Path;
 
@@ -38,13 +38,13 @@ impl FlowFile {
             return Err(problem);
         }
         let header = self.header();
-        let options = WriteOptions {
-            ident: ident.unwrap_or(&header.ident).to_owned(),
-            compression: compression.unwrap_or(header.compression),
-            rule: header.rule,
-            created_ms: header.created_ms,
-        };
-        let mut writer = FileWriter::create(scratch, options)?;
+        let mut writer = Writer::create(
+            scratch,
+            ident.unwrap_or(&header.ident).to_owned(),
+            compression.unwrap_or(header.compression),
+            header.rule,
+            header.created_ms,
+        )?;
         for block in 0..self.block_count() {
             match compression {
                 None => {
@@ -61,7 +61,7 @@ impl FlowFile {
         &self,
         block: usize,
         compression: Compression,
-        writer: &mut FileWriter,
+        writer: &mut Writer,
     ) -> Result<(), FileError> {
         let mut directory = self.directory(block)?.clone();
         let start = self.block_offset(block);

@@ -1,7 +1,7 @@
 //! Writing: a batch becomes one block, appended whole; finishing appends the footer.
 
 use super::codec::{self, Encoded, encode};
-use super::compress::compress;
+use super::compress::{Compression, compress};
 use super::dictionary::Addresses;
 use super::directory::{BlockHeader, Chunk, Directory, FilterPlace};
 use super::footer::Footer;
@@ -12,43 +12,13 @@ use super::layout::{
 };
 use super::membership::{GROUPS, put_filter};
 use crate::error::FileError;
+use crate::writer::FileTail;
 use flow_model::{
-    Column, CountRule, ExporterInfo, FieldSet, FlowBatch, Kind, LossLedger, MAX_BATCH_ROWS, SamplerInfo,
-    Selection, Totals, Values, field_info,
+    Column, CountRule, FieldSet, FlowBatch, Kind, MAX_BATCH_ROWS, Selection, Totals, Values, field_info,
 };
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-
-pub use super::compress::Compression;
-
-/// How a file is written.
-#[derive(Clone, Debug)]
-pub struct WriteOptions {
-    /// Name of the source, at most 1024 octets; nfdump writes `none` where there is none.
-    pub ident: String,
-    /// Compression of chunks.
-    pub compression: Compression,
-    /// How the totals count.
-    pub rule: CountRule,
-    /// Time of creation, ms since 1970 UTC.
-    pub created_ms: u64,
-}
-
-/// What is known about a file when it is finished.
-#[derive(Clone, Debug, Default)]
-pub struct FileTail {
-    /// The exporters that sent the flows.
-    pub exporters: Vec<ExporterInfo>,
-    /// Their samplers.
-    pub samplers: Vec<SamplerInfo>,
-    /// What was received and lost over all exporters.
-    pub ledger: LossLedger,
-    /// First and last time, ms since 1970 UTC, that a file without flows reports: nfcapd takes the slot's start.
-    pub span_if_empty: Option<(u64, u64)>,
-    /// Discontinuities in sequence numbers, for the totals.
-    pub sequence_failures: u64,
-}
 
 /// A file being written.
 ///
@@ -58,7 +28,7 @@ pub struct FileTail {
 /// Where a write fails (the disk is full), the file is cut back to its last whole block and stays usable: the same
 /// batch may be written again later.
 #[derive(Debug)]
-pub struct FileWriter {
+pub(crate) struct Writer {
     path: PathBuf,
     file: File,
     header: Header,
@@ -69,13 +39,18 @@ pub struct FileWriter {
     buffer: Vec<u8>,
 }
 
-impl FileWriter {
+impl Writer {
     /// Creates the file, or empties it, and writes its header.
     ///
     /// # Errors
     /// When the system refuses, or the ident is too long.
-    pub fn create(path: &Path, options: WriteOptions) -> Result<FileWriter, FileError> {
-        let WriteOptions { ident, compression, rule, created_ms } = options;
+    pub(crate) fn create(
+        path: &Path,
+        ident: String,
+        compression: Compression,
+        rule: CountRule,
+        created_ms: u64,
+    ) -> Result<Writer, FileError> {
         if ident.len() > MAX_IDENT {
             return Err(FileError::Unwritable {
                 path: path.into(),
@@ -86,7 +61,7 @@ impl FileWriter {
         }
         let header = Header { created_ms, rule, compression, ident };
         let file = File::create(path).map_err(FileError::io(path, "create the file"))?;
-        let mut writer = FileWriter {
+        let mut writer = Writer {
             path: path.into(),
             file,
             header,
@@ -101,22 +76,22 @@ impl FileWriter {
     }
 
     /// The file being written.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Octets written so far.
-    pub fn byte_len(&self) -> u64 {
+    pub(crate) fn byte_len(&self) -> u64 {
         self.len
     }
 
     /// Blocks written so far.
-    pub fn block_count(&self) -> usize {
+    pub(crate) fn block_count(&self) -> usize {
         self.index.entries().len()
     }
 
     /// Totals of what was written so far.
-    pub fn totals(&self) -> &Totals {
+    pub(crate) fn totals(&self) -> &Totals {
         &self.totals
     }
 
@@ -128,7 +103,7 @@ impl FileWriter {
     ///
     /// # Panics
     /// In debug builds, when a field of the batch is not decoded.
-    pub fn write(&mut self, batch: &FlowBatch) -> Result<(), FileError> {
+    pub(crate) fn write(&mut self, batch: &FlowBatch) -> Result<(), FileError> {
         let rows = batch.len();
         let unwritable = |what, found: usize, limit: usize| FileError::Unwritable {
             path: self.path.clone(),
@@ -192,7 +167,7 @@ impl FileWriter {
     ///
     /// # Errors
     /// When the system refuses. The file then is as without footer.
-    pub fn finish(mut self, tail: FileTail) -> Result<Totals, FileError> {
+    pub(crate) fn finish(mut self, tail: FileTail) -> Result<Totals, FileError> {
         let FileTail { exporters, samplers, ledger, span_if_empty, sequence_failures } = tail;
         let mut totals = self.totals;
         totals.sequence_failures = totals.sequence_failures.saturating_add(sequence_failures);
@@ -329,13 +304,11 @@ mod tests {
     #[test]
     fn an_ident_that_does_not_fit_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let options = |len: usize| WriteOptions {
-            ident: "i".repeat(len),
-            compression: Compression::Light,
-            rule: CountRule::Collected,
-            created_ms: 0,
+        let create = |name: &str, len: usize| {
+            let path = dir.path().join(name);
+            Writer::create(&path, "i".repeat(len), Compression::Light, CountRule::Collected, 0)
         };
-        assert!(FileWriter::create(&dir.path().join("a"), options(1024)).is_ok());
-        assert!(FileWriter::create(&dir.path().join("b"), options(1025)).is_err());
+        assert!(create("a", 1024).is_ok());
+        assert!(create("b", 1025).is_err());
     }
 }

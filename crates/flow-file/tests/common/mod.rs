@@ -93,7 +93,7 @@ pub(crate) fn addresses(batch: &FlowBatch, field: Field) -> impl Iterator<Item =
 pub(crate) fn options(compression: Compression) -> WriteOptions {
     WriteOptions {
         ident: "test".into(),
-        compression,
+        format: compression.into(),
         rule: CountRule::Collected,
         created_ms: 1_700_000_000_000,
     }
