@@ -59,7 +59,7 @@ pub struct CollectorOptions {
 pub enum Input {
     /// A UDP socket.
     Listen(Listen),
-    /// A packet capture, whose time stamps take the place of the clock.
+    /// A packet capture or an IPFIX file, whose time stamps take the place of the clock.
     Capture(PathBuf),
 }
 

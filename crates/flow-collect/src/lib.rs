@@ -1,10 +1,10 @@
-//! The collector runtime: from a UDP socket or a packet capture to files in a directory.
+//! The collector runtime: from a UDP socket, a packet capture or an IPFIX file to files in a directory.
 //!
 //! Three types carry everything else:
 //!
 //! * [`Collector`]: prepared with [`CollectorOptions`] and an [`Input`], then run. Preparing checks and takes
 //!   everything that can fail, so that a daemon's parent knows whether it started.
-//! * [`CaptureReader`]: the UDP datagrams of a pcap or pcapng file.
+//! * [`CaptureReader`]: the UDP datagrams of a pcap or pcapng file, the messages of an IPFIX file.
 //! * [`Log`]: where messages go.
 //!
 //! ```no_run

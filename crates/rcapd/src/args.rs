@@ -110,7 +110,7 @@ pub(crate) struct Args {
     )]
     pub(crate) receive_buffer: Option<String>,
 
-    /// Read a pcap or pcapng file instead of listening, and end
+    /// Read a pcap, pcapng or IPFIX file instead of listening, and end
     ///
     /// The packets' time stamps decide in which file a flow is put, so that an hour of capture makes twelve files of
     /// five minutes. Times in which no packet came have no file.

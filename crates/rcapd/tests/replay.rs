@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Output;
 
-use flow_testkit::traffic::{Datagram, PcapWriter};
+use flow_testkit::traffic::{Datagram, Datagrams, PcapWriter, Profile};
 use support::{files, open, rcapd, run, v5};
 
 /// 2023-11-14 22:00:00 UTC.
@@ -122,6 +122,49 @@ fn a_capture_cut_short_is_read_as_far_as_it_goes() {
 }
 
 #[test]
+fn an_ipfix_file_gives_the_flows_of_its_messages() {
+    let directory = tempfile::tempdir().unwrap();
+    let messages: Vec<Datagram> = Datagrams::new(&Profile::hour(2000))
+        .filter(|datagram| datagram.payload.starts_with(&[0, 10]))
+        .collect();
+    let (ipfix, pcap) = (directory.path().join("ipfix"), directory.path().join("pcap"));
+    let file: Vec<u8> = messages.iter().flat_map(|message| &message.payload).copied().collect();
+    fs::write(&ipfix, &file).unwrap();
+    let mut writer = PcapWriter::new(File::create(&pcap).unwrap()).unwrap();
+    for message in &messages {
+        writer.write(message).unwrap();
+    }
+    writer.finish().unwrap();
+
+    let stored = |from: &Path| {
+        let data = tempfile::tempdir().unwrap();
+        let output = read(from, data.path(), &[]);
+        assert_eq!(output.status.code(), Some(0), "{}", log(&output));
+        let mut sums = (0, 0, 0, 0);
+        for name in files(data.path()) {
+            let file = open(&data.path().join(&name));
+            let (totals, ledger) = (file.totals(), file.ledger());
+            sums.0 += totals.flows;
+            sums.1 += totals.bytes;
+            sums.2 += ledger.datagrams;
+            sums.3 += ledger.missed + ledger.malformed + ledger.no_template;
+        }
+        (sums, log(&output))
+    };
+    let (sums, log) = stored(&ipfix);
+    assert_eq!(sums, stored(&pcap).0);
+    assert_eq!((sums.2, sums.3), (messages.len() as u64, 0));
+    assert!(sums.0 > 100 && log.contains(&format!("Capture: messages: {}", messages.len())), "{log}");
+
+    // What stands before damage is kept, and the place is said.
+    let start = messages[0].payload.len() + messages[1].payload.len();
+    fs::write(&ipfix, [&file[..start], b"garbage in the place of a message"].concat()).unwrap();
+    let (sums, log) = stored(&ipfix);
+    assert_eq!(sums.2, 2);
+    assert!(log.contains(&format!("damaged at octet {start}: no IPFIX message starts here")), "{log}");
+}
+
+#[test]
 fn captures_without_datagrams_and_files_that_are_none() {
     let directory = tempfile::tempdir().unwrap();
     let (path, data) = (directory.path().join("pcap"), directory.path().join("data"));
@@ -135,7 +178,7 @@ fn captures_without_datagrams_and_files_that_are_none() {
     fs::write(&path, "not a capture at all, as anyone can see").unwrap();
     let output = read(&path, &data, &[]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(log(&output).contains("neither a pcap nor a pcapng file"), "{}", log(&output));
+    assert!(log(&output).contains("neither a pcap, a pcapng nor an IPFIX file"), "{}", log(&output));
     assert!(files(&data).is_empty());
 }
 

@@ -3,7 +3,9 @@
 //! Every length is taken from the frame and checked against what was captured: a frame that ends too early,
 //! or whose headers contradict each other, is a [`Skip`].
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::fragment::Key;
 
 /// Most VLAN tags in front of a packet; two are usual (QinQ).
 const MAX_TAGS: usize = 8;
@@ -18,8 +20,6 @@ const UDP: u8 = 17;
 pub(super) enum Skip {
     /// No IP packet, or one that is not UDP.
     Other,
-    /// A piece of an IP packet: nothing is reassembled.
-    Fragment,
     /// The frame ends within a header.
     Cut,
     /// Frames of this link type are not understood.
@@ -31,8 +31,12 @@ pub(super) enum Skip {
 pub(super) enum Link {
     /// `DLT_NULL` (0) and `LINKTYPE_LOOP` (108): four octets with the address family.
     Loopback,
-    /// Ethernet (1), with any VLAN tags.
+    /// Ethernet (1), with any VLAN tags and PPPoE.
     Ethernet,
+    /// PPP: `LINKTYPE_PPP` (9), with or without HDLC's two octets in front; always with them (50).
+    Ppp,
+    /// A PPPoE session: `LINKTYPE_PPP_ETHER` (51).
+    PppOverEthernet,
     /// A bare IP packet: `LINKTYPE_RAW` (101; 12 and 14 on some systems), IPv4 (228), IPv6 (229).
     Ip,
     /// Linux `any` device: `LINKTYPE_LINUX_SLL` (113).
@@ -48,6 +52,8 @@ impl Link {
         match number {
             0 | 108 => Link::Loopback,
             1 => Link::Ethernet,
+            9 | 50 => Link::Ppp,
+            51 => Link::PppOverEthernet,
             12 | 14 | 101 | 228 | 229 => Link::Ip,
             113 => Link::Cooked,
             276 => Link::Cooked2,
@@ -65,45 +71,86 @@ pub(super) struct UdpDatagram<'a> {
     pub(super) is_cut: bool,
 }
 
-/// Finds the UDP datagram in a frame.
-pub(super) fn udp_datagram(link: Link, frame: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
+/// A piece of an IP packet that may hold a UDP datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fragment<'a> {
+    pub(super) key: Key,
+    /// What the packet holds, if this is its first piece.
+    pub(super) next_header: u8,
+    /// Where in the packet's payload, in octets.
+    pub(super) offset: usize,
+    /// Whether others follow.
+    pub(super) more: bool,
+    pub(super) octets: &'a [u8],
+}
+
+/// What is in a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found<'a> {
+    Datagram(UdpDatagram<'a>),
+    Fragment(Fragment<'a>),
+}
+
+/// Finds the UDP datagram in a frame, or a piece of one.
+pub(super) fn find(link: Link, frame: &[u8]) -> Result<Found<'_>, Skip> {
     match link {
         Link::Loopback => loopback(frame),
         Link::Ethernet => ether_typed(frame, 12),
+        Link::Ppp => ppp(frame),
+        Link::PppOverEthernet => ppp_over_ethernet(frame),
         Link::Ip => ip(frame),
         // ARPHRD, address length and address come before the EtherType in version 1, it comes first in version 2.
         Link::Cooked => ether_typed(frame, 14),
-        Link::Cooked2 => cooked2(frame),
+        Link::Cooked2 => ether_payload(be16(frame, 0)?, frame.get(20..).ok_or(Skip::Cut)?),
         Link::Unknown => Err(Skip::LinkType),
     }
 }
 
-/// Reads the EtherType at `at`, steps over VLAN tags (IEEE 802.1Q, 802.1ad and their predecessors), and
-/// reads the packet behind.
-fn ether_typed(frame: &[u8], at: usize) -> Result<UdpDatagram<'_>, Skip> {
-    let mut at = at;
+/// Reads the EtherType at `at` and what is behind it.
+fn ether_typed(frame: &[u8], at: usize) -> Result<Found<'_>, Skip> {
+    ether_payload(be16(frame, at)?, frame.get(at + 2..).ok_or(Skip::Cut)?)
+}
+
+/// Steps over VLAN tags (IEEE 802.1Q, 802.1ad and their predecessors), and reads the packet behind.
+fn ether_payload(mut ether_type: u16, mut payload: &[u8]) -> Result<Found<'_>, Skip> {
     for _ in 0..=MAX_TAGS {
-        match be16(frame, at)? {
-            0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 => at += 4,
-            0x0800 | 0x86dd => return ip(frame.get(at + 2..).ok_or(Skip::Cut)?),
+        match ether_type {
+            0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 => {
+                ether_type = be16(payload, 2)?;
+                payload = payload.get(4..).ok_or(Skip::Cut)?;
+            }
+            0x0800 | 0x86dd => return ip(payload),
+            0x8864 => return ppp_over_ethernet(payload),
             _ => return Err(Skip::Other),
         }
     }
     Err(Skip::Other)
 }
 
-fn cooked2(frame: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
-    let packet = frame.get(20..).ok_or(Skip::Cut)?;
-    match be16(frame, 0)? {
-        0x0800 | 0x86dd => ip(packet),
-        // A tag's control word and the EtherType behind it are the first octets of the packet.
-        0x8100 | 0x88a8 => ether_typed(packet, 2),
+/// RFC 2516 §4: version and type, code (0 in a session), session, length.
+fn ppp_over_ethernet(packet: &[u8]) -> Result<Found<'_>, Skip> {
+    match be16(packet, 0)? {
+        0x1100 => ppp(packet.get(6..).ok_or(Skip::Cut)?),
+        _ => Err(Skip::Other),
+    }
+}
+
+/// RFC 1661 §2, RFC 1662 §3.1: the protocol, in front of it HDLC's address and control unless they were left out.
+fn ppp(frame: &[u8]) -> Result<Found<'_>, Skip> {
+    let frame = frame.strip_prefix(&[0xff, 0x03]).unwrap_or(frame);
+    // An odd octet is a protocol below 256 without its upper octet.
+    let (protocol, packet) = match frame {
+        [protocol, packet @ ..] if protocol & 1 == 1 => (u16::from(*protocol), packet),
+        _ => (be16(frame, 0)?, frame.get(2..).ok_or(Skip::Cut)?),
+    };
+    match protocol {
+        0x0021 | 0x0057 => ip(packet),
         _ => Err(Skip::Other),
     }
 }
 
 /// The family is in the byte order of the machine that captured; IPv6 is 10 on Linux, 24, 28 or 30 elsewhere.
-fn loopback(frame: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
+fn loopback(frame: &[u8]) -> Result<Found<'_>, Skip> {
     let family: [u8; 4] = frame.first_chunk().copied().ok_or(Skip::Cut)?;
     let families = [u32::from_be_bytes(family), u32::from_le_bytes(family)];
     if families.iter().any(|family| matches!(family, 2 | 10 | 24 | 28 | 30)) {
@@ -113,7 +160,7 @@ fn loopback(frame: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
     }
 }
 
-fn ip(packet: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
+fn ip(packet: &[u8]) -> Result<Found<'_>, Skip> {
     match packet.first().ok_or(Skip::Cut)? >> 4 {
         4 => ipv4(packet),
         6 => ipv6(packet),
@@ -122,43 +169,85 @@ fn ip(packet: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
 }
 
 /// RFC 791 §3.1.
-fn ipv4(packet: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
+fn ipv4(packet: &[u8]) -> Result<Found<'_>, Skip> {
     let header: &[u8; 20] = packet.first_chunk().ok_or(Skip::Cut)?;
     let header_len = usize::from(header[0] & 0x0f) * 4;
     if header_len < 20 || header[9] != UDP {
         return Err(Skip::Other);
     }
-    // More fragments follow, or this one is not the first.
-    if u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0 {
-        return Err(Skip::Fragment);
-    }
     let source = Ipv4Addr::new(header[12], header[13], header[14], header[15]);
+    let destination = Ipv4Addr::new(header[16], header[17], header[18], header[19]);
     // Segmentation offload leaves 0 here; anything else below the header is nonsense that UDP's length settles.
     let total_len = usize::from(u16::from_be_bytes([header[2], header[3]]));
     let end = if total_len < header_len { packet.len() } else { total_len.min(packet.len()) };
-    udp(source.into(), packet.get(header_len..end).ok_or(Skip::Cut)?)
+    let payload = packet.get(header_len..end).ok_or(Skip::Cut)?;
+    // The upper bits: reserved, don't fragment, more fragments; then the offset in units of eight octets.
+    let place = u16::from_be_bytes([header[6], header[7]]);
+    let (more, offset) = (place & 0x2000 != 0, usize::from(place & 0x1fff) * 8);
+    if !more && offset == 0 {
+        return transport(source.into(), destination.into(), UDP, payload);
+    }
+    if total_len > packet.len() {
+        return Err(Skip::Cut);
+    }
+    Ok(Found::Fragment(Fragment {
+        key: Key {
+            source: source.into(),
+            destination: destination.into(),
+            id: u16::from_be_bytes([header[4], header[5]]).into(),
+        },
+        next_header: UDP,
+        offset,
+        more,
+        octets: payload,
+    }))
 }
 
-/// RFC 8200 §3 and §4.
-fn ipv6(packet: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
+/// RFC 8200 §3.
+fn ipv6(packet: &[u8]) -> Result<Found<'_>, Skip> {
     let header: &[u8; 40] = packet.first_chunk().ok_or(Skip::Cut)?;
     let source: [u8; 16] = *header[8..].first_chunk().ok_or(Skip::Cut)?;
+    let destination: [u8; 16] = *header[24..].first_chunk().ok_or(Skip::Cut)?;
     let payload_len = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    let mut rest = &packet[40..];
-    if payload_len != 0 && payload_len < rest.len() {
-        rest = &rest[..payload_len];
+    let payload = &packet[40..];
+    let end = if payload_len == 0 { payload.len() } else { payload_len.min(payload.len()) };
+    let found = transport(source.into(), destination.into(), header[6], &payload[..end])?;
+    if matches!(found, Found::Fragment(_)) && payload_len > payload.len() {
+        return Err(Skip::Cut);
     }
-    let mut next_header = header[6];
+    Ok(found)
+}
+
+/// Steps over the extension headers of IPv6 (RFC 8200 §4) to the UDP datagram, or to the piece of one.
+pub(super) fn transport(
+    source: IpAddr,
+    destination: IpAddr,
+    mut next_header: u8,
+    mut rest: &[u8],
+) -> Result<Found<'_>, Skip> {
     for _ in 0..MAX_EXTENSION_HEADERS {
         let len = match next_header {
-            UDP => return udp(Ipv6Addr::from(source).into(), rest),
+            UDP => return udp(source, rest).map(Found::Datagram),
             // Hop-by-hop options, routing, destination options, mobility: in units of 8 octets, less one.
             0 | 43 | 60 | 135 => 8 + 8 * usize::from(*rest.get(1).ok_or(Skip::Cut)?),
             // Authentication header (RFC 4302): in units of 4 octets, less two.
             51 => 8 + 4 * usize::from(*rest.get(1).ok_or(Skip::Cut)?),
-            44 if be16(rest, 2)? & 0xfff9 != 0 => return Err(Skip::Fragment),
-            // A fragment header on a whole packet (RFC 6946).
-            44 => 8,
+            44 => {
+                let header: &[u8; 8] = rest.first_chunk().ok_or(Skip::Cut)?;
+                let place = u16::from_be_bytes([header[2], header[3]]);
+                if place & 0xfff9 != 0 {
+                    let id = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
+                    return Ok(Found::Fragment(Fragment {
+                        key: Key { source, destination, id },
+                        next_header: header[0],
+                        offset: usize::from(place & 0xfff8),
+                        more: place & 1 != 0,
+                        octets: &rest[8..],
+                    }));
+                }
+                // A fragment header on a whole packet (RFC 6946).
+                8
+            }
             _ => return Err(Skip::Other),
         };
         next_header = *rest.first().ok_or(Skip::Cut)?;
@@ -193,6 +282,7 @@ pub(super) mod build {
     //! Frames for tests.
 
     use super::*;
+    use std::net::Ipv6Addr;
 
     pub(crate) fn udp(payload: &[u8]) -> Vec<u8> {
         let mut segment = vec![0x12, 0x34, 0x27, 0x0b];
@@ -239,8 +329,22 @@ pub(super) mod build {
 mod tests {
     use super::*;
 
+    fn datagram(link: Link, frame: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
+        find(link, frame).map(|found| match found {
+            Found::Datagram(datagram) => datagram,
+            Found::Fragment(fragment) => panic!("{fragment:?}"),
+        })
+    }
+
+    fn fragment(frame: &[u8]) -> Fragment<'_> {
+        match find(Link::Ip, frame) {
+            Ok(Found::Fragment(fragment)) => fragment,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn payload(link: Link, frame: &[u8]) -> Result<(String, &[u8]), Skip> {
-        udp_datagram(link, frame).map(|datagram| {
+        datagram(link, frame).map(|datagram| {
             assert!(!datagram.is_cut);
             (datagram.from.to_string(), datagram.payload)
         })
@@ -270,6 +374,13 @@ mod tests {
             assert_eq!(&payload(Link::Cooked2, &with(&[ether_type, &[0; 18]].concat(), packet)), expected);
             let tagged = [&[0x81, 0][..], &[0; 18], &[0, 7], ether_type].concat();
             assert_eq!(&payload(Link::Cooked2, &with(&tagged, packet)), expected);
+            let protocol = if packet[0] == 0x45 { 0x21 } else { 0x57 };
+            assert_eq!(&payload(Link::Ppp, &with(&[0, protocol], packet)), expected);
+            assert_eq!(&payload(Link::Ppp, &with(&[0xff, 3, protocol], packet)), expected);
+            let session = [0x11, 0, 0, 9, 0, 99, 0, protocol];
+            assert_eq!(&payload(Link::PppOverEthernet, &with(&session, packet)), expected);
+            let tagged = [&[0; 12][..], &[0x81, 0, 0, 7, 0x88, 0x64], &session].concat();
+            assert_eq!(&payload(Link::Ethernet, &with(&tagged, packet)), expected);
         }
         for family in [2_u32.to_be_bytes(), 2_u32.to_le_bytes()] {
             assert_eq!(payload(Link::Loopback, &with(&family, &v4)), from_v4);
@@ -282,10 +393,19 @@ mod tests {
 
     #[test]
     fn knows_the_numbers_of_link_types() {
-        let links = [0, 1, 12, 14, 101, 108, 113, 228, 229, 276, 105, -1].map(Link::from_number);
-        use Link::{Cooked, Cooked2, Ethernet, Ip, Loopback, Unknown};
-        let expected = [Loopback, Ethernet, Ip, Ip, Ip, Loopback, Cooked, Ip, Ip, Cooked2, Unknown, Unknown];
-        assert_eq!(links, expected);
+        use Link::{Cooked, Cooked2, Ethernet, Ip, Loopback, Ppp, PppOverEthernet, Unknown};
+        for (link, numbers) in [
+            (Loopback, &[0, 108][..]),
+            (Ethernet, &[1]),
+            (Ppp, &[9, 50]),
+            (PppOverEthernet, &[51]),
+            (Ip, &[12, 14, 101, 228, 229]),
+            (Cooked, &[113]),
+            (Cooked2, &[276]),
+            (Unknown, &[105, -1]),
+        ] {
+            assert!(numbers.iter().all(|&number| Link::from_number(number) == link), "{link:?}");
+        }
     }
 
     #[test]
@@ -302,17 +422,29 @@ mod tests {
     }
 
     #[test]
-    fn skips_fragments_of_both_families() {
-        for (at, value) in [(6, 0x20), (7, 1)] {
-            let mut packet = build::ipv4(b"flow");
-            packet[at] = value;
-            assert_eq!(payload(Link::Ip, &packet), Err(Skip::Fragment));
+    fn knows_fragments_of_both_families() {
+        let whole = build::ipv4(b"flow");
+        for (place, offset, more) in [([0x20, 0], 0, true), ([0, 1], 8, false), ([0x3f, 0xff], 65_528, true)]
+        {
+            let mut packet = whole.clone();
+            packet[6..8].copy_from_slice(&place);
+            let found = fragment(&packet);
+            assert_eq!((found.offset, found.more, found.octets), (offset, more, &whole[20..]));
+            assert_eq!((found.key.id, found.next_header), (1, UDP));
+            assert_eq!(find(Link::Ip, &packet[..packet.len() - 1]), Err(Skip::Cut));
         }
-        let mut whole = build::ipv4(b"flow");
-        whole[6] = 0x40;
-        assert!(payload(Link::Ip, &whole).is_ok(), "don't fragment is no fragment");
-        for fragment in [[UDP, 0, 0, 1, 0, 0, 0, 9], [UDP, 0, 0, 8, 0, 0, 0, 9]] {
-            assert_eq!(payload(Link::Ip, &build::ipv6(&fragment, 44, b"flow")), Err(Skip::Fragment));
+        let mut unfragmented = whole;
+        unfragmented[6] = 0x40;
+        assert!(payload(Link::Ip, &unfragmented).is_ok(), "don't fragment is no fragment");
+
+        for (header, offset, more) in
+            [([UDP, 0, 0, 1, 0, 1, 0, 9], 0, true), ([60, 0, 0, 8, 0, 1, 0, 9], 8, false)]
+        {
+            let packet = build::ipv6(&header, 44, b"flow");
+            let found = fragment(&packet);
+            assert_eq!((found.offset, found.more, found.octets), (offset, more, &packet[48..]));
+            assert_eq!((found.key.id, found.next_header), (0x1_0009, header[0]));
+            assert_eq!(find(Link::Ip, &packet[..packet.len() - 1]), Err(Skip::Cut));
         }
     }
 
@@ -323,7 +455,7 @@ mod tests {
         assert_eq!(payload(Link::Ethernet, &padded).unwrap().1, b"flow");
 
         let packet = build::ipv4(b"flow record");
-        let cut = udp_datagram(Link::Ip, &packet[..packet.len() - 7]).unwrap();
+        let cut = datagram(Link::Ip, &packet[..packet.len() - 7]).unwrap();
         assert_eq!((cut.payload, cut.is_cut), (&b"flow"[..], true));
 
         let mut offloaded = build::ipv4(b"flow");
@@ -347,6 +479,8 @@ mod tests {
         assert_eq!(payload(Link::Ip, &short_header), Err(Skip::Other));
         assert_eq!(payload(Link::Ip, &[0x15; 60]), Err(Skip::Other));
         assert_eq!(payload(Link::Loopback, &[9, 9, 9, 9, 0x45]), Err(Skip::Other));
+        assert_eq!(payload(Link::Ppp, &[0xff, 3, 0xc0, 0x21, 0x45]), Err(Skip::Other));
+        assert_eq!(payload(Link::PppOverEthernet, &[0x11, 0xa7, 0, 0, 0, 0, 0, 0x21]), Err(Skip::Other));
         assert_eq!(payload(Link::Ethernet, &build::ethernet(&[0x8100; 20], &tcp)), Err(Skip::Other));
     }
 
@@ -356,8 +490,9 @@ mod tests {
         for packet in [build::ipv4(b"flow record"), build::ipv6(&extensions, 0, b"flow record")] {
             let frame = build::ethernet(&[0x88a8, 0x8100], &packet);
             for len in 0..frame.len() {
-                for link in [Link::Ethernet, Link::Ip, Link::Cooked, Link::Cooked2, Link::Loopback] {
-                    if let Ok(datagram) = udp_datagram(link, &frame[..len]) {
+                for link in [Link::Ethernet, Link::Ip, Link::Ppp, Link::Cooked, Link::Cooked2, Link::Loopback]
+                {
+                    if let Ok(datagram) = datagram(link, &frame[..len]) {
                         assert_eq!(link, Link::Ethernet);
                         assert!(b"flow record".starts_with(datagram.payload) && datagram.is_cut);
                     }

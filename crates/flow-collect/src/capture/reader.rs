@@ -1,33 +1,15 @@
-//! Reading capture files block by block.
+//! Opening a capture, and what can be said about one.
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Seek};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use pcap_parser::traits::{PcapNGPacketBlock, PcapReaderIterator};
-use pcap_parser::{
-    Block, IDB_MAGIC, InterfaceDescriptionBlock, OptionCode, PcapBlockOwned, PcapError, create_reader,
-};
-
-use super::frame::{Link, Skip, udp_datagram};
-
-/// How much of the file is read at once.
-const BUFFER_LEN: usize = 1 << 20;
-
-/// The longest record or block that is accepted. Captures have packets of at most 256 KiB; a longer block is
-/// a name resolution list, or damage.
-const MAX_BLOCK_LEN: usize = 64 << 20;
-
-/// The last time that has a file name in every zone: two days before the year 10000, ms since 1970. A later
-/// one is damage.
-const MAX_TIME_MS: u64 = 253_402_128_000_000;
-
-/// Most interfaces of one pcapng section.
-const MAX_INTERFACES: usize = 65_536;
+use super::messages::Messages;
+use super::packets::Packets;
 
 /// Why a capture could not be read, or not to its end.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +29,8 @@ pub enum CaptureError {
         /// The file.
         path: PathBuf,
     },
-    /// Neither pcap nor pcapng.
-    #[error("{}: neither a pcap nor a pcapng file", path.display())]
+    /// Neither pcap, pcapng nor IPFIX.
+    #[error("{}: neither a pcap, a pcapng nor an IPFIX file", path.display())]
     NotCapture {
         /// The file.
         path: PathBuf,
@@ -76,13 +58,17 @@ pub enum CaptureError {
 /// What a capture held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CaptureStats {
+    /// IPFIX messages, if it is an IPFIX file.
+    pub messages: u64,
     /// Packets of any kind.
     pub packets: u64,
     /// UDP datagrams among them, which were handed on.
     pub datagrams: u64,
     /// Datagrams of which the capture kept a part only; they were handed on as they are.
     pub cut_datagrams: u64,
-    /// Pieces of fragmented IP packets, skipped.
+    /// Datagrams among them that were put together from pieces of fragmented IP packets.
+    pub reassembled: u64,
+    /// Pieces of IP packets whose other pieces are missing or contradict them, skipped.
     pub fragments: u64,
     /// Packets that end within a header, skipped.
     pub cut_headers: u64,
@@ -92,9 +78,13 @@ pub struct CaptureStats {
 
 impl fmt::Display for CaptureStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.messages > 0 {
+            return write!(f, "Capture: messages: {}", self.messages);
+        }
         write!(f, "Capture: packets: {}, datagrams: {}", self.packets, self.datagrams)?;
         let odd = [
             ("cut datagrams", self.cut_datagrams),
+            ("reassembled datagrams", self.reassembled),
             ("fragments skipped", self.fragments),
             ("cut headers skipped", self.cut_headers),
             ("packets of unknown link types skipped", self.unknown_links),
@@ -105,37 +95,34 @@ impl fmt::Display for CaptureStats {
     }
 }
 
-/// A UDP datagram from a capture.
+/// A UDP datagram from a capture, or a message from an IPFIX file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Captured<'a> {
-    /// Its source address and port.
+    /// Its source address and port; unspecified for a message, which came over no network.
     pub from: SocketAddr,
-    /// When it was captured, ms since 1970.
+    /// When it was captured; for a message, when it was exported. ms since 1970.
     pub received_ms: u64,
     /// Its payload, as much as was captured.
     pub payload: &'a [u8],
 }
 
-/// Reads the UDP datagrams of a pcap or pcapng file, in either byte order, in memory that does not depend on
-/// the size of the file.
+/// Reads the UDP datagrams of a pcap or pcapng file, or the messages of an IPFIX file (RFC 5655), in memory that
+/// does not depend on the size of the file. Which it is shows in its first octets.
 pub struct CaptureReader {
     path: PathBuf,
-    blocks: Box<dyn PcapReaderIterator + Send>,
-    buffer_len: usize,
-    /// Of the current section (pcapng), or the only one (pcap).
-    interfaces: Vec<Interface>,
-    /// For packets that carry no time.
-    last_ms: u64,
-    offset: u64,
+    source: Source,
     stats: CaptureStats,
 }
 
-/// How to read the packets of an interface.
-#[derive(Clone, Copy)]
-struct Interface {
-    link: Link,
-    ticks_per_second: u64,
-    offset_s: i64,
+enum Source {
+    Packets(Packets),
+    Messages(Messages),
+}
+
+/// Why reading ended before the end; with the offset of what could not be read.
+pub(super) enum Halt {
+    Truncated(u64),
+    Damaged(u64, &'static str),
 }
 
 impl CaptureReader {
@@ -146,21 +133,18 @@ impl CaptureReader {
         if !metadata.is_file() {
             return Err(CaptureError::NotRegular { path: path.to_owned() });
         }
-        let file = File::open(path).map_err(open_error)?;
-        let blocks = create_reader(BUFFER_LEN, file).map_err(|error| match error {
-            PcapError::ReadError => open_error(io::ErrorKind::Other.into()),
-            _ => CaptureError::NotCapture { path: path.to_owned() },
-        })?;
-        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        Ok(CaptureReader {
-            path: path.to_owned(),
-            blocks,
-            buffer_len: BUFFER_LEN,
-            interfaces: Vec::new(),
-            last_ms: modified.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-            offset: 0,
-            stats: CaptureStats::default(),
-        })
+        let mut file = File::open(path).map_err(open_error)?;
+        let is_ipfix = Messages::start_in(&mut file).map_err(open_error)?;
+        file.rewind().map_err(open_error)?;
+        let source = if is_ipfix {
+            Source::Messages(Messages::begin(file))
+        } else {
+            let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            let modified_ms = modified.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+            let packets = Packets::begin(file, modified_ms).map_err(open_error)?;
+            Source::Packets(packets.ok_or_else(|| CaptureError::NotCapture { path: path.to_owned() })?)
+        };
+        Ok(CaptureReader { path: path.to_owned(), source, stats: CaptureStats::default() })
     }
 
     /// Hands every datagram to `sink` in file order, until the end or until `sink` breaks off.
@@ -172,423 +156,19 @@ impl CaptureReader {
         &mut self,
         mut sink: impl FnMut(Captured<'_>) -> ControlFlow<()>,
     ) -> Result<(), CaptureError> {
-        loop {
-            match self.blocks.next() {
-                Ok((len, block)) => {
-                    let flow = match packet_of(&block, &mut self.interfaces, &mut self.last_ms) {
-                        Ok(Some((link, frame))) => {
-                            hand_over(link, frame, self.last_ms, &mut self.stats, &mut sink)
-                        }
-                        Ok(None) => ControlFlow::Continue(()),
-                        Err(what) => return Err(damaged(&self.path, self.offset, what)),
-                    };
-                    self.blocks.consume(len);
-                    self.offset += len as u64;
-                    if flow.is_break() {
-                        return Ok(());
-                    }
-                }
-                Err(PcapError::Eof) => return Ok(()),
-                Err(PcapError::Incomplete(_)) => {
-                    if self.blocks.refill().is_err() {
-                        return Err(damaged(&self.path, self.offset, "it cannot be read"));
-                    }
-                }
-                Err(PcapError::BufferTooSmall) => {
-                    self.buffer_len *= 2;
-                    if self.buffer_len > MAX_BLOCK_LEN || !self.blocks.grow(self.buffer_len) {
-                        return Err(damaged(&self.path, self.offset, "a record is impossibly long"));
-                    }
-                    if self.blocks.refill().is_err() {
-                        return Err(damaged(&self.path, self.offset, "it cannot be read"));
-                    }
-                }
-                Err(PcapError::UnexpectedEof) => {
-                    return Err(CaptureError::Truncated { path: self.path.clone(), offset: self.offset });
-                }
-                Err(_) => return Err(damaged(&self.path, self.offset, "no record starts here")),
-            }
-        }
+        let result = match &mut self.source {
+            Source::Packets(packets) => packets.read(&mut self.stats, &mut sink),
+            Source::Messages(messages) => messages.read(&mut self.stats, &mut sink),
+        };
+        let path = || self.path.clone();
+        result.map_err(|halt| match halt {
+            Halt::Truncated(offset) => CaptureError::Truncated { path: path(), offset },
+            Halt::Damaged(offset, what) => CaptureError::Damaged { path: path(), offset, what },
+        })
     }
 
     /// What was read so far.
     pub fn stats(&self) -> CaptureStats {
         self.stats
-    }
-}
-
-fn damaged(path: &Path, offset: u64, what: &'static str) -> CaptureError {
-    CaptureError::Damaged { path: path.to_owned(), offset, what }
-}
-
-/// The packet in a block, if it is one; `now_ms` becomes the packet's time.
-fn packet_of<'a>(
-    block: &'a PcapBlockOwned<'a>,
-    interfaces: &mut Vec<Interface>,
-    now_ms: &mut u64,
-) -> Result<Option<(Link, &'a [u8])>, &'static str> {
-    match block {
-        PcapBlockOwned::LegacyHeader(header) => {
-            let ticks_per_second = if header.is_nanosecond_precision() { 1_000_000_000 } else { 1_000_000 };
-            // The upper bits may tell the length of frame check sequences, which UDP's length cuts off anyway.
-            let link = Link::from_number(header.network.0 & 0xffff);
-            *interfaces = vec![Interface { link, ticks_per_second, offset_s: 0 }];
-            Ok(None)
-        }
-        PcapBlockOwned::Legacy(record) => {
-            let interface = interfaces.first().ok_or("a packet before the header")?;
-            let fraction = u64::from(record.ts_usec).saturating_mul(1000) / interface.ticks_per_second;
-            *now_ms = u64::from(record.ts_sec) * 1000 + fraction;
-            Ok(Some((interface.link, record.data)))
-        }
-        PcapBlockOwned::NG(Block::SectionHeader(_)) => {
-            interfaces.clear();
-            Ok(None)
-        }
-        PcapBlockOwned::NG(Block::InterfaceDescription(description)) => {
-            if interfaces.len() == MAX_INTERFACES {
-                return Err("a section has more interfaces than any machine");
-            }
-            interfaces.push(Interface::described(description)?);
-            Ok(None)
-        }
-        PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
-            let interface =
-                interfaces.get(packet.if_id as usize).ok_or("a packet of an interface not described")?;
-            let ticks = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
-            *now_ms = Some(interface.ms(ticks)).filter(|&ms| ms <= MAX_TIME_MS).unwrap_or(*now_ms);
-            Ok(Some((interface.link, packet.packet_data())))
-        }
-        // These carry no time: it is that of the packet before, or of the file.
-        PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
-            let interface = interfaces.first().ok_or("a packet of an interface not described")?;
-            Ok(Some((interface.link, packet.packet_data())))
-        }
-        PcapBlockOwned::NG(_) => Ok(None),
-    }
-}
-
-fn hand_over(
-    link: Link,
-    frame: &[u8],
-    received_ms: u64,
-    stats: &mut CaptureStats,
-    sink: &mut impl FnMut(Captured<'_>) -> ControlFlow<()>,
-) -> ControlFlow<()> {
-    stats.packets += 1;
-    match udp_datagram(link, frame) {
-        Ok(datagram) => {
-            stats.datagrams += 1;
-            stats.cut_datagrams += u64::from(datagram.is_cut);
-            return sink(Captured { from: datagram.from, received_ms, payload: datagram.payload });
-        }
-        Err(Skip::Other) => {}
-        Err(Skip::Fragment) => stats.fragments += 1,
-        Err(Skip::Cut) => stats.cut_headers += 1,
-        Err(Skip::LinkType) => stats.unknown_links += 1,
-    }
-    ControlFlow::Continue(())
-}
-
-impl Interface {
-    /// From an Interface Description Block with its options `if_tsresol` and `if_tsoffset`.
-    fn described(block: &InterfaceDescriptionBlock<'_>) -> Result<Interface, &'static str> {
-        // Power of 2 with the top bit, of 10 without. (The crate's own conversion knows powers of 10 only.)
-        let exponent = u32::from(block.if_tsresol & 0x7f);
-        let base: u64 = if block.if_tsresol & 0x80 == 0 { 10 } else { 2 };
-        let ticks_per_second = base.checked_pow(exponent).ok_or("an impossible resolution of time stamps")?;
-        let is_little_endian = block.block_type == IDB_MAGIC;
-        let offset_s = block
-            .options
-            .iter()
-            .filter(|option| option.code == OptionCode::IfTsoffset)
-            .find_map(|option| option.value.first_chunk::<8>().copied())
-            .map_or(0, |octets| {
-                if is_little_endian { i64::from_le_bytes(octets) } else { i64::from_be_bytes(octets) }
-            });
-        Ok(Interface { link: Link::from_number(block.linktype.0), ticks_per_second, offset_s })
-    }
-
-    /// A time stamp as ms since 1970.
-    fn ms(&self, ticks: u64) -> u64 {
-        let ms =
-            i128::from(ticks) * 1000 / i128::from(self.ticks_per_second) + i128::from(self.offset_s) * 1000;
-        u64::try_from(ms.max(0)).unwrap_or(u64::MAX)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::frame::build;
-    use super::*;
-
-    fn pcap(magic: u32, big_endian: bool, link: u32, records: &[(u32, u32, &[u8])]) -> Vec<u8> {
-        let u32_ = |value: u32| if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
-        let mut file = u32_(magic).to_vec();
-        file.extend_from_slice(&if big_endian { [0, 2, 0, 4] } else { [2, 0, 4, 0] });
-        for value in [0, 0, 65_535, link] {
-            file.extend_from_slice(&u32_(value));
-        }
-        for &(seconds, fraction, frame) in records {
-            let len = u32::try_from(frame.len()).unwrap();
-            for value in [seconds, fraction, len, len] {
-                file.extend_from_slice(&u32_(value));
-            }
-            if magic == 0xa1b2_cd34 {
-                file.extend_from_slice(&[0; 8]);
-            }
-            file.extend_from_slice(frame);
-        }
-        file
-    }
-
-    struct PcapNg {
-        file: Vec<u8>,
-        big_endian: bool,
-    }
-
-    impl PcapNg {
-        fn new(big_endian: bool) -> PcapNg {
-            let mut ng = PcapNg { file: Vec::new(), big_endian };
-            ng.section();
-            ng
-        }
-
-        fn section(&mut self) {
-            let body = [&self.u32(0x1a2b_3c4d)[..], &self.u16(1), &self.u16(0), &[0xff; 8]].concat();
-            self.block(0x0a0d_0d0a, &body);
-        }
-
-        fn interface(&mut self, link: u16, options: &[(u16, &[u8])]) {
-            let mut body = [&self.u16(link)[..], &[0; 2], &self.u32(65_535)].concat();
-            for (code, value) in options {
-                body.extend_from_slice(&self.u16(*code));
-                body.extend_from_slice(&self.u16(u16::try_from(value.len()).unwrap()));
-                body.extend_from_slice(value);
-                body.resize(body.len().next_multiple_of(4), 0);
-            }
-            if !options.is_empty() {
-                body.extend_from_slice(&[0; 4]);
-            }
-            self.block(1, &body);
-        }
-
-        fn packet(&mut self, interface: u32, ticks: u64, frame: &[u8]) {
-            let len = u32::try_from(frame.len()).unwrap();
-            let mut body = Vec::new();
-            for value in [interface, (ticks >> 32) as u32, ticks as u32, len, len] {
-                body.extend_from_slice(&self.u32(value));
-            }
-            body.extend_from_slice(frame);
-            body.resize(body.len().next_multiple_of(4), 0);
-            self.block(6, &body);
-        }
-
-        fn simple_packet(&mut self, frame: &[u8]) {
-            let mut body = self.u32(u32::try_from(frame.len()).unwrap()).to_vec();
-            body.extend_from_slice(frame);
-            body.resize(body.len().next_multiple_of(4), 0);
-            self.block(3, &body);
-        }
-
-        fn block(&mut self, kind: u32, body: &[u8]) {
-            let len = u32::try_from(body.len() + 12).unwrap();
-            for part in [&self.u32(kind)[..], &self.u32(len), body, &self.u32(len)] {
-                self.file.extend_from_slice(part);
-            }
-        }
-
-        fn u16(&self, value: u16) -> [u8; 2] {
-            if self.big_endian { value.to_be_bytes() } else { value.to_le_bytes() }
-        }
-
-        fn u32(&self, value: u32) -> [u8; 4] {
-            if self.big_endian { value.to_be_bytes() } else { value.to_le_bytes() }
-        }
-    }
-
-    type Outcome = (Vec<(u64, Vec<u8>)>, CaptureStats, Result<(), CaptureError>);
-
-    fn read(file: &[u8]) -> Result<Outcome, CaptureError> {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("capture");
-        fs::write(&path, file).unwrap();
-        let mut reader = CaptureReader::open(&path)?;
-        let mut datagrams = Vec::new();
-        let result = reader.read(|datagram| {
-            datagrams.push((datagram.received_ms, datagram.payload.to_vec()));
-            ControlFlow::Continue(())
-        });
-        Ok((datagrams, reader.stats(), result))
-    }
-
-    fn all(file: &[u8]) -> Vec<(u64, Vec<u8>)> {
-        let (datagrams, _, result) = read(file).unwrap();
-        result.unwrap();
-        datagrams
-    }
-
-    fn frame(payload: &[u8]) -> Vec<u8> {
-        build::ethernet(&[], &build::ipv4(payload))
-    }
-
-    #[test]
-    fn reads_pcap_in_every_byte_order_and_resolution() {
-        let expected = [(1_700_000_000_123, b"one".to_vec()), (1_700_000_001_999, b"two".to_vec())];
-        for big_endian in [false, true] {
-            for (magic, unit) in [(0xa1b2_c3d4, 1000), (0xa1b2_3c4d, 1_000_000)] {
-                let records = [
-                    (1_700_000_000, 123 * unit + 1, &frame(b"one")[..]),
-                    (1_700_000_001, 1000 * unit - 1, &frame(b"two")),
-                ];
-                assert_eq!(all(&pcap(magic, big_endian, 1, &records)), expected);
-            }
-        }
-        let records =
-            [(1_700_000_000, 123_000, &frame(b"one")[..]), (1_700_000_001, 999_999, &frame(b"two"))];
-        assert_eq!(all(&pcap(0xa1b2_cd34, false, 1, &records)), expected);
-    }
-
-    #[test]
-    fn reads_pcapng_with_several_interfaces_and_sections() {
-        for big_endian in [false, true] {
-            let mut ng = PcapNg::new(big_endian);
-            ng.interface(1, &[]);
-            let offset = if big_endian { 3_i64.to_be_bytes() } else { 3_i64.to_le_bytes() };
-            ng.interface(101, &[(2, b"eth1"), (9, &[9]), (14, &offset)]);
-            ng.interface(1, &[(9, &[0x8a])]);
-            ng.packet(0, 1_000_500_000, &frame(b"one"));
-            ng.packet(1, 1_001_000_000_000, &build::ipv4(b"two"));
-            ng.block(0x0bad_cafe, &[0; 16]);
-            ng.packet(2, 2000 << 10 | 512, &frame(b"three"));
-            ng.simple_packet(&frame(b"four"));
-            ng.section();
-            ng.interface(228, &[]);
-            ng.packet(0, 3_000_000_000, &build::ipv4(b"five"));
-            let expected = [
-                (1_000_500, b"one".to_vec()),
-                (1_004_000, b"two".to_vec()),
-                (2_000_500, b"three".to_vec()),
-                (2_000_500, b"four".to_vec()),
-                (3_000_000, b"five".to_vec()),
-            ];
-            assert_eq!(all(&ng.file), expected);
-        }
-    }
-
-    #[test]
-    fn counts_what_it_skips() {
-        let mut fragment = build::ipv4(b"x");
-        fragment[6] = 0x20;
-        let mut tcp = build::ipv4(b"x");
-        tcp[9] = 6;
-        let whole = build::ipv4(b"flows");
-        let records: Vec<(u32, u32, &[u8])> = vec![
-            (1, 0, &fragment),
-            (1, 0, &tcp),
-            (1, 0, &whole[..15]),
-            (1, 0, &whole[..whole.len() - 1]),
-            (1, 0, &whole),
-        ];
-        let (datagrams, stats, result) = read(&pcap(0xa1b2_c3d4, false, 101, &records)).unwrap();
-        result.unwrap();
-        assert_eq!(datagrams, [(1000, b"flow".to_vec()), (1000, b"flows".to_vec())]);
-        let expected = CaptureStats {
-            packets: 5,
-            datagrams: 2,
-            cut_datagrams: 1,
-            fragments: 1,
-            cut_headers: 1,
-            unknown_links: 0,
-        };
-        assert_eq!(stats, expected);
-
-        let (datagrams, stats, _) = read(&pcap(0xa1b2_c3d4, false, 105, &records)).unwrap();
-        assert_eq!((datagrams.len(), stats.packets, stats.unknown_links), (0, 5, 5));
-    }
-
-    #[test]
-    fn a_file_larger_than_the_buffer_is_read_to_its_end() {
-        let payload = vec![7; 60_000];
-        let big = frame(&payload);
-        let records = vec![(1, 0, &big[..]); 100];
-        let datagrams = all(&pcap(0xa1b2_c3d4, false, 1, &records));
-        assert_eq!(datagrams.len(), 100);
-        assert!(datagrams.iter().all(|(_, read)| *read == payload));
-
-        let mut ng = PcapNg::new(false);
-        ng.block(0x0bad_cafe, &vec![0; 3 << 20]);
-        ng.interface(1, &[]);
-        ng.packet(0, 0, &frame(b"one"));
-        assert_eq!(all(&ng.file).len(), 1, "a block longer than the buffer");
-    }
-
-    #[test]
-    fn stops_when_told() {
-        let packet = frame(b"flow");
-        let file = pcap(0xa1b2_c3d4, false, 1, &[(1, 0, &packet), (2, 0, &packet)]);
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("capture");
-        fs::write(&path, file).unwrap();
-        let mut reader = CaptureReader::open(&path).unwrap();
-        reader.read(|_| ControlFlow::Break(())).unwrap();
-        assert_eq!(reader.stats().datagrams, 1);
-    }
-
-    #[test]
-    fn refuses_what_is_no_capture() {
-        assert!(matches!(read(b""), Err(CaptureError::NotCapture { .. })));
-        assert!(matches!(read(b"\xd4\xc3\xb2\xa1"), Err(CaptureError::NotCapture { .. })));
-        assert!(matches!(read(&[0; 4096]), Err(CaptureError::NotCapture { .. })));
-        let directory = tempfile::tempdir().unwrap();
-        assert!(matches!(CaptureReader::open(directory.path()), Err(CaptureError::NotRegular { .. })));
-        let missing = directory.path().join("missing");
-        let Err(error) = CaptureReader::open(&missing) else { panic!("opened a missing file") };
-        assert!(error.to_string().contains("missing: No such file"), "{error}");
-    }
-
-    #[test]
-    fn a_file_cut_anywhere_gives_the_packets_before_the_cut() {
-        let packet = frame(b"flow");
-        let file = pcap(0xa1b2_c3d4, false, 1, &[(1, 0, &packet), (2, 0, &packet)]);
-        let record_len = 16 + packet.len();
-        for len in 24..file.len() {
-            let (datagrams, _, result) = read(&file[..len]).unwrap();
-            assert_eq!(datagrams.len(), (len - 24) / record_len, "cut at {len}");
-            match (len - 24) % record_len {
-                0 => result.unwrap(),
-                _ => assert!(matches!(result, Err(CaptureError::Truncated { offset, .. })
-                    if offset == (24 + datagrams.len() * record_len) as u64)),
-            }
-        }
-
-        let mut ng = PcapNg::new(true);
-        ng.interface(1, &[]);
-        let start = ng.file.len();
-        ng.packet(0, 0, &packet);
-        for len in start + 1..ng.file.len() {
-            let (datagrams, _, result) = read(&ng.file[..len]).unwrap();
-            assert!(datagrams.is_empty());
-            assert!(matches!(result, Err(CaptureError::Truncated { offset, .. }) if offset == start as u64));
-        }
-    }
-
-    #[test]
-    fn any_flipped_bit_gives_packets_or_an_error() {
-        let packet = frame(b"flow");
-        let legacy = pcap(0xa1b2_c3d4, false, 1, &[(1, 0, &packet), (2, 0, &packet)]);
-        let mut ng = PcapNg::new(false);
-        ng.interface(1, &[(2, b"eth1"), (9, &[9]), (14, &3_i64.to_le_bytes())]);
-        ng.packet(0, 1_000_000_000, &packet);
-        ng.simple_packet(&packet);
-        for file in [legacy, ng.file] {
-            for bit in 0..file.len() * 8 {
-                let mut flipped = file.clone();
-                flipped[bit / 8] ^= 1 << (bit % 8);
-                if let Ok((datagrams, _, _)) = read(&flipped) {
-                    assert!(datagrams.len() <= 2);
-                }
-            }
-        }
     }
 }
