@@ -55,7 +55,10 @@ impl BlockHeader {
         if u64::from(self.directory_len) > MAX_DIRECTORY {
             return too_large("length of the directory", self.directory_len.into(), MAX_DIRECTORY);
         }
-        let rest = self.len.saturating_sub(BLOCK_HEADER_LEN as u64);
+        // A reader goes from block to block by their lengths, and must get on.
+        let Some(rest) = self.len.checked_sub(BLOCK_HEADER_LEN as u64) else {
+            return Err(Damage::Inconsistent("a block is shorter than its header"));
+        };
         if u64::from(self.directory_len) > rest {
             return too_large("length of the directory", self.directory_len.into(), rest);
         }
@@ -379,6 +382,15 @@ mod tests {
         let back = Directory::parse(header, &directory.to_bytes()).unwrap();
         assert_eq!(back, directory);
         assert_eq!(back.chunks[3].field(), None);
+    }
+
+    #[test]
+    fn a_block_that_does_not_reach_behind_its_header_is_refused() {
+        for len in [0, 1, BLOCK_HEADER_LEN as u64 - 1] {
+            let header = BlockHeader { rows: 1, directory_len: 0, len };
+            let refused = Damage::Inconsistent("a block is shorter than its header");
+            assert_eq!(BlockHeader::parse(&header.to_bytes()), Err(refused));
+        }
     }
 
     #[test]
