@@ -8,7 +8,7 @@ use crate::writer::Omitted;
 use flow_model::{
     Column, Field, FieldSet, FlowBatch, Group, Groups, Kind, Value, ValueRef, Values, field_info,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Makes records of rows.
@@ -65,8 +65,8 @@ struct Slot {
 pub(super) struct Planned<'a> {
     batch: &'a FlowBatch,
     rows: Vec<PlannedRow>,
-    /// Tails that would make a record too long.
-    dropped: HashMap<usize, FieldSet>,
+    /// Rows whose record would be too long with the field at the end of an element with a fixed part.
+    cut: HashSet<usize>,
     next: usize,
 }
 
@@ -96,7 +96,7 @@ impl RowEncoder {
             self.records.clear();
         }
         let mut rows = Vec::with_capacity(batch.len());
-        let mut dropped = HashMap::new();
+        let mut cut = HashSet::new();
         let mut last = None;
         for (row, &groups) in carried.iter().enumerate() {
             let groups = groups & self.writable | 1 << Groups::GENERIC;
@@ -105,13 +105,14 @@ impl RowEncoder {
                 _ => self.shape(groups),
             };
             last = Some((groups, shape));
-            let (len, too_long) = self.shapes[shape].record_len(batch, row);
-            if !too_long.is_empty() {
-                dropped.insert(row, too_long);
+            let mut planned =
+                PlannedRow { shape: shape as u32, len: self.shapes[shape].record_len(batch, row) };
+            if planned.len as usize > MAX_RECORD {
+                planned = self.shorten(batch, row, shape, &mut cut);
             }
-            rows.push(PlannedRow { shape: shape as u32, len: len as u32 });
+            rows.push(planned);
         }
-        let planned = Planned { batch, rows, dropped, next: 0 };
+        let planned = Planned { batch, rows, cut, next: 0 };
         self.count_omitted(&planned, has_mixed_pairs, omitted);
         planned
     }
@@ -135,6 +136,35 @@ impl RowEncoder {
         (planned.next - first) as u32
     }
 
+    /// Leaves out the longest fields of a row, as many as it takes for the record to be short enough.
+    fn shorten(
+        &mut self,
+        batch: &FlowBatch,
+        row: usize,
+        shape: usize,
+        cut: &mut HashSet<usize>,
+    ) -> PlannedRow {
+        let mut shape = shape;
+        loop {
+            let Shape { groups, tails, .. } = &self.shapes[shape];
+            let uncut = tails.iter().filter(|tail| tail.header.is_none() || !cut.contains(&row));
+            let len = self.shapes[shape].record_len(batch, row) as usize;
+            let cut_len = tails.iter().filter(|tail| tail.header.is_some() && cut.contains(&row));
+            let len = len - cut_len.map(|tail| tail.octets(batch, row).len()).sum::<usize>();
+            match uncut.max_by_key(|tail| tail.octets(batch, row).len()) {
+                Some(longest) if len > MAX_RECORD => {
+                    if longest.header.is_some() {
+                        cut.insert(row);
+                    } else {
+                        let rest = groups.0 & !(1 << longest.element);
+                        shape = self.shape(rest);
+                    }
+                }
+                _ => return PlannedRow { shape: shape as u32, len: len as u32 },
+            }
+        }
+    }
+
     /// The number of the shape of a set of groups.
     fn shape(&mut self, groups: u64) -> usize {
         *self.by_groups.entry(groups).or_insert_with(|| {
@@ -153,8 +183,8 @@ impl RowEncoder {
             let mut count = 0;
             for (row, planned_row) in planned.rows.iter().enumerate() {
                 let shape = &self.shapes[planned_row.shape as usize];
-                let dropped = planned.dropped.get(&row).is_some_and(|fields| fields.contains(field));
-                if dropped || !shape.holds(field, column.get(row)) {
+                let is_cut = planned.cut.contains(&row) && shape.cuts(field);
+                if is_cut || !shape.holds(field, column.get(row)) {
                     lossy.resize(batch.len(), false);
                     lossy[row] = true;
                     count += 1;
@@ -238,25 +268,19 @@ impl Shape {
         Shape { groups, template, places, tails }
     }
 
-    /// Octets of a row's record, and the fields that must be left out lest it be too long.
-    fn record_len(&self, batch: &FlowBatch, row: usize) -> (usize, FieldSet) {
-        let mut dropped = FieldSet::EMPTY;
-        if self.tails.is_empty() {
-            return (self.template.len(), dropped);
-        }
-        let len_of = |tail: &Tail, dropped: FieldSet| {
-            let octets = if dropped.contains(tail.field) { 0 } else { tail.octets(batch, row).len() };
-            octets + tail.nuls + if tail.header.is_some() { 0 } else { ELEMENT_HEADER_LEN }
+    /// Octets of a row's record with all its fields.
+    fn record_len(&self, batch: &FlowBatch, row: usize) -> u32 {
+        let tail_len = |tail: &Tail| {
+            let header = if tail.header.is_some() { 0 } else { ELEMENT_HEADER_LEN };
+            header + tail.octets(batch, row).len() + tail.nuls
         };
-        loop {
-            let tails: usize = self.tails.iter().map(|tail| len_of(tail, dropped)).sum();
-            let len = self.template.len() + tails;
-            let longest = self.tails.iter().max_by_key(|tail| len_of(tail, dropped));
-            match longest {
-                Some(longest) if len > MAX_RECORD => dropped.insert(longest.field),
-                _ => return (len, dropped),
-            }
-        }
+        let len = self.template.len() + self.tails.iter().map(tail_len).sum::<usize>();
+        u32::try_from(len).unwrap_or(u32::MAX)
+    }
+
+    /// Whether a field ends an element with a fixed part, so that it can be cut off.
+    fn cuts(&self, field: Field) -> bool {
+        self.tails.iter().any(|tail| tail.field == field && tail.header.is_some())
     }
 
     /// Whether a record of this shape has a value in full.
@@ -312,11 +336,10 @@ impl Shape {
     }
 
     fn write_tails(&self, planned: &Planned<'_>, slot: Slot, block: &mut [u8]) {
-        let dropped = planned.dropped.get(&slot.row).copied().unwrap_or_default();
         let mut end = slot.at + self.template.len();
         for tail in &self.tails {
-            let octets =
-                if dropped.contains(tail.field) { &[][..] } else { tail.octets(planned.batch, slot.row) };
+            let is_cut = tail.header.is_some() && planned.cut.contains(&slot.row);
+            let octets = if is_cut { &[] } else { tail.octets(planned.batch, slot.row) };
             let start = tail.header.map_or(end, |offset| slot.at + offset);
             if start == end {
                 block[start..start + 2].copy_from_slice(&u16::from(tail.element).to_le_bytes());
@@ -504,6 +527,14 @@ const FAMILIES: [(&[Field], u8, u8); 6] = [
     (&[Field::TunnelSrcAddr, Field::TunnelDstAddr], Groups::TUNNEL_V4, Groups::TUNNEL_V6),
 ];
 
+/// Elements that are nothing but octets. Without any they are not written: nfdump 1.7.1 complains about empty payload.
+const OCTETS: [(Field, u8); 4] = [
+    (Field::AppId, Groups::APP_ID),
+    (Field::InPayload, Groups::IN_PAYLOAD),
+    (Field::OutPayload, Groups::OUT_PAYLOAD),
+    (Field::Frame, Groups::FRAME),
+];
+
 /// The groups of each row: those it says it carries, and those of which it has a value nevertheless (aggregation gives
 /// flow counts to records that had none); of two families, the one that its addresses have. Also whether any row has
 /// an IPv4 address beside an IPv6 one.
@@ -520,6 +551,13 @@ fn carried_groups(batch: &FlowBatch) -> (Vec<u64>, bool) {
         }
     }
     let in_any = groups.iter().fold(0, |any, groups| any | groups);
+    for (field, group) in OCTETS {
+        if in_any >> group & 1 == 1 {
+            let column = batch.column(field);
+            let without = groups.iter_mut().enumerate().filter(|(row, _)| column.bytes(*row).is_empty());
+            without.for_each(|(_, groups)| *groups &= !(1 << group));
+        }
+    }
     for (fields, v4, v6) in FAMILIES {
         let columns: Vec<&Column> =
             batch.fields().intersect(FieldSet::of(fields)).iter().map(|field| batch.column(field)).collect();
