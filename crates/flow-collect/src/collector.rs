@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use flow_file::FileFormat;
-use flow_wire::{DecoderOptions, Limits};
+use flow_wire::{DecoderOptions, Limits, Tunnels};
 use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
@@ -48,6 +48,8 @@ pub struct CollectorOptions {
     pub default_sampling: Option<u32>,
     /// Rate of all flows, whatever their exporter announces.
     pub override_sampling: Option<u32>,
+    /// Whose addresses and ports a sampled packet in a tunnel has.
+    pub tunnels: Tunnels,
     /// Log every gap in sequence numbers.
     pub report_gaps: bool,
     /// The clock, ms since 1970.
@@ -284,6 +286,7 @@ impl Run {
             decoder: DecoderOptions {
                 default_sampling: self.options.default_sampling,
                 override_sampling: self.options.override_sampling,
+                tunnels: self.options.tunnels,
                 limits: Limits::default(),
             },
             report_gaps: self.options.report_gaps,

@@ -203,7 +203,9 @@ impl Intake {
 
     fn announce(&self, sysid: u16) {
         if let Some(exporter) = self.decoder.exporters().iter().find(|exporter| exporter.sysid == sysid) {
-            self.log.info(exporter_line(exporter));
+            let generic = |sampler: &SamplerInfo| sampler.exporter == sysid && sampler.id == -1;
+            let sampler = self.decoder.samplers().into_iter().find(generic);
+            self.log.info(exporter_line(exporter, sampler));
         }
     }
 
@@ -243,8 +245,8 @@ impl Intake {
     }
 }
 
-/// nfcapd's lines.
-fn exporter_line(exporter: &ExporterInfo) -> String {
+/// nfcapd's and sfcapd's lines.
+fn exporter_line(exporter: &ExporterInfo, sampler: Option<SamplerInfo>) -> String {
     let ExporterInfo { sysid, version, addr, domain, .. } = exporter;
     match version {
         5 | 7 => {
@@ -257,6 +259,13 @@ fn exporter_line(exporter: &ExporterInfo) -> String {
         10 => format!(
             "Process_ipfix: New ipfix exporter: SysID: {sysid}, Observation domain {domain} from: {addr}"
         ),
+        9999 => {
+            // An exporter whose first datagram has no flow sample has told no rate yet.
+            let rate = sampler.map_or(0, |sampler| sampler.space.saturating_add(1));
+            format!(
+                "SFLOW: New exporter: SysID: {sysid}, agentSubId: {domain}, MeanSkipCount: {rate}, IP: {addr}"
+            )
+        }
         _ => format!(
             "Process_v{version}: New v{version} exporter: SysID: {sysid}, Domain: {domain}, IP: {addr}"
         ),
@@ -288,6 +297,8 @@ fn cause(fault: &Fault) -> &'static str {
         Fault::TemplateId { .. } => "template id too small",
         Fault::ScopeCount { .. } => "impossible scope",
         Fault::EmptyRecord { .. } => "empty records",
+        Fault::AddressType { .. } => "unknown type of address",
+        Fault::UnknownFormat { .. } => "unknown format",
         Fault::Limit { .. } => "limit reached",
         _ => "malformed",
     }
@@ -347,6 +358,28 @@ mod tests {
                 Job::Close(end) => format!("close {} {}", end.start_ms - START_MS, end.tail.ledger.datagrams),
             })
             .collect()
+    }
+
+    #[test]
+    fn new_agents_are_announced_with_their_rate() {
+        let (mut intake, _jobs, log) = intake(false);
+        let address = [198, 51, 100, 7];
+        let words = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<_>>();
+        let packet = [&words(&[3, 32, 60, 17])[..], &address, &address, &words(&[53, 53, 0, 0])].concat();
+        let sample = [words(&[1, 72, 1, 7, 100, 1000, 0, 7, 8, 1]), packet].concat();
+        let datagram = |sub_agent, samples: &[u8]| {
+            let counted = u32::from(!samples.is_empty());
+            [&words(&[5, 1])[..], &address, &words(&[sub_agent, 1, 60_000, counted]), samples].concat()
+        };
+        intake.datagram(from(), START_MS, &datagram(3, &sample));
+        intake.datagram(from(), START_MS, &datagram(4, &[]));
+        assert_eq!(
+            log.lines(),
+            [
+                "SFLOW: New exporter: SysID: 1, agentSubId: 3, MeanSkipCount: 100, IP: 192.0.2.9",
+                "SFLOW: New exporter: SysID: 2, agentSubId: 4, MeanSkipCount: 0, IP: 192.0.2.9",
+            ]
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use flow_collect::{Collector, CollectorOptions, FileFormat, Input, Log, Naming, SubDir, Zone};
+//! use flow_collect::{Collector, CollectorOptions, FileFormat, Input, Log, Naming, SubDir, Tunnels, Zone};
 //!
 //! let naming = Naming { interval_s: 300, layout: SubDir::Flat, zone: Zone::Local, with_offset: false };
 //! let options = CollectorOptions {
@@ -20,6 +20,7 @@
 //!     format: FileFormat::default(),
 //!     default_sampling: None,
 //!     override_sampling: None,
+//!     tunnels: Tunnels::Closed,
 //!     report_gaps: false,
 //!     now_ms: || 1_700_000_000_000,
 //! };
@@ -57,6 +58,7 @@ pub use capture::{CaptureError, CaptureReader, CaptureStats, Captured};
 pub use collector::{Collector, CollectorOptions, Input, Outcome, StartError};
 pub use daemon::{Detached, Readiness, detach};
 pub use flow_file::{BlockCompression, Compression, FileFormat, NfdumpRelease, SubDir};
+pub use flow_wire::Tunnels;
 pub use log::Log;
 pub use process::{PidFile, PidFileError, PidFilePlace};
 pub use socket::{Family, Listen, ListenError};

@@ -4,7 +4,7 @@ use crate::exporter::{Exporter, Registry};
 use crate::plan::Scratch;
 use crate::sampling::Configured;
 use crate::sequence::Continuity;
-use crate::{DecodeError, Fault, Limits, WireProtocol, fixed, ipfix, sets, v9};
+use crate::{DecodeError, Fault, Limits, Tunnels, WireProtocol, fixed, ipfix, sets, sflow, v9};
 use flow_model::{BatchBuilder, ExporterInfo, Field, Groups, LossLedger, Rows, SamplerInfo};
 
 /// How a decoder behaves.
@@ -14,6 +14,8 @@ pub struct DecoderOptions {
     pub default_sampling: Option<u32>,
     /// Rate of every flow, whatever its exporter announces.
     pub override_sampling: Option<u32>,
+    /// What becomes of sampled packets in tunnels.
+    pub tunnels: Tunnels,
     /// Bounds on what a peer can make us keep or do.
     pub limits: Limits,
 }
@@ -26,6 +28,7 @@ pub struct Decoder {
     pub(crate) options: DecoderOptions,
     pub(crate) registry: Registry,
     pub(crate) scratch: Scratch,
+    pub(crate) sflow: sflow::Scratch,
 }
 
 /// What became of a datagram.
@@ -51,7 +54,15 @@ pub struct Decoded {
     pub sets_late: usize,
     /// Octets of those sets.
     pub late_len_bytes: usize,
-    /// Units missing before this datagram: flows for v5, v7 and IPFIX, datagrams for v9.
+    /// Samples of interface counters, which sFlow sends beside those of packets: not flows.
+    pub counter_samples: usize,
+    /// Samples of packets that an sFlow agent's device discarded: not flows.
+    pub discarded_packets: usize,
+    /// sFlow samples skipped because their format is not known, or because they tell of no packet.
+    pub samples_skipped: usize,
+    /// Records of sFlow flow samples skipped because no field is for them.
+    pub records_skipped: usize,
+    /// Units missing before this datagram: flows for v5, v7 and IPFIX, datagrams for v9 and sFlow.
     pub missed: u64,
     /// Units counted as missing earlier which this late datagram brought after all.
     pub recovered: u64,
@@ -68,7 +79,12 @@ pub struct Decoded {
 impl Decoder {
     /// A decoder that has seen nothing.
     pub fn new(options: DecoderOptions) -> Decoder {
-        Decoder { options, registry: Registry::default(), scratch: Scratch::default() }
+        Decoder {
+            options,
+            registry: Registry::default(),
+            scratch: Scratch::default(),
+            sflow: sflow::Scratch::default(),
+        }
     }
 
     /// Appends the flows of `datagram`, which came from `from` at `received_ms` (ms since 1970 UTC), to
@@ -94,19 +110,16 @@ impl Decoder {
         // A socket for both families shows IPv4 senders as IPv6 addresses.
         let from = Exporter { addr: from.addr.to_canonical(), ..from };
         let mut message = Message::new(from, received_ms, datagram, self);
-        let found = datagram.first_chunk().copied().map(u16::from_be_bytes);
-        match found.map(|version| (version, WireProtocol::from_version(version))) {
-            None => message.fail(
-                None,
-                0,
-                Fault::Truncated { what: "version", expected: 2, found: datagram.len() },
-            ),
-            Some((found, None)) => message.fail(None, 0, Fault::UnknownVersion { found }),
-            Some((_, Some(protocol))) => {
+        match WireProtocol::of(datagram) {
+            Err(fault) => message.fail(None, 0, fault),
+            Ok(protocol) => {
                 message.protocol = protocol;
                 match protocol {
                     WireProtocol::V9 => v9::decode(self, &mut message, out),
                     WireProtocol::Ipfix => ipfix::decode(self, &mut message, out),
+                    WireProtocol::SflowV2 | WireProtocol::SflowV4 | WireProtocol::SflowV5 => {
+                        sflow::decode(self, &mut message, out);
+                    }
                     _ => fixed::decode(self, &mut message, out),
                 }
             }

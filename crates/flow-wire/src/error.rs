@@ -8,16 +8,16 @@ use std::net::IpAddr;
 /// What stands before the offset, and every other set of the message, was decoded all the same where its
 /// bounds could be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{protocol} from {addr}{}{} at octet {offset}: {fault}", Place("domain", *.domain), Place("set", .set.map(u32::from)))]
+#[error("{protocol} from {addr}{}{} at octet {offset}: {fault}", Place(.protocol.places().0, *.domain), Place(.protocol.places().1, .set.map(u32::from)))]
 #[non_exhaustive]
 pub struct DecodeError {
     /// The message's protocol.
     pub protocol: WireProtocol,
     /// Who sent it.
     pub addr: IpAddr,
-    /// Observation domain, source id or engine, once known.
+    /// Observation domain, source id, engine or sub-agent, once known.
     pub domain: Option<u32>,
-    /// The set, or the template that data belong to.
+    /// The set, or the template that data belong to; in sFlow the number of the sample, from 1.
     pub set: Option<u16>,
     /// Where in the datagram, in octets from its start.
     pub offset: usize,
@@ -100,6 +100,20 @@ pub enum Fault {
         /// The template.
         template: u16,
     },
+    /// An sFlow address that is neither absent, nor IPv4, nor IPv6, so that its length is not known.
+    #[error("address type {found} is above 2")]
+    AddressType {
+        /// The type.
+        found: u32,
+    },
+    /// Something whose length nothing says, so that nothing behind it can be found.
+    #[error("unknown {what} {found}")]
+    UnknownFormat {
+        /// What is not known.
+        what: &'static str,
+        /// Its number.
+        found: u32,
+    },
     /// A bound of [`Limits`](crate::Limits) was reached.
     #[error("more than {limit} {what}")]
     Limit {
@@ -126,22 +140,43 @@ pub enum WireProtocol {
     V9,
     /// IPFIX.
     Ipfix,
+    /// sFlow v2.
+    SflowV2,
+    /// sFlow v4.
+    SflowV4,
+    /// sFlow v5.
+    SflowV5,
 }
 
+/// What sFlow is in [`Field::NfVersion`](flow_model::Field::NfVersion), beside its version.
+const SFLOW: u16 = 0x80;
+
 impl WireProtocol {
-    /// The protocol whose messages begin with `version`.
-    pub const fn from_version(version: u16) -> Option<WireProtocol> {
-        Some(match version {
+    /// The protocol of a datagram, by the version it begins with: 16 bits, or in sFlow 32.
+    ///
+    /// # Errors
+    /// When it is none that we know.
+    pub(crate) fn of(datagram: &[u8]) -> Result<WireProtocol, Fault> {
+        let truncated = |expected| Fault::Truncated { what: "version", expected, found: datagram.len() };
+        let found = u16::from_be_bytes(*datagram.first_chunk().ok_or(truncated(2))?);
+        Ok(match found {
+            0 => match datagram.first_chunk().ok_or(truncated(4))? {
+                [0, 0, 0, 2] => WireProtocol::SflowV2,
+                [0, 0, 0, 4] => WireProtocol::SflowV4,
+                [0, 0, 0, 5] => WireProtocol::SflowV5,
+                _ => return Err(Fault::UnknownVersion { found }),
+            },
             1 => WireProtocol::V1,
             5 => WireProtocol::V5,
             7 => WireProtocol::V7,
             9 => WireProtocol::V9,
             10 => WireProtocol::Ipfix,
-            _ => return None,
+            _ => return Err(Fault::UnknownVersion { found }),
         })
     }
 
-    /// Its number in headers and in [`Field::NfVersion`](flow_model::Field::NfVersion); 0 when unknown.
+    /// Its number in [`Field::NfVersion`](flow_model::Field::NfVersion): the version in headers, for sFlow and 128;
+    /// 0 when unknown.
     pub const fn version(self) -> u16 {
         match self {
             WireProtocol::Unknown => 0,
@@ -150,6 +185,25 @@ impl WireProtocol {
             WireProtocol::V7 => 7,
             WireProtocol::V9 => 9,
             WireProtocol::Ipfix => 10,
+            WireProtocol::SflowV2 => SFLOW | 2,
+            WireProtocol::SflowV4 => SFLOW | 4,
+            WireProtocol::SflowV5 => SFLOW | 5,
+        }
+    }
+
+    /// Its number in [`ExporterInfo`](flow_model::ExporterInfo), where sFlow has one for all versions.
+    pub(crate) const fn exporter_version(self) -> u16 {
+        match self {
+            WireProtocol::SflowV2 | WireProtocol::SflowV4 | WireProtocol::SflowV5 => 9999,
+            _ => self.version(),
+        }
+    }
+
+    /// What identifies an exporter behind its address, and what the parts of a message are called.
+    const fn places(self) -> (&'static str, &'static str) {
+        match self {
+            WireProtocol::SflowV2 | WireProtocol::SflowV4 | WireProtocol::SflowV5 => ("sub-agent", "sample"),
+            _ => ("domain", "set"),
         }
     }
 }
@@ -163,6 +217,9 @@ impl fmt::Display for WireProtocol {
             WireProtocol::V7 => "NetFlow v7",
             WireProtocol::V9 => "NetFlow v9",
             WireProtocol::Ipfix => "IPFIX",
+            WireProtocol::SflowV2 => "sFlow v2",
+            WireProtocol::SflowV4 => "sFlow v4",
+            WireProtocol::SflowV5 => "sFlow v5",
         })
     }
 }

@@ -27,8 +27,10 @@ pub struct Exporter {
 pub(crate) struct Key {
     pub(crate) addr: IpAddr,
     pub(crate) protocol: WireProtocol,
-    /// Observation domain, v9 source id, engine type * 256 + engine id.
+    /// Observation domain, v9 source id, engine type * 256 + engine id, sFlow sub-agent.
     pub(crate) domain: u32,
+    /// The address by which an sFlow agent knows itself. Who sends datagrams may pass on those of several.
+    pub(crate) agent: Option<IpAddr>,
 }
 
 /// The state of one exporter.
@@ -72,7 +74,7 @@ impl State {
     pub(crate) fn info(&self) -> ExporterInfo {
         ExporterInfo {
             sysid: self.sysid,
-            version: self.key.protocol.version(),
+            version: self.key.protocol.exporter_version(),
             addr: self.key.addr,
             domain: self.key.domain,
             ledger: self.ledger,

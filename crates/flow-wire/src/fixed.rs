@@ -145,7 +145,7 @@ fn decode_message(
 ) {
     let domain = u32::from(header.engine_type) << 8 | u32::from(header.engine_id);
     message.domain = Some(domain);
-    let key = Key { addr: message.from.addr, protocol: message.protocol, domain };
+    let key = Key { addr: message.from.addr, protocol: message.protocol, domain, agent: None };
     let limits = message.limits;
     let Some((state, memory)) = decoder.registry.enter(key, &limits, &mut message.decoded) else { return };
     let restarted = state.restarted(header.unix_ms, header.uptime_ms);

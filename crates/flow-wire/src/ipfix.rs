@@ -41,7 +41,8 @@ pub(crate) fn decode(decoder: &mut Decoder, message: &mut Message<'_>, out: &mut
         return message.fail(None, 0, fault);
     };
     message.domain = Some(header.domain);
-    let key = Key { addr: message.from.addr, protocol: WireProtocol::Ipfix, domain: header.domain };
+    let key =
+        Key { addr: message.from.addr, protocol: WireProtocol::Ipfix, domain: header.domain, agent: None };
     let limits = message.limits;
     let Some((state, memory)) = decoder.registry.enter(key, &limits, &mut message.decoded) else { return };
     let clocks = Clocks {

@@ -1,4 +1,4 @@
-//! Datagrams of flow exporters, decoded into column batches: NetFlow v1, v5, v7, v9 and IPFIX.
+//! Datagrams of flow exporters, decoded into column batches: NetFlow v1, v5, v7, v9, IPFIX and sFlow v2, v4, v5.
 //!
 //! Three types are the whole interface:
 //!
@@ -32,7 +32,10 @@
 //! after the other. Elements that need more than copying (times, ICMP, sampled counters, addresses of either
 //! family, lists) are steps of the plan, too. What no field wants is skipped by its length.
 //!
-//! This crate has no sockets, files, clocks or threads, and no sFlow yet; it reads of options data only samplers
+//! sFlow brings packets instead: the headers of each are dissected down to its ports, and a row is one packet, scaled
+//! by its sampling rate. Samples of counters and of discarded packets are counted.
+//!
+//! This crate has no sockets, files, clocks or threads; it reads of options data only samplers
 //! and the exporter's start.
 #![forbid(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
@@ -48,11 +51,13 @@ mod limits;
 mod lists;
 mod memory;
 mod options;
+mod packet;
 mod plan;
 mod records;
 mod sampling;
 mod sequence;
 mod sets;
+mod sflow;
 mod shape;
 mod stamps;
 mod step;
@@ -68,3 +73,4 @@ pub use decoder::{Decoded, Decoder, DecoderOptions};
 pub use error::{DecodeError, Fault, WireProtocol};
 pub use exporter::Exporter;
 pub use limits::{LimitError, LimitInfo, Limits};
+pub use packet::Tunnels;

@@ -46,7 +46,8 @@ pub(crate) fn decode(decoder: &mut Decoder, message: &mut Message<'_>, out: &mut
         return message.fail(None, 0, fault);
     };
     message.domain = Some(header.source_id);
-    let key = Key { addr: message.from.addr, protocol: WireProtocol::V9, domain: header.source_id };
+    let key =
+        Key { addr: message.from.addr, protocol: WireProtocol::V9, domain: header.source_id, agent: None };
     let limits = message.limits;
     let Some((state, memory)) = decoder.registry.enter(key, &limits, &mut message.decoded) else { return };
     let unix_ms = u64::from(header.unix_s) * 1000;

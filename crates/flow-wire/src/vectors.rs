@@ -93,6 +93,10 @@ impl Bench {
         self.decoder.decode(FROM, received_ms, datagram, &mut self.out)
     }
 
+    pub(crate) fn take_from(&mut self, from: Exporter, datagram: &[u8]) -> Decoded {
+        self.decoder.decode(from, NOW, datagram, &mut self.out)
+    }
+
     pub(crate) fn drain(&mut self) -> Decoded {
         self.decoder.drain(&mut self.out)
     }

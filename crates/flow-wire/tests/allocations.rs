@@ -7,7 +7,7 @@ mod messages;
 
 use flow_model::BatchBuilder;
 use flow_wire::{Decoder, DecoderOptions, Exporter};
-use messages::{V9_TWENTY_FIELDS, v5, v9_data, v9_template};
+use messages::{V9_TWENTY_FIELDS, sflow, sflow_v4, v5, v9_data, v9_template};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
@@ -81,4 +81,10 @@ fn neither_do_fields_of_variable_length() {
     data.splice(22..24, (4 + record.len() as u16).to_be_bytes());
     data.append(&mut record);
     assert_eq!(second_run(&[v9_template(257, &fields), data]), (0, 50));
+}
+
+#[test]
+fn sflow_does_not_allocate() {
+    assert_eq!(second_run(&vec![sflow(7); 100]), (0, 700));
+    assert_eq!(second_run(&vec![sflow_v4(7); 100]), (0, 700));
 }

@@ -5,7 +5,7 @@ mod messages;
 
 use flow_model::BatchBuilder;
 use flow_wire::{Decoder, DecoderOptions, Exporter, Limits};
-use messages::{V9_TWENTY_FIELDS, v5, v9_data, v9_template};
+use messages::{V9_TWENTY_FIELDS, sflow, sflow_v4, v5, v9_data, v9_template};
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -89,6 +89,8 @@ fn seeds() -> Vec<Vec<u8>> {
         ipfix(&[
             0, 3, 0, 18, 1, 2, 0, 2, 0, 1, 0, 149, 0, 4, 0, 34, 0, 4, 1, 2, 0, 12, 0, 0, 0, 2, 0, 0, 0, 100,
         ]),
+        sflow(3),
+        sflow_v4(2),
     ]
 }
 
@@ -101,12 +103,17 @@ proptest! {
     #[test]
     fn random_octets_behind_a_version(
         datagrams in prop::collection::vec(
-            (prop::sample::select(vec![1u8, 5, 7, 9, 10]), prop::collection::vec(any::<u8>(), 0..300)),
+            (
+                prop::sample::select(vec![
+                    &[0u8, 1][..], &[0, 5], &[0, 7], &[0, 9], &[0, 10], &[0, 0, 0, 2], &[0, 0, 0, 4], &[0, 0, 0, 5],
+                ]),
+                prop::collection::vec(any::<u8>(), 0..300),
+            ),
             1..20,
         )
     ) {
         let datagrams: Vec<_> =
-            datagrams.into_iter().map(|(version, rest)| [vec![0, version], rest].concat()).collect();
+            datagrams.into_iter().map(|(version, rest)| [version, &rest].concat()).collect();
         decode(&datagrams);
     }
 
@@ -130,7 +137,7 @@ proptest! {
 
     #[test]
     fn sound_messages_with_some_octets_changed(
-        order in prop::collection::vec(0usize..6, 1..20),
+        order in prop::collection::vec(0usize..8, 1..20),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 0..12),
     ) {
         let seeds = seeds();
@@ -146,6 +153,18 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn samples_of_small_words(
+        version in prop::sample::select(vec![2u32, 4, 5]),
+        words in prop::collection::vec(prop_oneof![0u32..6, 1001u32..1008, 8u32..80, any::<u32>()], 0..120),
+    ) {
+        let header = [version, 1, 0x0a00_0001, 1, 1, 1, 9];
+        let datagram: Vec<u8> = header.iter().chain(&words).flat_map(|word| word.to_be_bytes()).collect();
+        decode(&[datagram]);
+    }
+}
+
 #[test]
 fn seeds_are_sound() {
     let mut decoder = Decoder::new(DecoderOptions::default());
@@ -155,7 +174,7 @@ fn seeds_are_sound() {
         let decoded = decoder.decode(from, 0, &seed, &mut out);
         assert_eq!((decoded.error, decoded.sets_waiting, decoded.sets_skipped), (None, 0, 0));
     }
-    assert_eq!(out.len(), 34);
+    assert_eq!(out.len(), 39);
 }
 
 #[test]

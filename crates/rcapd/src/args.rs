@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
 
-/// Collect flows from routers: NetFlow v5, v9 and IPFIX into rotating files.
+/// Collect flows from routers and switches: NetFlow, IPFIX and sFlow into rotating files.
 ///
-/// Options are nfcapd's, with long names beside them; both its generations' command lines are understood.
+/// Options are nfcapd's, with long names beside them; both its generations' command lines are understood. One port takes
+/// every protocol.
 #[derive(Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "flags are what was typed; the plan gives them meaning")]
 #[command(
@@ -84,7 +85,7 @@ pub(crate) struct Args {
     #[arg(short = 'Z', long = "zone-offset", action = ArgAction::SetTrue, help_heading = "Files")]
     pub(crate) zone_offset: bool,
 
-    /// Listen on PORT, a number or a service (9995)
+    /// Listen on PORT, a number or a service (9995; as sfcapd 6343)
     #[arg(short = 'p', long = "port", value_name = "PORT", help_heading = "Input")]
     pub(crate) ports: Vec<String>,
 
@@ -126,6 +127,12 @@ pub(crate) struct Args {
         help_heading = "Input"
     )]
     pub(crate) sampling: Option<String>,
+
+    /// Take addresses and ports of sampled packets from inside of GRE and IP tunnels
+    ///
+    /// The tunnel's own addresses and protocol are kept beside them, for the filter's `tunip` and `tun proto`.
+    #[arg(long = "tunnels", action = ArgAction::SetTrue, help_heading = "Input")]
+    pub(crate) tunnels: bool,
 
     /// Run in the background and log to syslog
     #[arg(short = 'D', long = "daemon", action = ArgAction::SetTrue, help_heading = "Running")]

@@ -1,4 +1,4 @@
-//! rcapd: collects NetFlow and IPFIX into files. Successor of nfcapd.
+//! rcapd: collects NetFlow, IPFIX and sFlow into files. Successor of nfcapd and sfcapd.
 #![forbid(unsafe_code)]
 
 mod args;
@@ -15,7 +15,7 @@ use flow_cli::{ExitCode, Messages, Quirk, parse, usage_error, version_text};
 use flow_collect::{
     CaptureError, Collector, Detached, Input, ListenError, Log, PidFileError, Readiness, StartError, detach,
 };
-use plan::{Plan, PlanError};
+use plan::{NETFLOW_PORT, Plan, PlanError, SFLOW_PORT};
 
 const MESSAGES: Messages = Messages::new("rcapd");
 
@@ -52,11 +52,9 @@ fn program_name(argv0: &OsStr) -> String {
 }
 
 fn collect(args: Args, program: &str) -> ExitCode {
-    if program == "sfcapd" {
-        MESSAGES.line(&"sFlow is not supported yet");
-        return ExitCode::Failure;
-    }
-    let plan = match Plan::new(args, now_ms) {
+    // Every port takes every protocol; called as sfcapd, only the one we listen on by ourselves is another.
+    let default_port = if program == "sfcapd" { SFLOW_PORT } else { NETFLOW_PORT };
+    let plan = match Plan::new(args, default_port, now_ms) {
         Ok(plan) => plan,
         Err(error @ (PlanError::Refused(_) | PlanError::PidFile(PidFileError::Directory(_)))) => {
             MESSAGES.raw(&error);

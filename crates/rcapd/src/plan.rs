@@ -5,12 +5,16 @@ use std::path::Path;
 
 use flow_cli::compression_argument;
 use flow_collect::{
-    CollectorOptions, Family, FileFormat, Input, Listen, Naming, PidFileError, PidFilePlace, SubDir, Zone,
+    CollectorOptions, Family, FileFormat, Input, Listen, Naming, PidFileError, PidFilePlace, SubDir, Tunnels,
+    Zone,
 };
 
 use crate::args::Args;
 
-const DEFAULT_PORT: &str = "9995";
+/// nfcapd's default.
+pub(crate) const NETFLOW_PORT: &str = "9995";
+/// sfcapd's default, which IANA has assigned to sFlow.
+pub(crate) const SFLOW_PORT: &str = "6343";
 const DEFAULT_INTERVAL_S: u32 = 300;
 const DEFAULT_IDENT: &str = "none";
 
@@ -54,7 +58,7 @@ impl fmt::Display for PlanError {
 
 impl Plan {
     /// Checks the arguments, in the order in which mistakes are easiest to understand.
-    pub(crate) fn new(args: Args, now_ms: fn() -> u64) -> Result<Plan, PlanError> {
+    pub(crate) fn new(args: Args, default_port: &str, now_ms: fn() -> u64) -> Result<Plan, PlanError> {
         let interval_s = interval(args.interval.as_deref())?;
         let layout = layout(args.layout.as_deref())?;
         let ident = ident(args.ident.clone())?;
@@ -79,7 +83,7 @@ impl Plan {
             Some(capture) => Input::Capture(capture),
             None => Input::Listen(Listen {
                 host: args.bind,
-                port: args.ports.into_iter().next_back().unwrap_or_else(|| DEFAULT_PORT.to_owned()),
+                port: args.ports.into_iter().next_back().unwrap_or_else(|| default_port.to_owned()),
                 family,
                 receive_buffer,
             }),
@@ -92,6 +96,7 @@ impl Plan {
             format,
             default_sampling,
             override_sampling,
+            tunnels: if args.tunnels { Tunnels::Opened } else { Tunnels::Closed },
             report_gaps: args.report_gaps,
             now_ms,
         };
@@ -234,4 +239,25 @@ fn check_directory(directory: &Path) -> Result<(), PlanError> {
     };
     let path = directory.display();
     Err(refused(format!("{reason}: {path}\nNo valid directory: {path}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[test]
+    fn the_port_is_what_was_typed_or_else_the_default() {
+        let directory = tempfile::tempdir().unwrap();
+        let port = |arguments: &[&str]| {
+            let line = ["rcapd", "-w", directory.path().to_str().unwrap()];
+            let args = Args::parse_from(line.iter().chain(arguments));
+            match Plan::new(args, SFLOW_PORT, || 0).unwrap().input {
+                Input::Listen(listen) => listen.port,
+                Input::Capture(_) => unreachable!("there is none"),
+            }
+        };
+        assert_eq!(port(&[]), "6343");
+        assert_eq!(port(&["-p", "2055"]), "2055");
+    }
 }

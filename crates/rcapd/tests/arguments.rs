@@ -163,11 +163,3 @@ fn notes_about_options_without_effect_go_to_stderr() {
     assert!(stderr.contains("rcapd: -E: accepted without effect\n"), "{stderr}");
     assert!(stderr.contains("rcapd: -C: nothing is read from /dev/null\n"), "{stderr}");
 }
-
-#[test]
-fn sfcapd_says_that_it_is_yet_to_come() {
-    use std::os::unix::process::CommandExt;
-    let output = run(rcapd().arg0("/usr/bin/sfcapd"));
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(output.stderr, b"rcapd: sFlow is not supported yet\n");
-}

@@ -1,5 +1,5 @@
-//! The corpus of real captures: `rcapd -f` then `rdump -o json -6` must give the golden values of every NetFlow v5, v9 and
-//! IPFIX case, as the corpus's own comparison judges it.
+//! The corpus of real captures: `rcapd -f` then `rdump -o json -6` must give the golden values of every NetFlow v5, v9, IPFIX
+//! and sFlow case, as the corpus's own comparison judges it.
 
 mod support;
 
@@ -45,19 +45,19 @@ fn needed() -> Needed<Corpus> {
     Ok(Corpus { packets: corpus()?.join("packets"), python: program("python3")? })
 }
 
-/// Cases of the three protocols, by name.
+/// Cases of these protocols, by name.
 fn cases(packets: &Path) -> anyhow::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(packets)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if let Some(case) = name.strip_suffix(".pcap")
-            && ["v5-", "v9-", "ipfix-"].iter().any(|protocol| case.starts_with(protocol))
+            && ["v5-", "v9-", "ipfix-", "sflow"].iter().any(|protocol| case.starts_with(protocol))
         {
             names.push(case.to_owned());
         }
     }
     names.sort();
-    anyhow::ensure!(names.len() > 90, "only {} cases in {}", names.len(), packets.display());
+    anyhow::ensure!(names.len() > 120, "only {} cases in {}", names.len(), packets.display());
     Ok(names)
 }
 

@@ -62,6 +62,46 @@ pub(crate) fn v9_data(id: u16, fields: &[(u16, u16)], count: u16) -> Vec<u8> {
     octets
 }
 
+/// An sFlow v5 datagram with `count` flow samples, each with a header and what a switch, a router and a gateway know,
+/// and one sample of counters.
+pub(crate) fn sflow(count: u16) -> Vec<u8> {
+    let mut octets = Vec::new();
+    push_words(&mut octets, &[5, 1, 0xc000_0263, 3, 77, 60_000, u32::from(count) + 1]);
+    for row in 0..count {
+        let mut records = Vec::new();
+        push_words(&mut records, &[1, 16 + 64, 1, 1518, 4, 62]);
+        records.extend([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x81, 0, 0, 100, 8, 0]);
+        records.extend([0x45, 0, 5, 0xd4, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, row as u8, 198, 51, 100, 7]);
+        push(&mut records, &[40_000 + row, 443, 0, 1, 0, 1, 0x5018, 512, 0, 0]);
+        records.extend([0; 6]);
+        push_words(&mut records, &[1001, 16, 100, 0, 200, 0]);
+        push_words(&mut records, &[1002, 16, 1, 0xc000_02fe, 24, 16]);
+        push_words(
+            &mut records,
+            &[1003, 48, 1, 0xc000_02fd, 64_500, 64_501, 64_502, 1, 2, 2, 64_503, 64_504, 0],
+        );
+        records.extend([0; 4]);
+        push_words(&mut octets, &[1, 32 + records.len() as u32, 1, 7, 100, 1000, 0, 7, 8, 4]);
+        octets.extend(records);
+    }
+    push_words(&mut octets, &[2, 12, 1, 7, 0]);
+    octets
+}
+
+/// An sFlow v4 datagram with counters and `count` flow samples of addresses and ports.
+pub(crate) fn sflow_v4(count: u16) -> Vec<u8> {
+    let mut octets = Vec::new();
+    push_words(&mut octets, &[4, 1, 0xc000_0263, 77, 60_000, u32::from(count) + 1]);
+    push_words(&mut octets, &[2, 1, 7, 20, 7]);
+    octets.extend([0; 28]);
+    for row in 0..u32::from(count) {
+        push_words(&mut octets, &[1, row, 7, 100, 1000, 0, 7, 8]);
+        push_words(&mut octets, &[2, 1500, 6, 0x0a00_0001, 0xc633_6407, 40_000 + row, 443, 0x18, 0]);
+        push_words(&mut octets, &[2, 1, 100, 0, 200, 0, 2, 1, 0xc000_02fe, 24, 16]);
+    }
+    octets
+}
+
 fn v9_header() -> Vec<u8> {
     let mut octets = Vec::new();
     push(&mut octets, &[9, 1]);
@@ -72,6 +112,12 @@ fn v9_header() -> Vec<u8> {
 }
 
 fn push(octets: &mut Vec<u8>, words: &[u16]) {
+    for word in words {
+        octets.extend(word.to_be_bytes());
+    }
+}
+
+fn push_words(octets: &mut Vec<u8>, words: &[u32]) {
     for word in words {
         octets.extend(word.to_be_bytes());
     }

@@ -1,0 +1,147 @@
+//! From the start of a frame to the IP header in it.
+
+use super::{LinkType, Macs, Packet};
+
+/// Ether types (IEEE 802 numbers) that lead to IP.
+mod ether {
+    pub(super) const IPV4: u16 = 0x0800;
+    pub(super) const IPV6: u16 = 0x86dd;
+    pub(super) const MPLS: u16 = 0x8847;
+    pub(super) const MPLS_UPSTREAM: u16 = 0x8848;
+    pub(super) const PPPOE_SESSION: u16 = 0x8864;
+    /// 802.1Q, 802.1ad, and what stood for it before it was a standard.
+    pub(super) const TAGS: [u16; 5] = [0x8100, 0x88a8, 0x9100, 0x9200, 0x9300];
+    /// What is smaller is a length (IEEE 802.3 3.2.6).
+    pub(super) const SMALLEST: u16 = 0x0600;
+}
+
+/// Follows the layers of `octets` to an IP header, and notes addresses, tags and labels on the way.
+pub(super) fn walk<'a>(packet: &mut Packet, link: LinkType, octets: &'a [u8]) -> Option<&'a [u8]> {
+    match link {
+        LinkType::Ethernet => ethernet(packet, octets),
+        LinkType::Wireless => wireless(packet, octets),
+        LinkType::Llc => llc(packet, octets),
+        LinkType::Ppp => ppp(packet, octets),
+        LinkType::Mpls => mpls(packet, octets),
+        LinkType::Ip => Some(octets),
+    }
+}
+
+/// Destination, source, type.
+pub(super) fn ethernet<'a>(packet: &mut Packet, octets: &'a [u8]) -> Option<&'a [u8]> {
+    let (dst, rest) = octets.split_first_chunk()?;
+    let (src, rest) = rest.split_first_chunk()?;
+    packet.macs = Some(Macs::of_frame(*dst, *src));
+    let (kind, rest) = number(rest)?;
+    network(packet, kind, rest)
+}
+
+/// What stands behind an ether type.
+pub(super) fn network<'a>(packet: &mut Packet, mut kind: u16, mut rest: &'a [u8]) -> Option<&'a [u8]> {
+    // Every round takes octets, so there are not more of them than the frame has.
+    while ether::TAGS.contains(&kind) {
+        let (tag, after) = number(rest)?;
+        packet.vlan = Some(tag & 0x0fff);
+        (kind, rest) = number(after)?;
+    }
+    match kind {
+        ether::IPV4 | ether::IPV6 => Some(rest),
+        ether::MPLS | ether::MPLS_UPSTREAM => mpls(packet, rest),
+        // Version and type, code, session, length (RFC 2516 4).
+        ether::PPPOE_SESSION => ppp_protocol(packet, rest.get(6..)?),
+        ..ether::SMALLEST => llc(packet, rest),
+        _ => None,
+    }
+}
+
+/// Service access points, control and, behind a SNAP header, the vendor and the type (IEEE 802.2, RFC 1042).
+fn llc<'a>(packet: &mut Packet, octets: &'a [u8]) -> Option<&'a [u8]> {
+    match octets.split_first_chunk::<6>()? {
+        // The vendor is none, or bridge tunnels of 802.1H.
+        ([0xaa, 0xaa, 3, 0, 0, 0 | 0xf8], rest) => {
+            let (kind, rest) = number(rest)?;
+            // A length does not follow a length.
+            (kind >= ether::SMALLEST).then(|| network(packet, kind, rest))?
+        }
+        _ => None,
+    }
+}
+
+/// Labels down to the bottom of the stack, then what the first four bits say (RFC 3032 2.1, RFC 4928).
+fn mpls<'a>(packet: &mut Packet, octets: &'a [u8]) -> Option<&'a [u8]> {
+    let mut rest = octets;
+    loop {
+        let (&[high, middle, low, _ttl], after) = rest.split_first_chunk()?;
+        packet.labels.push(u32::from_be_bytes([0, high, middle, low]));
+        rest = after;
+        if low & 1 == 1 {
+            // Where it is no IP header, reading that says so.
+            return Some(rest);
+        }
+    }
+}
+
+/// Address and control, which may be left out, then the protocol.
+fn ppp<'a>(packet: &mut Packet, octets: &'a [u8]) -> Option<&'a [u8]> {
+    match octets.split_first_chunk()? {
+        ([0xff, 0x03], rest) => ppp_protocol(packet, rest),
+        // Cisco HDLC: unicast or broadcast, then an ether type.
+        ([0x0f | 0x8f, 0x00], rest) => {
+            let (kind, rest) = number(rest)?;
+            (kind >= ether::SMALLEST).then(|| network(packet, kind, rest))?
+        }
+        _ => ppp_protocol(packet, octets),
+    }
+}
+
+/// A PPP protocol number: two octets, or one when that is odd (RFC 1661 2, RFC 1662 3).
+fn ppp_protocol<'a>(packet: &mut Packet, octets: &'a [u8]) -> Option<&'a [u8]> {
+    let (kind, rest) = match octets.split_first()? {
+        (&short, rest) if short & 1 == 1 => (u16::from(short), rest),
+        _ => number(octets)?,
+    };
+    match kind {
+        0x0021 | 0x0057 => Some(rest),
+        0x0281 | 0x0283 => mpls(packet, rest),
+        _ => None,
+    }
+}
+
+/// A data frame of IEEE 802.11: control, duration, three addresses, sequence, and parts that depend on the control.
+fn wireless<'a>(packet: &mut Packet, octets: &'a [u8]) -> Option<&'a [u8]> {
+    const DATA: u8 = 2;
+    const QOS: u8 = 0x80;
+    const NO_DATA: u8 = 0x40;
+    const TO_DS: u8 = 0x01;
+    const FROM_DS: u8 = 0x02;
+    const PROTECTED: u8 = 0x40;
+    const ORDER: u8 = 0x80;
+    let (&[kind, flags, _, _], rest) = octets.split_first_chunk()?;
+    if kind >> 2 & 3 != DATA {
+        return None;
+    }
+    let (first, rest) = rest.split_first_chunk()?;
+    let (second, rest) = rest.split_first_chunk()?;
+    let (third, rest) = rest.split_first_chunk()?;
+    let (_sequence, rest) = number(rest)?;
+    let (fourth, rest) =
+        if flags & (TO_DS | FROM_DS) == TO_DS | FROM_DS { rest.split_first_chunk()? } else { (third, rest) };
+    let dst = if flags & TO_DS == 0 { first } else { third };
+    let src = match flags & (TO_DS | FROM_DS) {
+        FROM_DS => third,
+        TO_DS | 0 => second,
+        _ => fourth,
+    };
+    packet.macs = Some(Macs::of_frame(*dst, *src));
+    if kind & NO_DATA != 0 || flags & PROTECTED != 0 {
+        return None;
+    }
+    let qos = kind & QOS != 0;
+    let control_len = if qos { 2 + if flags & ORDER != 0 { 4 } else { 0 } } else { 0 };
+    llc(packet, rest.get(control_len..)?)
+}
+
+/// A number of two octets, and what follows it.
+pub(super) fn number(octets: &[u8]) -> Option<(u16, &[u8])> {
+    octets.split_first_chunk().map(|(number, rest)| (u16::from_be_bytes(*number), rest))
+}
