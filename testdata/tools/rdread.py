@@ -627,6 +627,21 @@ def file_header(data):
     return size, {"created_ms": created, "rule": rule, "compression": compression, "level": level, "ident": ident}
 
 
+def name_list(content):
+    """Names that exporters announced, or None where they cannot be decompressed here."""
+    compression, size = content.u8(), content.varint()
+    stored = content.take(len(content.data) - content.at)
+    try:
+        cursor = Cursor([lambda stored, _: stored, lz4, zstd][compression](stored, size))
+    except NeedsZstd:
+        return None
+    names = []
+    for _ in range(cursor.varint()):
+        name = {"exporter": cursor.varint(), "kind": cursor.u8(), "id": cursor.take(cursor.varint()).hex()}
+        names.append({**name, "name": cursor.take(cursor.varint()).decode()})
+    return names
+
+
 def footer(data):
     """What the footer tells, or None for a file without a sound one."""
     if data[-8:] != END_MAGIC or len(data) < 32:
@@ -638,7 +653,7 @@ def footer(data):
     cursor = Cursor(data[start:-32])
     if cursor.take(4) != FOOTER_MAGIC:
         return None
-    told = {"blocks": [], "exporters": [], "samplers": []}
+    told = {"blocks": [], "exporters": [], "samplers": [], "names": [], "exported": []}
     while not cursor.done():
         section = cursor.u8()
         content = Cursor(cursor.take(cursor.varint()))
@@ -671,6 +686,11 @@ def footer(data):
                 sampler = {"exporter": content.varint(), "id": content.zigzag()}
                 sampler.update(algorithm=content.varint(), interval=content.varint(), space=content.varint())
                 told["samplers"].append(sampler)
+        elif section == 64:
+            told["names"] = name_list(content)
+        elif section == 65:
+            for _ in range(content.varint()):
+                told["exported"].append({name: content.varint() for name in ("exporter", "octets", "messages", "flows")})
         elif section < 64:
             return None
     return told
@@ -728,7 +748,7 @@ def read_file(path, info, complain):
             summary["blocks"].append({"offset": at, "rows": block.rows, "chunks": chunks,
                                       "filters": [fields for _, _, _, fields in block.filters]})
         if told:
-            summary.update((key, told[key]) for key in ("totals", "ledger", "exporters", "samplers"))
+            summary.update((key, told[key]) for key in ("totals", "ledger", "exporters", "samplers", "names", "exported"))
         print(json.dumps(summary))
         return
     for at, block in walked:

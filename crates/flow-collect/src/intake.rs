@@ -157,6 +157,8 @@ impl Intake {
         let tail = FileTail {
             exporters,
             samplers: self.decoder.samplers(),
+            names: Vec::new(),
+            exported: Vec::new(),
             ledger,
             span_if_empty: Some((start_ms, end_ms)),
             sequence_failures: slot.sequence_failures,

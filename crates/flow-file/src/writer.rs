@@ -3,7 +3,10 @@
 use crate::columnar::{self, Compression};
 use crate::error::FileError;
 use crate::nfdump::{self, BlockCompression, NfdumpRelease};
-use flow_model::{CountRule, ExporterInfo, Field, FlowBatch, LossLedger, SamplerInfo, Totals, field_info};
+use flow_model::{
+    CountRule, ExportedInfo, ExporterInfo, Field, FlowBatch, LossLedger, NameInfo, SamplerInfo, Totals,
+    field_info,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -90,6 +93,10 @@ pub struct FileTail {
     pub exporters: Vec<ExporterInfo>,
     /// Their samplers.
     pub samplers: Vec<SamplerInfo>,
+    /// The names that they announced, ordered by exporter, kind and id, each at most once.
+    pub names: Vec<NameInfo>,
+    /// What they said they had sent, ordered by exporter.
+    pub exported: Vec<ExportedInfo>,
     /// What was received and lost over all exporters.
     pub ledger: LossLedger,
     /// First and last time, ms since 1970 UTC, that a file without flows reports: nfcapd takes the slot's start.
@@ -116,6 +123,10 @@ pub struct Omitted {
     pub fields: BTreeMap<Field, u64>,
     /// Samplers of unknown exporters.
     pub samplers: u64,
+    /// Names that exporters announced.
+    pub names: u64,
+    /// Exporters' own counts of what they sent.
+    pub exported: u64,
     /// Octets by which the ident was cut.
     pub ident_octets: usize,
     /// Whether there are counts of losses other than failures of sequence.
@@ -144,6 +155,12 @@ impl fmt::Display for Omitted {
         }
         if self.samplers > 0 {
             parts.push(format!("{} samplers of unknown exporters", self.samplers));
+        }
+        if self.names > 0 {
+            parts.push(format!("{} names that exporters announced", self.names));
+        }
+        if self.exported > 0 {
+            parts.push(format!("what {} exporters said they sent", self.exported));
         }
         if self.ident_octets > 0 {
             parts.push(format!("the last {} bytes of the ident", self.ident_octets));

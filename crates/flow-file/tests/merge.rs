@@ -6,7 +6,8 @@ mod common;
 use common::{any_batch, exporter, options, read, write};
 use flow_file::{Compression, FileTail, FileWriter, FlowFile, merge_files};
 use flow_model::{
-    BatchBuilder, CountRule, Field, FlowBatch, LossLedger, Membership, SamplerInfo, Selection, Totals,
+    BatchBuilder, CountRule, ExportedInfo, Field, FlowBatch, LossLedger, Membership, NameInfo, NameKind,
+    SamplerInfo, Selection, Totals,
 };
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -62,12 +63,21 @@ fn has_the_blocks_of_both_and_adds_up() {
 fn exporters_with_the_same_number_are_told_apart() {
     let (_dir, [existing, newer, scratch]) = places();
     let sampler = |exporter| SamplerInfo { exporter, id: 1, algorithm: 1, interval: 1, space: 99 };
+    let name = |exporter, name: &str| NameInfo {
+        exporter,
+        kind: NameKind::Interface,
+        id: vec![0, 0, 0, 7],
+        name: name.to_owned(),
+    };
+    let exported = |exporter, flows| ExportedInfo { exporter, octets: 0, messages: 0, flows };
     write_with(
         &existing,
         &of_exporters(&[1, 2, 1]),
         FileTail {
             exporters: vec![exporter(1, 10), exporter(2, 20)],
             samplers: vec![sampler(1)],
+            names: vec![name(1, "a"), name(2, "b")],
+            exported: vec![exported(1, 5)],
             ..FileTail::default()
         },
     );
@@ -78,6 +88,8 @@ fn exporters_with_the_same_number_are_told_apart() {
         FileTail {
             exporters: vec![exporter(1, 30), exporter(2, 10), exporter(3, 40)],
             samplers: vec![sampler(1), sampler(2)],
+            names: vec![name(1, "c"), name(2, "d")],
+            exported: vec![exported(1, 6), exported(2, 7)],
             ..FileTail::default()
         },
     );
@@ -94,6 +106,8 @@ fn exporters_with_the_same_number_are_told_apart() {
     let expected = [(1, "192.0.2.10"), (2, "192.0.2.20"), (4, "192.0.2.30"), (3, "192.0.2.40")];
     assert_eq!(listed, expected.map(|(sysid, addr)| (sysid, addr.to_string())));
     assert_eq!(merged.samplers(), [sampler(1), sampler(4)]);
+    assert_eq!(merged.names(), [name(1, "d"), name(2, "b"), name(4, "c")]);
+    assert_eq!(merged.exported(), [exported(1, 7), exported(4, 6)]);
     assert_eq!(merged.totals().flows, 7);
 }
 

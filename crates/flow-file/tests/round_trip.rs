@@ -83,6 +83,8 @@ proptest! {
         prop_assert_eq!(file.created_ms(), 1_700_000_000_000);
         prop_assert_eq!(file.exporters(), &tail().exporters);
         prop_assert_eq!(file.samplers(), &tail().samplers);
+        prop_assert_eq!(file.names(), &tail().names);
+        prop_assert_eq!(file.exported(), &tail().exported);
         prop_assert_eq!(file.ledger(), &tail().ledger);
         prop_assert_eq!(file.byte_len(), fs::metadata(&path).unwrap().len());
     }

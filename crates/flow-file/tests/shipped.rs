@@ -45,6 +45,10 @@ fn check(directory: &Path) {
         if file.is_finished() {
             assert_eq!(file.exporters(), tail().exporters);
             assert_eq!(file.samplers(), tail().samplers);
+            // Version 1.0 had neither names nor what exporters say of themselves.
+            let is_first = !path.to_string_lossy().contains("v1.1");
+            assert_eq!(file.names(), if is_first { Vec::new() } else { tail().names });
+            assert_eq!(file.exported(), if is_first { Vec::new() } else { tail().exported });
             assert_eq!(file.ledger(), &tail().ledger);
             assert_eq!(file.totals().sequence_failures, 3);
         }
@@ -98,17 +102,17 @@ fn wide_block() -> FlowBatch {
 fn make(directory: &Path) {
     let batches = [full_batch(40, 24), wide_block(), full_batch(41, 1)];
     let unfinished = [batches[0].clone(), batches[2].clone()];
-    write(&directory.join("v1-lz4.flows"), Compression::Lz4, &batches);
-    write(&directory.join("v1-zstd.flows"), Compression::Zstd(3), &batches[..1]);
+    write(&directory.join("v1.1-lz4.flows"), Compression::Lz4, &batches);
+    write(&directory.join("v1.1-zstd.flows"), Compression::Zstd(3), &batches[..1]);
     let mut writer =
-        FileWriter::create(&directory.join("v1-unfinished.flows"), options(Compression::Light)).unwrap();
+        FileWriter::create(&directory.join("v1.1-unfinished.flows"), options(Compression::Light)).unwrap();
     for batch in &unfinished {
         writer.write(batch).unwrap();
     }
     for (name, batches) in
-        [("v1-lz4", &batches[..]), ("v1-zstd", &batches[..1]), ("v1-unfinished", &unfinished)]
+        [("v1.1-lz4", &batches[..]), ("v1.1-zstd", &batches[..1]), ("v1.1-unfinished", &unfinished)]
     {
-        fs::write(directory.join(name).with_extension("jsonl"), json::lines(batches)).unwrap();
+        fs::write(directory.join(format!("{name}.jsonl")), json::lines(batches)).unwrap();
     }
 }
 

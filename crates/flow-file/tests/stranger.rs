@@ -135,6 +135,15 @@ fn info() -> Result<(), Failed> {
         ("its ledger", &told["exporters"][0]["ledger"]["datagrams"], Value::from(10)),
         ("sampler", &told["samplers"][0]["id"], Value::from(-2)),
         ("space", &told["samplers"][0]["space"], Value::from(tail().samplers[0].space)),
+        (
+            "names",
+            &Value::from(told["names"].as_array().map_or(0, Vec::len)),
+            Value::from(tail().names.len()),
+        ),
+        ("name", &told["names"][12]["name"], Value::from("ApplicationDescription ü")),
+        ("its kind", &told["names"][12]["kind"], Value::from(5)),
+        ("its id", &told["names"][12]["id"], Value::from("0d000050")),
+        ("exported", &told["exported"][0]["flows"], Value::from(90_000)),
         ("filters", &told["blocks"][0]["filters"], Value::from(vec![vec![4, 5], vec![61, 62]])),
     ] {
         if *found != expected {

@@ -32,6 +32,122 @@ pub struct SamplerInfo {
     pub space: u32,
 }
 
+/// What a name that an exporter announced is the name of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum NameKind {
+    /// An interface's short name (element 82), such as `Gi0/0/1`.
+    Interface,
+    /// An interface's description (83): what the operator calls it.
+    InterfaceDescription,
+    /// A VRF's name (236).
+    Vrf,
+    /// An application's name (96).
+    Application,
+    /// An application's description (94).
+    ApplicationDescription,
+}
+
+impl NameKind {
+    /// Every kind.
+    pub const ALL: [NameKind; 5] = [
+        NameKind::Interface,
+        NameKind::InterfaceDescription,
+        NameKind::Vrf,
+        NameKind::Application,
+        NameKind::ApplicationDescription,
+    ];
+
+    /// Its number in files.
+    pub fn code(self) -> u8 {
+        match self {
+            NameKind::Interface => 1,
+            NameKind::InterfaceDescription => 2,
+            NameKind::Vrf => 3,
+            NameKind::Application => 4,
+            NameKind::ApplicationDescription => 5,
+        }
+    }
+
+    /// The kind of this number.
+    pub fn from_code(code: u8) -> Option<NameKind> {
+        NameKind::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+}
+
+/// A name that an exporter announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameInfo {
+    /// The exporter's number.
+    pub exporter: u16,
+    /// What it names.
+    pub kind: NameKind,
+    /// Which one: index of an interface or id of a VRF, four octets in network order; id of an application as
+    /// the exporter sends it, which is also what flows have: engine, then selector (RFC 6759).
+    pub id: Vec<u8>,
+    /// The name.
+    pub name: String,
+}
+
+impl NameInfo {
+    /// The id as a number; its last eight octets if there are more.
+    pub fn number(&self) -> u64 {
+        self.id.iter().fold(0, |number, &octet| number << 8 | u64::from(octet))
+    }
+
+    /// Adds names to a list that is ordered by exporter, kind and id, and stays so. Of two names for one thing the
+    /// newer counts. `number` gives the number that an exporter of the newer names has in the list.
+    pub fn merge(names: &mut Vec<NameInfo>, newer: &[NameInfo], number: impl Fn(u16) -> u16) {
+        let mut others = Vec::new();
+        for name in newer {
+            let exporter = number(name.exporter);
+            match names.binary_search_by(|known| known.key().cmp(&(exporter, name.kind, &name.id))) {
+                Ok(index) => names[index].name.clone_from(&name.name),
+                Err(_) => others.push(NameInfo { exporter, ..name.clone() }),
+            }
+        }
+        if !others.is_empty() {
+            names.append(&mut others);
+            // The sort is stable: the newest of each is the last.
+            names.sort_by(|a, b| a.key().cmp(&b.key()));
+            names.reverse();
+            names.dedup_by(|a, b| a.key() == b.key());
+            names.reverse();
+        }
+    }
+
+    fn key(&self) -> (u16, NameKind, &[u8]) {
+        (self.exporter, self.kind, &self.id)
+    }
+}
+
+/// What an exporter says it has exported since it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExportedInfo {
+    /// The exporter's number.
+    pub exporter: u16,
+    /// Octets (element 40).
+    pub octets: u64,
+    /// Messages (41).
+    pub messages: u64,
+    /// Flow records (42).
+    pub flows: u64,
+}
+
+impl ExportedInfo {
+    /// Adds what exporters say to a list that is ordered by exporter, and stays so. The newer statement counts.
+    /// `number` gives the number that an exporter of the newer statements has in the list.
+    pub fn merge(list: &mut Vec<ExportedInfo>, newer: &[ExportedInfo], number: impl Fn(u16) -> u16) {
+        for &statement in newer {
+            let statement = ExportedInfo { exporter: number(statement.exporter), ..statement };
+            match list.binary_search_by_key(&statement.exporter, |known| known.exporter) {
+                Ok(index) => list[index] = statement,
+                Err(index) => list.insert(index, statement),
+            }
+        }
+    }
+}
+
 /// What was received and, by cause, what was lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LossLedger {
@@ -67,5 +183,46 @@ impl LossLedger {
         self.no_template = self.no_template.saturating_add(other.no_template);
         self.malformed = self.malformed.saturating_add(other.malformed);
         self.refused = self.refused.saturating_add(other.refused);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(exporter: u16, kind: NameKind, id: u8, name: &str) -> NameInfo {
+        NameInfo { exporter, kind, id: vec![0, 0, 1, id], name: name.to_owned() }
+    }
+
+    #[test]
+    fn kinds_have_a_number_each() {
+        for kind in NameKind::ALL {
+            assert_eq!(NameKind::from_code(kind.code()), Some(kind));
+        }
+        assert_eq!((NameKind::from_code(0), NameKind::from_code(6)), (None, None));
+    }
+
+    #[test]
+    fn of_two_names_the_newer_counts() {
+        let interface = NameKind::Interface;
+        let mut names = vec![name(1, NameKind::Vrf, 1, "red"), name(2, interface, 1, "b")];
+        let newer = [name(7, interface, 1, "c"), name(1, interface, 9, "x"), name(1, interface, 9, "a")];
+        NameInfo::merge(&mut names, &newer, |exporter| if exporter == 7 { 2 } else { exporter });
+        let expected =
+            [name(1, interface, 9, "a"), name(1, NameKind::Vrf, 1, "red"), name(2, interface, 1, "c")];
+        assert_eq!(names, expected);
+        NameInfo::merge(&mut names, &expected, |exporter| exporter);
+        assert_eq!(names, expected);
+        assert_eq!(names[0].number(), 0x0109);
+    }
+
+    #[test]
+    fn of_two_statements_the_newer_counts() {
+        let exported = |exporter, flows| ExportedInfo { exporter, octets: 0, messages: 0, flows };
+        let mut list = vec![exported(2, 5)];
+        ExportedInfo::merge(&mut list, &[exported(1, 1), exported(2, 6), exported(3, 3)], |exporter| {
+            exporter
+        });
+        assert_eq!(list, [exported(1, 1), exported(2, 6), exported(3, 3)]);
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use chrono::Local;
 use flow_cli::{ExitCode, Messages, WithExitCode};
 use flow_file::{FileError, FileFormat, FileSet, FileTail, FileWriter, FlowFile, WriteOptions, working_name};
-use flow_model::{CountRule, FieldSet, FlowBatch, Selection, Totals};
+use flow_model::{CountRule, ExportedInfo, FieldSet, FlowBatch, NameInfo, Selection, Totals};
 use flow_output::{RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings};
 use flow_query::{Aggregate, Query, Ranking, Report, Sort, StatSpec, Statistics, TimeWindow};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
@@ -296,7 +296,7 @@ impl Run<'_> {
         Ok(report)
     }
 
-    /// Ident of the first file, exporters, samplers and losses of all.
+    /// Ident of the first file, exporters, samplers, names and losses of all.
     fn written(&self, format: FileFormat) -> (WriteOptions, FileTail) {
         let mut options =
             WriteOptions { ident: "none".to_owned(), format, rule: CountRule::Written, created_ms: 0 };
@@ -321,6 +321,8 @@ impl Run<'_> {
                     tail.samplers.push(*sampler);
                 }
             }
+            NameInfo::merge(&mut tail.names, file.names(), |exporter| exporter);
+            ExportedInfo::merge(&mut tail.exported, file.exported(), |exporter| exporter);
             tail.ledger.merge(file.ledger());
             tail.sequence_failures += file.totals().sequence_failures;
         }

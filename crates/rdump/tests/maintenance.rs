@@ -39,6 +39,7 @@ fn write(path: &Path, batches: &[FlowBatch], ident: &str) {
         ledger,
         sequence_failures: 2,
         span_if_empty: Some((fixture::BASE_MS, fixture::BASE_MS)),
+        ..FileTail::default()
     };
     writer.finish(tail).unwrap();
 }

@@ -9,8 +9,9 @@ use super::layout::{
     END_MAGIC, FOOTER_MAGIC, MAX_IDENT, MAX_LISTED, TRAILER_LEN, VERSION_MAJOR, VERSION_MINOR, checksum,
     section, verify,
 };
+use super::names::{exported_bytes, names_bytes, read_exported, read_names};
 use crate::error::Damage;
-use flow_model::{ExporterInfo, LossLedger, SamplerInfo, Totals};
+use flow_model::{ExportedInfo, ExporterInfo, LossLedger, NameInfo, SamplerInfo, Totals};
 
 /// What a finished file knows about itself.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Footer {
     pub(crate) ledger: LossLedger,
     pub(crate) exporters: Vec<ExporterInfo>,
     pub(crate) samplers: Vec<SamplerInfo>,
+    pub(crate) names: Vec<NameInfo>,
+    pub(crate) exported: Vec<ExportedInfo>,
     pub(crate) index: Index,
 }
 
@@ -62,6 +65,12 @@ impl Footer {
         if !self.samplers.is_empty() {
             put_section(section::SAMPLERS, &samplers_bytes(&self.samplers), out);
         }
+        if !self.names.is_empty() {
+            put_section(section::NAMES, &names_bytes(&self.names, self.header.compression), out);
+        }
+        if !self.exported.is_empty() {
+            put_section(section::EXPORTED, &exported_bytes(&self.exported), out);
+        }
         let footer_len = (out.len() - start) as u32;
         let file_len = offset + u64::from(footer_len) + TRAILER_LEN as u64;
         out.extend_from_slice(&footer_len.to_le_bytes());
@@ -84,6 +93,7 @@ impl Footer {
         let mut general = None;
         let mut index = Index::default();
         let (mut exporters, mut samplers) = (Vec::new(), Vec::new());
+        let (mut names, mut exported) = (Vec::new(), Vec::new());
         while !cursor.is_empty() {
             let id = cursor.u8()?;
             let len = cursor.varint()?;
@@ -93,13 +103,25 @@ impl Footer {
                 section::BLOCKS => index = Index::parse(content.to_vec(), offset)?,
                 section::EXPORTERS => exporters = read_exporters(&mut Cursor::new(content))?,
                 section::SAMPLERS => samplers = read_samplers(&mut Cursor::new(content))?,
-                section::OPTIONAL.. => {}
+                section::NAMES => names = read_names(content)?,
+                section::EXPORTED => exported = read_exported(content)?,
+                id if id >= section::OPTIONAL => {}
                 _ => return Err(Damage::Unknown { what: "section of the footer", found: id.into() }),
             }
         }
         let (header, totals, ledger) =
             general.ok_or(Damage::Inconsistent("the general section is missing"))?;
-        Ok(Footer { minor: trailer.minor, header, totals, ledger, exporters, samplers, index })
+        Ok(Footer {
+            minor: trailer.minor,
+            header,
+            totals,
+            ledger,
+            exporters,
+            samplers,
+            names,
+            exported,
+            index,
+        })
     }
 
     fn general(&self) -> Vec<u8> {
@@ -251,6 +273,8 @@ mod tests {
             ledger: LossLedger::default(),
             exporters: Vec::new(),
             samplers: Vec::new(),
+            names: Vec::new(),
+            exported: Vec::new(),
             index: Index::default(),
         }
     }
@@ -280,7 +304,7 @@ mod tests {
 
     #[test]
     fn passes_over_optional_sections_of_a_later_version_and_refuses_others() {
-        for id in [section::OPTIONAL, 200, u8::MAX] {
+        for id in [section::EXPORTED + 1, 200, u8::MAX] {
             assert_eq!(parse(&with_section(id)).unwrap().totals.flows, 7);
         }
         for id in [5, section::OPTIONAL - 1] {

@@ -17,7 +17,7 @@ pub(crate) const END_MAGIC: [u8; 8] = *b"\x89RDFend\n";
 /// Readers refuse a file of a larger major version.
 pub(crate) const VERSION_MAJOR: u16 = 1;
 /// Readers accept any minor version and ignore what they do not know.
-pub(crate) const VERSION_MINOR: u16 = 0;
+pub(crate) const VERSION_MINOR: u16 = 1;
 
 /// Fixed part of the file header; the ident and a checksum follow.
 pub(crate) const FILE_HEADER_LEN: usize = 32;
@@ -40,6 +40,9 @@ pub(crate) const MAX_OCTETS: usize = 64 * 1024 * 1024;
 pub(crate) const MAX_FILTER: u64 = 1024 * 1024;
 /// Most exporters and samplers a file may list.
 pub(crate) const MAX_LISTED: u64 = 1 << 20;
+
+/// Longest list of names, decompressed.
+pub(crate) const MAX_NAMES: u64 = 64 * 1024 * 1024;
 
 /// Values of one class have their range and their encodings in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +111,8 @@ pub(crate) mod section {
     pub(crate) const EXPORTERS: u8 = 3;
     pub(crate) const SAMPLERS: u8 = 4;
     pub(crate) const OPTIONAL: u8 = 64;
+    pub(crate) const NAMES: u8 = 64;
+    pub(crate) const EXPORTED: u8 = 65;
 }
 
 /// The kind of membership filter this version writes: split-block Bloom filter over address hashes.

@@ -5,7 +5,8 @@ use super::writer::Writer;
 use crate::error::FileError;
 use crate::writer::FileTail;
 use flow_model::{
-    Column, Dictionary, ExporterInfo, Field, FieldSet, FlowBatch, SamplerInfo, Totals, Value, Values,
+    Column, Dictionary, ExportedInfo, ExporterInfo, Field, FieldSet, FlowBatch, NameInfo, SamplerInfo,
+    Totals, Value, Values,
 };
 use std::collections::HashMap;
 use std::path::Path;
@@ -30,6 +31,11 @@ pub fn merge_files(existing: &Path, newer: &Path, scratch: &Path) -> Result<Tota
     let mut samplers = existing.samplers().to_vec();
     let renumbered = add_exporters(&mut exporters, newer.exporters());
     add_samplers(&mut samplers, newer.samplers(), &renumbered);
+    let new = |exporter: u16| renumbered.get(&exporter).copied().unwrap_or(exporter);
+    let mut names = existing.names().to_vec();
+    NameInfo::merge(&mut names, newer.names(), new);
+    let mut exported = existing.exported().to_vec();
+    ExportedInfo::merge(&mut exported, newer.exported(), new);
     copy(&existing, &mut writer)?;
     if renumbered.is_empty() {
         copy(&newer, &mut writer)?;
@@ -47,6 +53,8 @@ pub fn merge_files(existing: &Path, newer: &Path, scratch: &Path) -> Result<Tota
     let tail = FileTail {
         exporters,
         samplers,
+        names,
+        exported,
         ledger,
         span_if_empty: Some((a.first_ms.min(b.first_ms), a.last_ms.max(b.last_ms))),
         sequence_failures: a.sequence_failures.saturating_add(b.sequence_failures),

@@ -12,6 +12,7 @@ mod index;
 pub(crate) mod layout;
 mod membership;
 mod merge;
+mod names;
 mod reader;
 mod rewrite;
 mod scratch;

@@ -14,8 +14,8 @@ use super::scratch::Scratch;
 use crate::error::{Damage, FileError, ForeignLayout};
 use crate::map::Map;
 use flow_model::{
-    BlockStats, CountRule, ExporterInfo, Field, FieldSet, FlowBatch, LossLedger, SamplerInfo, Totals,
-    field_info,
+    BlockStats, CountRule, ExportedInfo, ExporterInfo, Field, FieldSet, FlowBatch, LossLedger, NameInfo,
+    SamplerInfo, Totals, field_info,
 };
 use std::fs::File;
 use std::ops::Deref;
@@ -126,6 +126,16 @@ impl FlowFile {
     /// The samplers; none in an unfinished file.
     pub fn samplers(&self) -> &[SamplerInfo] {
         &self.footer.samplers
+    }
+
+    /// Names that exporters announced, ordered by exporter, kind and id; none in an unfinished file.
+    pub fn names(&self) -> &[NameInfo] {
+        &self.footer.names
+    }
+
+    /// What exporters said they had sent; nothing in an unfinished file.
+    pub fn exported(&self) -> &[ExportedInfo] {
+        &self.footer.exported
     }
 
     /// What was received and lost; zero in an unfinished file.
@@ -389,6 +399,8 @@ fn walk(path: &Path, file: &File, len: u64, problems: &mut Vec<FileError>) -> Re
         ledger: LossLedger::default(),
         exporters: Vec::new(),
         samplers: Vec::new(),
+        names: Vec::new(),
+        exported: Vec::new(),
         index: Index::default(),
     };
     // The number a block has in messages counts damaged ones too.

@@ -168,14 +168,25 @@ impl Writer {
     /// # Errors
     /// When the system refuses. The file then is as without footer.
     pub(crate) fn finish(mut self, tail: FileTail) -> Result<Totals, FileError> {
-        let FileTail { exporters, samplers, ledger, span_if_empty, sequence_failures } = tail;
+        let FileTail { exporters, samplers, names, exported, ledger, span_if_empty, sequence_failures } =
+            tail;
         let mut totals = self.totals;
         totals.sequence_failures = totals.sequence_failures.saturating_add(sequence_failures);
         if let (0, Some((first_ms, last_ms))) = (self.index.entries().len(), span_if_empty) {
             (totals.first_ms, totals.last_ms) = (first_ms, last_ms);
         }
         let (header, index) = (self.header.clone(), std::mem::take(&mut self.index));
-        self.end(&Footer { minor: VERSION_MINOR, header, totals, ledger, exporters, samplers, index })?;
+        self.end(&Footer {
+            minor: VERSION_MINOR,
+            header,
+            totals,
+            ledger,
+            exporters,
+            samplers,
+            names,
+            exported,
+            index,
+        })?;
         Ok(totals)
     }
 

@@ -3,8 +3,8 @@
 
 use flow_file::{Compression, FileTail, FileWriter, FlowFile, WriteOptions};
 use flow_model::{
-    BatchBuilder, CountRule, ExporterInfo, Field, FieldSet, FlowBatch, Groups, Kind, LossLedger, SamplerInfo,
-    field_info,
+    BatchBuilder, CountRule, ExportedInfo, ExporterInfo, Field, FieldSet, FlowBatch, Groups, Kind,
+    LossLedger, NameInfo, NameKind, SamplerInfo, field_info,
 };
 use flow_testkit::generate::Rng;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -116,10 +116,22 @@ pub(crate) fn tail() -> FileTail {
             SamplerInfo { exporter: 1, id: -2, algorithm: 1, interval: 1, space: 999 },
             SamplerInfo { exporter: 2, id: 7, algorithm: 2, interval: 1, space: 0 },
         ],
+        names: names(),
+        exported: vec![ExportedInfo { exporter: 2, octets: 1 << 40, messages: 3_000, flows: 90_000 }],
         ledger: LossLedger { datagrams: 30, kernel_drops: 5, refused: u64::MAX, ..LossLedger::default() },
         span_if_empty: Some((1, 2)),
         sequence_failures: 3,
     }
+}
+
+/// Names of every kind, and enough of one kind for compression to pay.
+fn names() -> Vec<NameInfo> {
+    let name =
+        |kind, id: u32, name: String| NameInfo { exporter: 2, kind, id: id.to_be_bytes().to_vec(), name };
+    let interfaces =
+        (1..10).map(|index| name(NameKind::Interface, index, format!("GigabitEthernet0/0/{index}")));
+    let others = NameKind::ALL.into_iter().skip(1).map(|kind| name(kind, 0x0d00_0050, format!("{kind:?} ü")));
+    interfaces.chain(others).collect()
 }
 
 /// Writes a finished file.

@@ -225,11 +225,14 @@ impl Writer {
 
     /// Writes the appendix, then the header that tells of it, and waits until both are on disk.
     pub(crate) fn finish(mut self, tail: FileTail) -> Result<Finished, FileError> {
-        let FileTail { exporters, samplers, ledger, span_if_empty, sequence_failures } = tail;
+        let FileTail { exporters, samplers, names, exported, ledger, span_if_empty, sequence_failures } =
+            tail;
         self.announce(&exporters, &samplers)?;
         let is_missing = |sampler: &&SamplerInfo| !self.samplers.contains(&sampler_key(sampler));
         let orphans = samplers.iter().filter(is_missing).count();
         self.omitted.samplers += orphans as u64;
+        self.omitted.names += names.len() as u64;
+        self.omitted.exported += exported.len() as u64;
         self.omitted.losses |=
             exporters.iter().map(|exporter| &exporter.ledger).chain([&ledger]).any(has_losses);
         self.write_exporter_statistics(&exporters)?;
