@@ -317,8 +317,13 @@ fn omitted() -> Result<(), Failed> {
         (Field::Label, 1),
         (Field::SecurityGroupTag, 1),
     ];
-    let expected =
-        Omitted { flows: 4, fields: BTreeMap::from(fields), samplers: 0, ident_octets: 4, losses: true };
+    let expected = Omitted {
+        flows: 4,
+        fields: BTreeMap::from(fields),
+        ident_octets: 4,
+        losses: true,
+        ..Omitted::default()
+    };
     assert_eq!(omitted, expected);
     assert_eq!(
         omitted.to_string(),
