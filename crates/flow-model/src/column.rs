@@ -387,6 +387,9 @@ impl Column {
             selection.for_each(|row| out.push(values[row]));
             out
         }
+        if selection.is_all() {
+            return self.clone();
+        }
         match self {
             Column::Constant(value) => Column::Constant(value.clone()),
             Column::Dictionary(Dictionary { codes, values }) => {

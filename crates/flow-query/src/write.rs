@@ -3,10 +3,11 @@
 use crate::scan::{Scan, Workers, with_files};
 use crate::{Query, QueryError, Report, Source};
 use flow_file::{FileError, FileWriter};
-use flow_model::{BatchBuilder, FieldSet, FlowBatch, Selection};
+use flow_model::{BatchBuilder, FieldSet, FlowBatch, MAX_BATCH_ROWS, Selection};
 use std::ops::ControlFlow;
 
-/// Writes the matching flows of files in their order, in blocks as large as they may be. The file is not finished.
+/// Writes the matching flows of files in their order, small batches taken together into large blocks. The file is not
+/// finished.
 ///
 /// # Errors
 /// When the query was interrupted or `writer` failed.
@@ -52,8 +53,15 @@ fn copy<R: Source>(scan: &Scan<'_, R>, writer: &mut FileWriter) -> Result<crate:
     Ok(outcome)
 }
 
-/// Adds the rows of `batch` to those pending, and writes these whenever they fill a block.
+/// Adds the rows of `batch` to those pending, and writes these whenever they fill a block. A batch that is large enough
+/// for a block of its own is written as it is: taking rows together costs more than the space they save.
 fn append(pending: &mut BatchBuilder, batch: &FlowBatch, writer: &mut FileWriter) -> Result<(), FileError> {
+    if batch.len() >= MAX_BATCH_ROWS / 2 {
+        if !pending.is_empty() {
+            writer.write(&pending.finish())?;
+        }
+        return writer.write(batch);
+    }
     let mut done = 0;
     while done < batch.len() {
         let rest = Selection::from_fn(batch.len(), |row| row >= done);

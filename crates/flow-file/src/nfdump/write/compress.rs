@@ -1,5 +1,6 @@
 //! Compression of blocks.
 
+use super::lzo::Lzo;
 use std::fmt;
 use std::io::{self, Write};
 use std::str::FromStr;
@@ -70,7 +71,7 @@ impl FromStr for BlockCompression {
 /// Compresses block after block.
 pub(super) enum Compressor {
     None,
-    Lzo(Box<lzokay::compress::Dict>),
+    Lzo(Lzo),
     Bz2(bzip2::Compression),
     Lz4,
     Zstd(zstd::bulk::Compressor<'static>),
@@ -92,7 +93,7 @@ impl Compressor {
     pub(super) fn new(how: BlockCompression) -> io::Result<Compressor> {
         Ok(match how {
             BlockCompression::None => Compressor::None,
-            BlockCompression::Lzo => Compressor::Lzo(lzokay::compress::Dict::new()),
+            BlockCompression::Lzo => Compressor::Lzo(Lzo::new()),
             BlockCompression::Bz2(level) => Compressor::Bz2(bzip2::Compression::new(level.clamp(1, 9))),
             BlockCompression::Lz4 => Compressor::Lz4,
             BlockCompression::Zstd(level) => Compressor::Zstd(zstd::bulk::Compressor::new(level)?),
@@ -104,12 +105,7 @@ impl Compressor {
         let start = out.len();
         match self {
             Compressor::None => out.extend_from_slice(block),
-            Compressor::Lzo(dictionary) => {
-                out.resize(start + lzokay::compress::compress_worst_size(block.len()), 0);
-                let len = lzokay::compress::compress_no_alloc(block, &mut out[start..], dictionary)
-                    .map_err(io::Error::other)?;
-                out.truncate(start + len);
-            }
+            Compressor::Lzo(lzo) => lzo.compress(block, out),
             Compressor::Bz2(level) => {
                 let mut encoder = bzip2::write::BzEncoder::new(&mut *out, *level);
                 encoder.write_all(block)?;

@@ -2,6 +2,7 @@
 
 mod compress;
 mod layout;
+mod lzo;
 mod rows;
 
 pub use compress::{BlockCompression, UnknownCompression};
