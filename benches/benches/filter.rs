@@ -103,7 +103,7 @@ const LISTED: usize = 1_000_000;
 fn file_of(path: &Path, flows: u64) -> IpAddr {
     let options = WriteOptions {
         ident: "bench".to_owned(),
-        compression: Compression::Lz4,
+        format: Compression::Lz4.into(),
         rule: CountRule::Collected,
         created_ms: 0,
     };
