@@ -74,8 +74,9 @@ fn read_all(file: &FlowFile, fields: FieldSet) {
 }
 
 fn read_block(file: &FlowFile, block: usize, fields: FieldSet) {
-    let mut batch = FlowBatch::new(file.block_rows(block));
-    file.read(block, fields, &mut batch).expect("the file just written");
+    let open = file.block(block).expect("the file just written");
+    let mut batch = FlowBatch::new(open.rows());
+    open.read(fields, &mut batch).expect("the file just written");
     black_box(batch);
 }
 

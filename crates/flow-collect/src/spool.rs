@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{FixedOffset, Local};
 use flow_file::{
-    FileError, FlowFile, SlotName, SubDir, WORKING_PREFIX, merge_files, working_name, working_pid,
+    FileError, FileLayout, FlowFile, SlotName, SubDir, WORKING_PREFIX, merge_files, working_name, working_pid,
 };
 
 use crate::log::Log;
@@ -222,7 +222,7 @@ impl Spool {
         let mut orphans = Vec::new();
         for path in files {
             let in_our_way = path == self.working_path();
-            if !in_our_way && matches!(FlowFile::open(&path), Err(FileError::ForeignLayout { .. })) {
+            if !in_our_way && is_foreign(&path) {
                 log.error(format_args!("{}: left by another program; not touched", path.display()));
                 continue;
             }
@@ -278,7 +278,7 @@ impl Spool {
             .working_files()
             .map_err(io_error)?
             .into_iter()
-            .filter(|path| matches!(FlowFile::open(path), Err(FileError::ForeignLayout { .. })))
+            .filter(|path| is_foreign(path))
             .filter_map(|path| working_pid(path.file_name()?.to_str()?))
             .find(|&pid| is_collector(pid));
         match alive {
@@ -345,6 +345,14 @@ fn merge(existing: &Path, newer: &Path) -> Result<(), FileError> {
         return Err(io_error(existing, "replace it")(error));
     }
     fs::remove_file(&merged).map_err(io_error(&merged, "remove it"))
+}
+
+/// Whether a file is one of nfdump's.
+fn is_foreign(path: &Path) -> bool {
+    match FileLayout::announced(path) {
+        Ok(layout) => matches!(layout, Some(FileLayout::Nfdump1 | FileLayout::Nfdump2)),
+        Err(_) => false,
+    }
 }
 
 /// Gives a leftover a name that says so.

@@ -48,6 +48,14 @@ pub enum FileError {
         /// Whose it is.
         layout: ForeignLayout,
     },
+    /// A file that can be read, but is not of our format, which what was asked for needs.
+    #[error("{}: this cannot be done with a file of {layout}", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        layout: ForeignLayout,
+    },
     /// A file of our format, of a version to come.
     #[error(
         "{}: written by a newer rdump: format version {major}.{minor}, this one reads up to {}",
@@ -76,6 +84,33 @@ pub enum FileError {
         path: PathBuf,
         /// Where the footer starts, or should.
         offset: u64,
+        /// What is wrong.
+        damage: Damage,
+    },
+    /// The appendix of a file of nfdump's is damaged; blocks are found without it.
+    #[error("{}: appendix at byte {offset}: {damage}", path.display())]
+    Appendix {
+        /// The file.
+        path: PathBuf,
+        /// Where the header says that it starts.
+        offset: u64,
+        /// What is wrong.
+        damage: Damage,
+    },
+    /// Records of a block of nfdump's are damaged or unknown; the others were read.
+    #[error(
+        "{}: block {block} at byte {offset}: in {records} record{}: {damage}",
+        path.display(), if *records == 1 { "" } else { "s" }
+    )]
+    Records {
+        /// The file.
+        path: PathBuf,
+        /// Number of the block, from 0.
+        block: usize,
+        /// Where it starts.
+        offset: u64,
+        /// How many records are concerned.
+        records: u64,
         /// What is wrong.
         damage: Damage,
     },
@@ -139,9 +174,12 @@ impl FileError {
             | FileError::NotRegular { path }
             | FileError::NotAFlowFile { path, .. }
             | FileError::ForeignLayout { path, .. }
+            | FileError::NotOurs { path, .. }
             | FileError::NewerVersion { path, .. }
             | FileError::Header { path, .. }
             | FileError::Footer { path, .. }
+            | FileError::Appendix { path, .. }
+            | FileError::Records { path, .. }
             | FileError::Block { path, .. }
             | FileError::Torn { path, .. }
             | FileError::NotRewritable { path, .. }
@@ -193,6 +231,26 @@ pub enum Damage {
         /// The code.
         found: u64,
     },
+    /// A record that is impossibly long or short; what comes behind it in the block cannot be found.
+    #[error(
+        "the record at {at} has {found} bytes of the {available} that are left; the rest of the block is not read"
+    )]
+    RecordSize {
+        /// Where it starts in the decompressed block.
+        at: u64,
+        /// How long it says to be.
+        found: u64,
+        /// What is left of the block.
+        available: u64,
+    },
+    /// A count that does not agree with what is there.
+    #[error("{announced} are announced, {found} are there")]
+    Count {
+        /// The count.
+        announced: u64,
+        /// What is there.
+        found: u64,
+    },
     /// The parts contradict each other.
     #[error("{0}")]
     Inconsistent(&'static str),
@@ -206,6 +264,10 @@ pub enum Damage {
 pub enum ForeignLayout {
     /// nfdump's, with the layout version of the file.
     Nfdump(u16),
+    /// nfdump 1.5's records in layout 1.
+    Nfdump15,
+    /// nfdump's, encrypted.
+    NfdumpEncrypted,
     /// nfdump's, written by a machine of the other byte order.
     NfdumpSwapped,
 }
@@ -216,6 +278,8 @@ impl fmt::Display for ForeignLayout {
             ForeignLayout::Nfdump(1) => f.write_str("nfdump 1.6's layout (version 1)"),
             ForeignLayout::Nfdump(2) => f.write_str("nfdump 1.7's layout (version 2)"),
             ForeignLayout::Nfdump(3) => f.write_str("nfdump 1.8's layout (version 3)"),
+            ForeignLayout::Nfdump15 => f.write_str("nfdump 1.5's records (layout version 1)"),
+            ForeignLayout::NfdumpEncrypted => f.write_str("nfdump's encrypted layout"),
             ForeignLayout::Nfdump(version) => write!(f, "nfdump's unknown layout version {version}"),
             ForeignLayout::NfdumpSwapped => f.write_str("nfdump's layout in the other byte order"),
         }

@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use flow_file::{Compression, FileTail, FileWriter, FlowFile, WriteOptions};
-//! use flow_model::{BatchBuilder, CountRule, Field, FieldSet, FlowBatch};
+//! use flow_model::{BatchBuilder, CountRule, Field, FieldSet};
 //!
 //! let dir = tempfile::tempdir()?;
 //! let path = dir.path().join("nfcapd.current.1");
@@ -27,8 +27,7 @@
 //! writer.finish(FileTail::default())?;
 //!
 //! let file = FlowFile::open(&path)?;
-//! let mut batch = FlowBatch::new(file.block_rows(0));
-//! file.read(0, FieldSet::of(&[Field::Proto]), &mut batch)?;
+//! let batch = file.block(0)?.to_batch(FieldSet::of(&[Field::Proto]))?;
 //! assert_eq!(batch.column(Field::Proto).num(0), 17);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -37,6 +36,7 @@
 
 mod columnar;
 mod error;
+mod file;
 mod fileset;
 mod map;
 mod name;
@@ -45,8 +45,9 @@ mod replace;
 mod rewrite;
 mod writer;
 
-pub use columnar::{BlockMembership, Compression, FlowFile, Verification, merge_files};
+pub use columnar::{Compression, Verification, merge_files};
 pub use error::{Damage, FileError, ForeignLayout};
+pub use file::{Block, FileCompression, FileLayout, FlowFile, RowCount};
 pub use fileset::{FileSelection, FileSet, SelectionError, SelectionWarning};
 pub use name::{
     SLOT_PREFIX, SlotName, SubDir, WORKING_PREFIX, is_data_file, slot_start_s, working_name, working_pid,

@@ -1,6 +1,7 @@
 //! Files under another ident, or compressed another way (nfdump's `-i` and `-J`).
 
-use crate::columnar::{Compression, FlowFile};
+use crate::FlowFile;
+use crate::columnar::Compression;
 use crate::error::FileError;
 use crate::replace::replace_file;
 use std::path::Path;
@@ -25,5 +26,6 @@ pub struct Change<'a> {
 /// refuses. The file then is as it was.
 pub fn rewrite_file(path: &Path, change: Change<'_>, writer: u32) -> Result<(), FileError> {
     let file = FlowFile::open(path)?;
+    let file = file.columnar()?;
     replace_file(path, writer, |scratch| file.rewrite(change.ident, change.compression, scratch))
 }

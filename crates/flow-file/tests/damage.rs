@@ -6,7 +6,7 @@ mod watching;
 
 use common::{addresses, full_batch, options, read, write};
 use flow_file::{Compression, FileError, FileWriter, FlowFile};
-use flow_model::{BatchBuilder, Field, FieldSet, FlowBatch, Kind, Membership, Range, ValueRef, field_info};
+use flow_model::{BatchBuilder, Field, FieldSet, FlowBatch, Kind, Range, ValueRef, field_info};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -86,8 +86,9 @@ fn read_what_is_there(path: &Path, batches: &[FlowBatch], what: &dyn std::fmt::D
     let mut readable = 0;
     let mut rest = batches.iter();
     for block in 0..file.block_count() {
-        let mut batch = FlowBatch::new(file.block_rows(block));
-        match file.read(block, FieldSet::ALL, &mut batch) {
+        let open = file.block(block).unwrap();
+        let mut batch = FlowBatch::new(open.rows());
+        match open.read(FieldSet::ALL, &mut batch) {
             Ok(()) => {
                 let original = rest.find(|original| **original == batch);
                 let original = original.unwrap_or_else(|| panic!("{what}: wrong flows in block {block}"));
@@ -99,8 +100,8 @@ fn read_what_is_there(path: &Path, batches: &[FlowBatch], what: &dyn std::fmt::D
                 assert_eq!(named, block);
                 // The other columns still answer, and what they answer is right.
                 let alone = FieldSet::of(&[Field::SrcPort]);
-                let mut batch = FlowBatch::new(file.block_rows(block));
-                if file.read(block, alone, &mut batch).is_ok() {
+                let mut batch = FlowBatch::new(open.rows());
+                if open.read(alone, &mut batch).is_ok() {
                     let ports = |batch: &FlowBatch| -> Vec<u64> {
                         (0..batch.len()).map(|row| batch.column(Field::SrcPort).num(row)).collect()
                     };
@@ -231,7 +232,7 @@ fn a_damaged_column_is_named() {
         let file = FlowFile::open(&fixture.path).unwrap();
         let mut batch = FlowBatch::new(70);
         if let Err(error @ FileError::Block { field: Some(field), .. }) =
-            file.read(1, FieldSet::ALL, &mut batch)
+            file.block(1).unwrap().read(FieldSet::ALL, &mut batch)
         {
             assert!(
                 error.to_string().contains(&format!("column `{}`: checksum is ", field_info(field).name))
@@ -242,7 +243,7 @@ fn a_damaged_column_is_named() {
             // Before and behind it everything is there.
             let others = FieldSet::ALL.without(FieldSet::of(&[field, Field::LastMs]));
             let mut batch = FlowBatch::new(70);
-            file.read(1, others, &mut batch).unwrap();
+            file.block(1).unwrap().read(others, &mut batch).unwrap();
         }
     }
     let expected = [Field::FirstMs, Field::LastMs, Field::SrcAddr, Field::DstAddr, Field::SrcPort];

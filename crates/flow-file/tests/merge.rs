@@ -6,8 +6,8 @@ mod common;
 use common::{any_batch, exporter, options, read, write};
 use flow_file::{Compression, FileTail, FileWriter, FlowFile, merge_files};
 use flow_model::{
-    BatchBuilder, CountRule, ExportedInfo, Field, FlowBatch, LossLedger, Membership, NameInfo, NameKind,
-    SamplerInfo, Selection, Totals,
+    BatchBuilder, CountRule, ExportedInfo, Field, FlowBatch, LossLedger, NameInfo, NameKind, SamplerInfo,
+    Selection, Totals,
 };
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

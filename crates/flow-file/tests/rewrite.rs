@@ -4,8 +4,11 @@
 mod common;
 
 use common::{any_batch, full_batch, options, read, tail, write};
-use flow_file::{Change, Compression, FileError, FileTail, FileWriter, FlowFile, rewrite_file, working_name};
-use flow_model::{Field, FlowBatch, Membership};
+use flow_file::{
+    Change, Compression, FileCompression, FileError, FileTail, FileWriter, FlowFile, rewrite_file,
+    working_name,
+};
+use flow_model::{Field, FlowBatch};
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -71,7 +74,7 @@ fn every_compression_becomes_every_other() {
     {
         fixture.change(Change { compression: Some(compression), ..Change::default() });
         let new = FlowFile::open(&fixture.path).unwrap();
-        assert_eq!((new.compression(), new.ident()), (compression, "test"));
+        assert_eq!((new.compression(), new.ident()), (FileCompression::Columns(compression), "test"));
         assert_same(&fixture.path, &old, &fixture.batches);
         sizes.push(new.byte_len());
     }

@@ -77,6 +77,11 @@ impl Test {
         Test::Number(number, Arc::new(set))
     }
 
+    /// Whether it asks for the number of the flow in the input.
+    pub(crate) fn counts_flows(&self) -> bool {
+        matches!(self, Test::Number(Number::Count, _))
+    }
+
     /// The fields it looks at.
     pub fn fields(&self) -> FieldSet {
         match self {

@@ -90,6 +90,15 @@ impl Filter {
         &self.body
     }
 
+    /// Whether [`eval`](Self::eval) asks for the number of a flow in the input, so that
+    /// [`EvalContext::first_row`] matters.
+    pub fn counts_flows(&self) -> bool {
+        match &self.body {
+            Body::Const(_) => false,
+            Body::Plan { plan, .. } => plan.tests.iter().any(|(test, _)| test.counts_flows()),
+        }
+    }
+
     /// What is known about a block without decoding it. On [`Prune::Always`] there is no need to evaluate.
     pub fn prune(&self, stats: &BlockStats, membership: &dyn Membership, file: &FileContext<'_>) -> Prune {
         match &self.body {

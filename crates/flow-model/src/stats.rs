@@ -27,7 +27,7 @@ pub enum Range {
 /// Per field, the range of its values in a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockStats {
-    /// How many rows the block has.
+    /// How many rows the block has; 0 also when that is not known.
     pub rows: usize,
     ranges: Vec<Option<Range>>,
 }
@@ -45,6 +45,11 @@ impl BlockStats {
             ranges.collect()
         });
         BlockStats { rows, ranges: RANGES.clone() }
+    }
+
+    /// Statistics of a block of which nothing is known, not even how many rows it has.
+    pub fn unknown() -> BlockStats {
+        BlockStats { rows: 0, ranges: vec![None; Field::COUNT] }
     }
 
     /// Statistics of a batch whose fields are all decoded.

@@ -52,6 +52,6 @@ pub use query::{Query, QueryError, Report, TimeWindow};
 pub use scan::{Scanned, list, list_on, run, run_on};
 pub use sink::{Overview, Planned, Probe, RowOrigin, Sink};
 pub use sort::Sort;
-pub use source::{MemorySource, Source};
+pub use source::{MemorySource, OpenBlock, Source};
 pub use statistic::{StatSpec, StatTable, Statistics};
 pub use write::{write, write_on};

@@ -1,6 +1,6 @@
 //! What flows are read from.
 
-use flow_file::{FileError, FlowFile};
+use flow_file::{Block, FileError, FileLayout, FlowFile, RowCount};
 use flow_model::{
     BlockStats, CountRule, FieldSet, FlowBatch, LossLedger, Membership, NoMembership, Selection, Totals,
 };
@@ -11,27 +11,54 @@ pub trait Source: Sync {
     fn ident(&self) -> &str;
     /// Totals over all flows.
     fn totals(&self) -> &Totals;
-    /// How the totals count.
-    fn rule(&self) -> CountRule;
+    /// How the totals count; `None` when that is not known, or the totals may not be those of the flows.
+    fn rule(&self) -> Option<CountRule>;
     /// What the collector lost.
     fn ledger(&self) -> &LossLedger;
     /// Damage found so far.
     fn problems(&self) -> &[FileError];
     /// How many blocks there are.
     fn block_count(&self) -> usize;
-    /// How many rows a block has.
-    fn block_rows(&self, block: usize) -> usize;
+    /// How many rows a block has, as far as that is known without opening it.
+    fn block_rows(&self, block: usize) -> RowCount;
     /// What is known about a block without reading it.
     fn block_stats(&self, block: usize) -> &BlockStats;
     /// Octets a block occupies.
     fn block_bytes(&self, block: usize) -> u64;
     /// Tells whether a block may contain an address.
     fn membership(&self, block: usize) -> Box<dyn Membership + '_>;
+    /// Opens a block, whose columns are then read as they are needed.
+    ///
+    /// # Errors
+    /// Damage of the whole block.
+    fn open(&self, block: usize) -> Result<impl OpenBlock, FileError>;
+}
+
+/// A block that is being read.
+pub trait OpenBlock {
+    /// How many rows it has.
+    fn rows(&self) -> usize;
+    /// What of it could not be read.
+    fn problems(&self) -> &[FileError];
     /// Adds the columns of `fields` to a batch of as many rows as the block has.
     ///
     /// # Errors
     /// Damage.
-    fn read(&self, block: usize, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError>;
+    fn read(&self, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError>;
+}
+
+impl OpenBlock for Block<'_> {
+    fn rows(&self) -> usize {
+        self.rows()
+    }
+
+    fn problems(&self) -> &[FileError] {
+        self.problems()
+    }
+
+    fn read(&self, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError> {
+        self.read(fields, into)
+    }
 }
 
 impl Source for FlowFile {
@@ -43,8 +70,9 @@ impl Source for FlowFile {
         self.totals()
     }
 
-    fn rule(&self) -> CountRule {
-        self.rule()
+    fn rule(&self) -> Option<CountRule> {
+        // What other programs stored is for those who ask for it.
+        (self.layout() == FileLayout::Columnar).then(|| self.rule())
     }
 
     fn ledger(&self) -> &LossLedger {
@@ -59,7 +87,7 @@ impl Source for FlowFile {
         self.block_count()
     }
 
-    fn block_rows(&self, block: usize) -> usize {
+    fn block_rows(&self, block: usize) -> RowCount {
         self.block_rows(block)
     }
 
@@ -72,11 +100,11 @@ impl Source for FlowFile {
     }
 
     fn membership(&self, block: usize) -> Box<dyn Membership + '_> {
-        Box::new(self.membership(block))
+        self.membership(block)
     }
 
-    fn read(&self, block: usize, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError> {
-        self.read(block, fields, into)
+    fn open(&self, block: usize) -> Result<impl OpenBlock, FileError> {
+        self.block(block)
     }
 }
 
@@ -123,8 +151,8 @@ impl Source for MemorySource {
         &self.totals
     }
 
-    fn rule(&self) -> CountRule {
-        CountRule::Written
+    fn rule(&self) -> Option<CountRule> {
+        Some(CountRule::Written)
     }
 
     fn ledger(&self) -> &LossLedger {
@@ -139,8 +167,8 @@ impl Source for MemorySource {
         self.batches.len()
     }
 
-    fn block_rows(&self, block: usize) -> usize {
-        self.batches[block].len()
+    fn block_rows(&self, block: usize) -> RowCount {
+        RowCount::Exactly(self.batches[block].len())
     }
 
     fn block_stats(&self, block: usize) -> &BlockStats {
@@ -155,10 +183,26 @@ impl Source for MemorySource {
         Box::new(NoMembership)
     }
 
-    fn read(&self, block: usize, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError> {
-        let batch = &self.batches[block];
-        for field in fields.intersect(batch.fields()).without(into.decoded()).iter() {
-            into.insert(field, batch.column(field).clone());
+    fn open(&self, block: usize) -> Result<impl OpenBlock, FileError> {
+        Ok(MemoryBlock(&self.batches[block]))
+    }
+}
+
+/// A block in memory.
+struct MemoryBlock<'a>(&'a FlowBatch);
+
+impl OpenBlock for MemoryBlock<'_> {
+    fn rows(&self) -> usize {
+        self.0.len()
+    }
+
+    fn problems(&self) -> &[FileError] {
+        &[]
+    }
+
+    fn read(&self, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError> {
+        for field in fields.intersect(self.0.fields()).without(into.decoded()).iter() {
+            into.insert(field, self.0.column(field).clone());
         }
         into.mark_decoded(fields);
         Ok(())

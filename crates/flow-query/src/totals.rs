@@ -6,6 +6,7 @@ use flow_model::{CountRule, Field, Range, Totals};
 /// The totals over a source of which every flow matches, as a [`Report`](crate::Report) counts them, if they follow from
 /// what the source says of itself. Blocks that turn out damaged are in there too.
 pub(crate) fn stored(source: &impl Source, query: &Query) -> Option<Totals> {
+    let rule = source.rule()?;
     let totals = Totals { sequence_failures: 0, ..*source.totals() };
     let is_inside = query
         .window
@@ -19,7 +20,7 @@ pub(crate) fn stored(source: &impl Source, query: &Query) -> Option<Totals> {
             matches!(source.block_stats(block).range(field), Some(Range::Num { max, .. }) if max <= most)
         })
     };
-    let same = source.rule() == CountRule::Written
+    let same = rule == CountRule::Written
         || is_at_most(Field::Flows, 1) && is_at_most(Field::OutPackets, 0) && is_at_most(Field::OutBytes, 0);
     same.then_some(totals)
 }

@@ -3,7 +3,7 @@
 use crate::datagrams::consistent;
 use crate::{resign, scratch};
 use flow_file::FlowFile;
-use flow_model::{Field, FieldSet, FlowBatch, Membership, Totals};
+use flow_model::{Field, FieldSet, FlowBatch, Totals};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Blocks that are read of one input; what could be wrong with more can be wrong with these.
@@ -51,21 +51,32 @@ fn read_block(file: &FlowFile, block: usize) {
     for field in [Field::SrcAddr, Field::XlateDstAddr] {
         let _ = membership.may_contain(field, IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
+    let open = match file.block(block) {
+        Ok(open) => open,
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            return;
+        }
+    };
+    for problem in open.problems() {
+        assert!(!problem.to_string().is_empty());
+    }
     // Each field for itself, so that one that fails hides no other.
-    let mut batch = FlowBatch::new(file.block_rows(block));
+    let mut batch = FlowBatch::new(open.rows());
     let mut sound = FieldSet::EMPTY;
     for &field in Field::ALL {
-        match file.read(block, FieldSet::of(&[field]), &mut batch) {
+        match open.read(FieldSet::of(&[field]), &mut batch) {
             Ok(()) => sound.insert(field),
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }
     consistent(&batch);
     // Together they give the same.
-    let mut again = FlowBatch::new(file.block_rows(block));
-    let all = file.read(block, sound, &mut again);
+    let mut again = FlowBatch::new(open.rows());
+    let all = open.read(sound, &mut again);
     assert!(all.is_ok(), "what can be read alone can be read with the others");
-    let last = batch.len() - 1;
+    // A block of nfdump's may hold other records than flows.
+    let Some(last) = batch.len().checked_sub(1) else { return };
     for field in sound.iter() {
         assert_eq!(batch.column(field).get(last), again.column(field).get(last), "{field:?}");
     }

@@ -6,7 +6,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use flow_file::SlotName;
-use flow_model::{Field, FieldSet, FlowBatch};
+use flow_model::{Field, FieldSet};
 use nix::sys::signal::Signal;
 use support::{
     DEADLINE, Daemon, ENDLESS, ENDLESS_NAME, Running, files, free_port, open, rcapd, run, send, v5, wait_for,
@@ -34,8 +34,9 @@ fn what_is_sent_is_in_the_file_when_it_ends() {
             "Ident: 'border' Flows: 6, Packets: 60, Bytes: 6000, Sequence Errors: 0, Bad Packets: 0";
         assert!(log.iter().any(|line| line == rotation), "{log:#?}");
         assert_eq!(log.last().unwrap(), "Terminating rcapd.");
-        let mut batch = FlowBatch::new(6);
-        file.read(0, FieldSet::of(&[Field::SrcAddr, Field::RouterAddr]), &mut batch).unwrap();
+        let fields = FieldSet::of(&[Field::SrcAddr, Field::RouterAddr]);
+        let batch = file.block(0).unwrap().to_batch(fields).unwrap();
+        assert_eq!(batch.len(), 6);
         assert_eq!(batch.column(Field::SrcAddr).ip(5).to_string(), "192.0.2.1");
         assert_eq!(batch.column(Field::RouterAddr).ip(5).to_string(), "127.0.0.1");
     }

@@ -6,7 +6,10 @@ use crate::plan::{FileTask, Method, Plan, Recompression};
 use crate::query::verdict;
 use anyhow::{Context, bail};
 use flow_cli::{ExitCode, Messages};
-use flow_file::{Change, Compression, FileError, FlowFile, SlotName, rewrite_file};
+use flow_file::{
+    BlockCompression, Change, Compression, FileCompression, FileError, FileLayout, FlowFile, SlotName,
+    rewrite_file,
+};
 use flow_model::{LossLedger, Totals};
 use flow_output::{
     Zone, check_heading, check_totals, exporters, extension_maps, gnuplot_heading, gnuplot_row, info,
@@ -147,14 +150,20 @@ fn verify(files: &[PathBuf], zone: &Zone, out: &mut Output, messages: &Messages)
 
 fn verify_file(file: &FlowFile, zone: &Zone, out: &mut Output) -> anyhow::Result<Vec<FileError>> {
     let (path, created) = (file.path().display(), zone.text(file.created_ms()));
-    let version = format!("rdump 1 - {}", compression_name(file.compression()));
-    let footer = if file.is_finished() { "yes" } else { "no, the file is being written or its writer died" };
+    let (layout, end) = match file.layout() {
+        FileLayout::Columnar => ("rdump 1", "Footer"),
+        FileLayout::Nfdump1 => ("nfdump layout 1", "Statistics"),
+        FileLayout::Nfdump2 => ("nfdump layout 2", "Appendix"),
+    };
+    let version = format!("{layout} - {}", compression_name(file.compression()));
+    let finished =
+        if file.is_finished() { "yes" } else { "no, the file is being written or its writer died" };
     let blocks = file.block_count();
     let heading: [(&str, &dyn std::fmt::Display); 5] = [
         ("File", &path),
         ("Version", &version),
         ("Created", &created),
-        ("Footer", &footer),
+        (end, &finished),
         ("Data blks", &blocks),
     ];
     out.print(|out| check_heading(&heading, out))?;
@@ -168,11 +177,18 @@ fn verify_file(file: &FlowFile, zone: &Zone, out: &mut Output) -> anyhow::Result
     }
 }
 
-fn compression_name(compression: Compression) -> String {
+fn compression_name(compression: FileCompression) -> String {
     match compression {
-        Compression::Light => "not compressed".to_owned(),
-        Compression::Lz4 => "lz4 compressed".to_owned(),
-        Compression::Zstd(level) => format!("zstd compressed, level {level}"),
+        FileCompression::Columns(Compression::Light) | FileCompression::Blocks(BlockCompression::None) => {
+            "not compressed".to_owned()
+        }
+        FileCompression::Columns(Compression::Lz4) | FileCompression::Blocks(BlockCompression::Lz4) => {
+            "lz4 compressed".to_owned()
+        }
+        FileCompression::Columns(Compression::Zstd(level)) => format!("zstd compressed, level {level}"),
+        FileCompression::Blocks(BlockCompression::Lzo) => "lzo compressed".to_owned(),
+        FileCompression::Blocks(BlockCompression::Bz2(_)) => "bz2 compressed".to_owned(),
+        FileCompression::Blocks(BlockCompression::Zstd(_)) => "zstd compressed".to_owned(),
     }
 }
 
@@ -206,7 +222,7 @@ fn recompress_file(path: &Path, how: Recompression) -> anyhow::Result<&'static s
         Method::None => Compression::Light,
         Method::Lz4 => Compression::Lz4,
         Method::Zstd => match (how.level, file.compression()) {
-            (None, Compression::Zstd(level)) => Compression::Zstd(level),
+            (None, FileCompression::Columns(Compression::Zstd(level))) => Compression::Zstd(level),
             (level, _) => Compression::Zstd(level.unwrap_or(DEFAULT_ZSTD_LEVEL)),
         },
         Method::Lzo | Method::Bz2 => {
@@ -216,7 +232,7 @@ fn recompress_file(path: &Path, how: Recompression) -> anyhow::Result<&'static s
             )
         }
     };
-    if wanted == file.compression() {
+    if FileCompression::Columns(wanted) == file.compression() {
         return Ok("is already same compression methode");
     }
     rewrite_file(path, Change { compression: Some(wanted), ..Change::default() }, std::process::id())?;

@@ -1,7 +1,7 @@
 //! The options about files themselves, on files of our format: `-I`, `-g`, `-v`, `-E`, `-x`, `-J`, `-i`.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it likes")]
 
-use flow_file::{Compression, FileTail, FileWriter, FlowFile, WriteOptions};
+use flow_file::{Compression, FileCompression, FileTail, FileWriter, FlowFile, WriteOptions};
 use flow_model::{CountRule, ExporterInfo, FlowBatch, LossLedger, SamplerInfo};
 use flow_testkit::fixture;
 use std::fs;
@@ -201,7 +201,7 @@ fn files_are_recompressed_where_they_are() {
             format!("File ./{FILE} compression changed\nFile ./{EMPTY} compression changed\n"),
             "{method}"
         );
-        assert_eq!(fixture.open(FILE).compression(), becomes);
+        assert_eq!(fixture.open(FILE).compression(), FileCompression::Columns(becomes));
         assert_eq!(fixture.stdout(&["-R", ".", "-o", "csv"]), csv);
         assert_eq!(fixture.stdout(&["-R", ".", "-I"]), info);
     }

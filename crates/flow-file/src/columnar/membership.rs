@@ -8,7 +8,7 @@
 
 use super::dictionary::Addresses;
 use super::layout::{CHECKSUM_LEN, FILTER_SPLIT_BLOCK, checksum, verify};
-use super::reader::{FlowFile, Octets};
+use super::reader::{ColumnarFile, Octets};
 use crate::error::{Damage, FileError};
 use flow_model::{Field, FieldSet, Membership};
 use std::cell::OnceCell;
@@ -91,8 +91,8 @@ const SALTS: [u32; WORDS] =
 /// Answers for one block of a file. A filter is read when the first address is asked for; a damaged one answers
 /// "may contain" to everything.
 #[derive(Debug)]
-pub struct BlockMembership<'a> {
-    file: &'a FlowFile,
+pub(crate) struct BlockMembership<'a> {
+    file: &'a ColumnarFile,
     filters: Vec<Lazy<'a>>,
 }
 
@@ -107,7 +107,7 @@ struct Lazy<'a> {
 }
 
 impl<'a> BlockMembership<'a> {
-    pub(crate) fn new(file: &'a FlowFile, block: usize) -> BlockMembership<'a> {
+    pub(crate) fn new(file: &'a ColumnarFile, block: usize) -> BlockMembership<'a> {
         let start = file.block_offset(block);
         let places = file.index().filters(block).into_iter();
         let filters = places.map(|place| Lazy {

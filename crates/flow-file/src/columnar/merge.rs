@@ -1,7 +1,8 @@
 //! Merging two files into one.
 
-use super::reader::FlowFile;
+use super::reader::ColumnarFile;
 use super::writer::Writer;
+use crate::FlowFile;
 use crate::error::FileError;
 use crate::writer::FileTail;
 use flow_model::{
@@ -24,6 +25,7 @@ use std::path::Path;
 /// and be incomplete.
 pub fn merge_files(existing: &Path, newer: &Path, scratch: &Path) -> Result<Totals, FileError> {
     let (existing, newer) = (FlowFile::open(existing)?, FlowFile::open(newer)?);
+    let (existing, newer) = (existing.columnar()?, newer.columnar()?);
     let header = existing.header();
     let mut writer =
         Writer::create(scratch, header.ident.clone(), header.compression, header.rule, header.created_ms)?;
@@ -36,9 +38,9 @@ pub fn merge_files(existing: &Path, newer: &Path, scratch: &Path) -> Result<Tota
     NameInfo::merge(&mut names, newer.names(), new);
     let mut exported = existing.exported().to_vec();
     ExportedInfo::merge(&mut exported, newer.exported(), new);
-    copy(&existing, &mut writer)?;
+    copy(existing, &mut writer)?;
     if renumbered.is_empty() {
-        copy(&newer, &mut writer)?;
+        copy(newer, &mut writer)?;
     } else {
         for block in 0..newer.block_count() {
             let mut batch = FlowBatch::new(newer.block_rows(block));
@@ -63,7 +65,7 @@ pub fn merge_files(existing: &Path, newer: &Path, scratch: &Path) -> Result<Tota
 }
 
 /// Copies every block and counts its flows.
-fn copy(from: &FlowFile, writer: &mut Writer) -> Result<(), FileError> {
+fn copy(from: &ColumnarFile, writer: &mut Writer) -> Result<(), FileError> {
     for block in 0..from.block_count() {
         let octets = from.bytes(from.block_offset(block), from.block_bytes(block))?.to_vec();
         writer.copy_block(octets, from.index(), block)?;

@@ -21,8 +21,7 @@ mod verify;
 mod writer;
 
 pub use compress::Compression;
-pub use membership::BlockMembership;
 pub use merge::merge_files;
-pub use reader::FlowFile;
+pub(crate) use reader::{ColumnarFile, Opened};
 pub use verify::Verification;
 pub(crate) use writer::Writer;

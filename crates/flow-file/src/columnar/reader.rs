@@ -11,7 +11,7 @@ use super::layout::{
 };
 use super::membership::BlockMembership;
 use super::scratch::Scratch;
-use crate::error::{Damage, FileError, ForeignLayout};
+use crate::error::{Damage, FileError};
 use crate::map::Map;
 use flow_model::{
     BlockStats, CountRule, ExportedInfo, ExporterInfo, Field, FieldSet, FlowBatch, LossLedger, NameInfo,
@@ -31,7 +31,7 @@ use std::sync::OnceLock;
 ///
 /// Any number of threads may read blocks at once.
 #[derive(Debug)]
-pub struct FlowFile {
+pub(crate) struct ColumnarFile {
     path: PathBuf,
     file: File,
     len: u64,
@@ -40,6 +40,13 @@ pub struct FlowFile {
     footer: Footer,
     blocks: Vec<Block>,
     problems: Vec<FileError>,
+}
+
+/// What opening a file comes to.
+pub(crate) enum Opened {
+    Ours(Box<ColumnarFile>),
+    /// A file of another format, if of any.
+    Foreign(File),
 }
 
 /// Octets of a file, or what they decompress to.
@@ -67,110 +74,114 @@ struct Block {
     directory: OnceLock<Directory>,
 }
 
-impl FlowFile {
-    /// Opens a file.
+impl ColumnarFile {
+    /// Opens a file of `len` octets, at least one.
     ///
     /// # Errors
-    /// When it cannot be read, is empty, is not of our format, or of a version to come. Damage behind the header
-    /// is not an error here.
-    pub fn open(path: &Path) -> Result<FlowFile, FileError> {
-        let file = File::open(path).map_err(FileError::io(path, "open the file"))?;
-        let metadata = file.metadata().map_err(FileError::io(path, "stat the file"))?;
-        if !metadata.is_file() {
-            return Err(FileError::NotRegular { path: path.into() });
-        }
-        let len = metadata.len();
-        if len == 0 {
-            return Err(FileError::Empty { path: path.into() });
-        }
+    /// When it cannot be read, is not of our format, or of a version to come. Damage behind the header is not an error
+    /// here.
+    pub(crate) fn open(path: &Path, file: File, len: u64) -> Result<Opened, FileError> {
         let mut problems = Vec::new();
-        let (footer, finished) = match read_footer(path, &file, len) {
-            Ok(Some(footer)) => (footer, true),
-            Ok(None) => (walk(path, &file, len, &mut problems)?, false),
-            Err(error) => {
-                problems.push(error);
-                (walk(path, &file, len, &mut problems)?, false)
-            }
+        let footer = read_footer(path, &file, len).unwrap_or_else(|error| {
+            problems.push(error);
+            None
+        });
+        let finished = footer.is_some();
+        let footer = match footer {
+            Some(footer) => footer,
+            None => match walk(path, &file, len, &mut problems)? {
+                Some(footer) => footer,
+                None => return Ok(Opened::Foreign(file)),
+            },
         };
         let blocks = footer.index.entries().iter().map(|_| Block::default()).collect();
         let map = OnceLock::new();
-        Ok(FlowFile { path: path.into(), file, len, finished, map, footer, blocks, problems })
+        Ok(Opened::Ours(Box::new(ColumnarFile {
+            path: path.into(),
+            file,
+            len,
+            finished,
+            map,
+            footer,
+            blocks,
+            problems,
+        })))
     }
 
     /// The file's path, as it was opened.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
+    /// Octets of the file when it was opened.
+    pub(crate) fn byte_len(&self) -> u64 {
+        self.len
+    }
+
     /// Name of the source; may be empty.
-    pub fn ident(&self) -> &str {
+    pub(crate) fn ident(&self) -> &str {
         &self.footer.header.ident
     }
 
     /// Totals over all flows. Those of an unfinished file are over the blocks that are there, without failures of
     /// sequence.
-    pub fn totals(&self) -> &Totals {
+    pub(crate) fn totals(&self) -> &Totals {
         &self.footer.totals
     }
 
     /// How the totals count.
-    pub fn rule(&self) -> CountRule {
+    pub(crate) fn rule(&self) -> CountRule {
         self.footer.header.rule
     }
 
     /// The exporters; none in an unfinished file.
-    pub fn exporters(&self) -> &[ExporterInfo] {
+    pub(crate) fn exporters(&self) -> &[ExporterInfo] {
         &self.footer.exporters
     }
 
     /// The samplers; none in an unfinished file.
-    pub fn samplers(&self) -> &[SamplerInfo] {
+    pub(crate) fn samplers(&self) -> &[SamplerInfo] {
         &self.footer.samplers
     }
 
     /// Names that exporters announced, ordered by exporter, kind and id; none in an unfinished file.
-    pub fn names(&self) -> &[NameInfo] {
+    pub(crate) fn names(&self) -> &[NameInfo] {
         &self.footer.names
     }
 
     /// What exporters said they had sent; nothing in an unfinished file.
-    pub fn exported(&self) -> &[ExportedInfo] {
+    pub(crate) fn exported(&self) -> &[ExportedInfo] {
         &self.footer.exported
     }
 
     /// What was received and lost; zero in an unfinished file.
-    pub fn ledger(&self) -> &LossLedger {
+    pub(crate) fn ledger(&self) -> &LossLedger {
         &self.footer.ledger
     }
 
     /// The compression that was asked of the file's writer; chunks say their own.
-    pub fn compression(&self) -> Compression {
+    pub(crate) fn compression(&self) -> Compression {
         self.footer.header.compression
     }
 
     /// When the file was created, ms since 1970 UTC.
-    pub fn created_ms(&self) -> u64 {
+    pub(crate) fn created_ms(&self) -> u64 {
         self.footer.header.created_ms
     }
 
     /// Whether the file has a sound footer.
-    pub fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.finished
     }
 
     /// What was found damaged or incomplete while opening. That the last block of a file still being written is
     /// [incomplete](FileError::Torn) is in its nature.
-    pub fn problems(&self) -> &[FileError] {
+    pub(crate) fn problems(&self) -> &[FileError] {
         &self.problems
     }
 
-    /// Octets of the file when it was opened.
-    pub fn byte_len(&self) -> u64 {
-        self.len
-    }
-
     /// How many blocks the file has.
-    pub fn block_count(&self) -> usize {
+    pub(crate) fn block_count(&self) -> usize {
         self.blocks.len()
     }
 
@@ -178,37 +189,37 @@ impl FlowFile {
     ///
     /// # Panics
     /// This and all other methods that take a block number, when there is no such block.
-    pub fn block_rows(&self, block: usize) -> usize {
+    pub(crate) fn block_rows(&self, block: usize) -> usize {
         self.entry(block).header.rows as usize
     }
 
     /// The ranges of the fields in a block; those of absent fields are their defaults.
-    pub fn block_stats(&self, block: usize) -> &BlockStats {
+    pub(crate) fn block_stats(&self, block: usize) -> &BlockStats {
         self.blocks[block].stats.get_or_init(|| self.footer.index.stats(block))
     }
 
     /// The fields of which a block has other than default values.
-    pub fn block_fields(&self, block: usize) -> FieldSet {
+    pub(crate) fn block_fields(&self, block: usize) -> FieldSet {
         self.entry(block).fields
     }
 
     /// Columns of a block that belong to fields of a later catalogue and cannot be read.
-    pub fn block_unknown_fields(&self, block: usize) -> usize {
+    pub(crate) fn block_unknown_fields(&self, block: usize) -> usize {
         self.entry(block).unknown_fields
     }
 
     /// Octets a block occupies in the file.
-    pub fn block_bytes(&self, block: usize) -> u64 {
+    pub(crate) fn block_bytes(&self, block: usize) -> u64 {
         self.entry(block).header.len
     }
 
     /// Where a block starts in the file.
-    pub fn block_offset(&self, block: usize) -> u64 {
+    pub(crate) fn block_offset(&self, block: usize) -> u64 {
         self.entry(block).offset
     }
 
     /// Tells whether a block may contain an address.
-    pub fn membership(&self, block: usize) -> BlockMembership<'_> {
+    pub(crate) fn membership(&self, block: usize) -> BlockMembership<'_> {
         BlockMembership::new(self, block)
     }
 
@@ -223,7 +234,7 @@ impl FlowFile {
     ///
     /// # Panics
     /// When `into` is not as long as the block.
-    pub fn read(&self, block: usize, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError> {
+    pub(crate) fn read(&self, block: usize, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError> {
         assert_eq!(into.len(), self.block_rows(block), "the batch is as long as the block");
         let wanted = fields.without(into.decoded());
         let present = wanted.intersect(self.block_fields(block));
@@ -381,8 +392,13 @@ fn read_footer(path: &Path, file: &File, len: u64) -> Result<Option<Footer>, Fil
     Footer::parse(bytes, trailer, offset).map(Some).map_err(damaged)
 }
 
-/// Finds the blocks of a file without footer.
-fn walk(path: &Path, file: &File, len: u64, problems: &mut Vec<FileError>) -> Result<Footer, FileError> {
+/// Finds the blocks of a file without footer; `None` if it is not of our format.
+fn walk(
+    path: &Path,
+    file: &File,
+    len: u64,
+    problems: &mut Vec<FileError>,
+) -> Result<Option<Footer>, FileError> {
     let start = read_at(path, file, 0, len.min(MAX_HEADER_LEN as u64))?;
     let damaged = |damage| FileError::Header { path: path.into(), damage };
     let (header, mut offset) = match Header::parse(&start).map_err(damaged)? {
@@ -390,7 +406,7 @@ fn walk(path: &Path, file: &File, len: u64, problems: &mut Vec<FileError>) -> Re
         Parsed::Newer { major, minor } => {
             return Err(FileError::NewerVersion { path: path.into(), major, minor });
         }
-        Parsed::Foreign => return Err(foreign(path, &start)),
+        Parsed::Foreign => return Ok(None),
     };
     let mut footer = Footer {
         minor: super::layout::VERSION_MINOR,
@@ -439,7 +455,7 @@ fn walk(path: &Path, file: &File, len: u64, problems: &mut Vec<FileError>) -> Re
         }
         number += 1;
     }
-    Ok(footer)
+    Ok(Some(footer))
 }
 
 fn read_directory(
@@ -474,19 +490,6 @@ fn next_block(path: &Path, file: &File, mut offset: u64, len: u64) -> Result<Opt
         offset += (window.len() - BLOCK_HEADER_LEN + 1) as u64;
     }
     Ok(None)
-}
-
-/// Names a file that is not ours.
-fn foreign(path: &Path, start: &[u8]) -> FileError {
-    let path = path.into();
-    match start {
-        [0x0c, 0xa5, low, high, ..] => {
-            let layout = ForeignLayout::Nfdump(u16::from_le_bytes([*low, *high]));
-            FileError::ForeignLayout { path, layout }
-        }
-        [0xa5, 0x0c, ..] => FileError::ForeignLayout { path, layout: ForeignLayout::NfdumpSwapped },
-        _ => FileError::NotAFlowFile { path, first: start[..start.len().min(8)].to_vec() },
-    }
 }
 
 fn read_at(path: &Path, file: &File, offset: u64, len: u64) -> Result<Vec<u8>, FileError> {

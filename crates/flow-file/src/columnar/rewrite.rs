@@ -3,12 +3,12 @@
 use super::compress::{Compression, compress};
 use super::directory::Chunk;
 use super::layout::{VERSION_MAJOR, VERSION_MINOR, checksum};
-use super::reader::FlowFile;
+use super::reader::ColumnarFile;
 use super::writer::Writer;
 use crate::error::{Damage, FileError};
 use std::path::Path;
 
-impl FlowFile {
+impl ColumnarFile {
     /// Writes the file anew into `scratch`, with what is given in place of its own ident and compression.
     ///
     /// Chunks keep their encoding, blocks their filters, the file its totals, exporters and whatever else the footer

@@ -7,7 +7,7 @@
 use super::header::{Header, MAX_HEADER_LEN, Parsed};
 use super::index::Index;
 use super::layout::verify;
-use super::reader::FlowFile;
+use super::reader::ColumnarFile;
 use crate::error::{Damage, FileError};
 use flow_model::{
     BlockStats, Field, FieldSet, FlowBatch, Kind, Membership, Range, Selection, Totals, field_info,
@@ -24,14 +24,14 @@ pub struct Verification {
     pub problems: Vec<FileError>,
 }
 
-impl FlowFile {
+impl ColumnarFile {
     /// Looks at every octet of the file, and does not stop at the first damage.
     ///
     /// Problems include those of [opening](Self::problems).
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn verify(&self) -> Result<Verification, FileError> {
+    pub(crate) fn verify(&self) -> Result<Verification, FileError> {
         let mut found = Verification { problems: self.problems().to_vec(), ..Verification::default() };
         let mut totals = Totals::default();
         let mut end = self.verify_header(&mut found.problems)?;

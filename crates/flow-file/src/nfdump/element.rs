@@ -23,9 +23,6 @@ pub(crate) const ELEMENT_HEADER_LEN: usize = 4;
 /// Length of the header of a flow record.
 pub(crate) const RECORD_HEADER_LEN: usize = 12;
 
-/// Type of a flow record.
-pub(crate) const FLOW_RECORD: u16 = 11;
-
 /// What the header of a flow record holds beside type, size and number of elements.
 pub(crate) const HEADER: &[Member] = &[
     member(Field::EngineType, 6, Stored::U8),

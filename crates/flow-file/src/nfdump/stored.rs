@@ -51,6 +51,10 @@ pub(crate) enum Stored {
     /// The last port of a block in 16 bits; 0 when it follows from the first, two octets before, and from the size, four
     /// octets after it.
     BlockEnd,
+    /// A port in 16 bits, in place of which ICMP flows may have type and code elsewhere in the record.
+    PortOrIcmp,
+    /// Not stored: the same for all records of a shape.
+    Fixed(u8),
 }
 
 impl Stored {
@@ -58,12 +62,13 @@ impl Stored {
     pub(crate) const fn fixed_len(self) -> Option<usize> {
         match self {
             Stored::U8 | Stored::Flags | Stored::Ttl => Some(1),
-            Stored::U16 | Stored::BlockEnd => Some(2),
+            Stored::U16 | Stored::BlockEnd | Stored::PortOrIcmp => Some(2),
             Stored::U32 | Stored::I32 | Stored::U32Big | Stored::V4 | Stored::Stamp(_) => Some(4),
             Stored::U64 => Some(8),
             Stored::V6 => Some(16),
             Stored::Text(len) => Some(len as usize),
             Stored::Octets | Stored::TextToEnd { .. } => None,
+            Stored::Fixed(_) => Some(0),
         }
     }
 }

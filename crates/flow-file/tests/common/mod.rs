@@ -145,7 +145,5 @@ pub(crate) fn write(path: &Path, compression: Compression, batches: &[FlowBatch]
 
 /// Reads all of a block.
 pub(crate) fn read(file: &FlowFile, block: usize) -> FlowBatch {
-    let mut batch = FlowBatch::new(file.block_rows(block));
-    file.read(block, FieldSet::ALL, &mut batch).unwrap();
-    batch
+    file.block(block).unwrap().to_batch(FieldSet::ALL).unwrap()
 }

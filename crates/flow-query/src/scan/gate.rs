@@ -11,11 +11,23 @@ pub(super) struct Gate {
     ahead: usize,
 }
 
+/// What a block is told when it is its turn.
+pub(super) struct Passed {
+    /// The number of its first matching row, from 0.
+    pub(super) number: u64,
+    /// How many of its matching rows are within the limit.
+    pub(super) taken: u64,
+    /// How many rows the blocks before it have.
+    pub(super) rows_before: u64,
+}
+
 struct GateState {
     /// The block whose turn it is.
     turn: usize,
     /// Matching rows of the blocks before it.
     passed: u64,
+    /// Rows of the blocks before it.
+    rows: u64,
     /// Blocks before this one are done with altogether.
     released: usize,
     closed: bool,
@@ -23,7 +35,7 @@ struct GateState {
 
 impl Gate {
     pub(super) fn new(limit: Option<u64>, ahead: usize) -> Gate {
-        let state = GateState { turn: 0, passed: 0, released: 0, closed: limit == Some(0) };
+        let state = GateState { turn: 0, passed: 0, rows: 0, released: 0, closed: limit == Some(0) };
         Gate { state: Mutex::new(state), changed: Condvar::new(), limit: limit.unwrap_or(u64::MAX), ahead }
     }
 
@@ -33,25 +45,26 @@ impl Gate {
         !state.closed
     }
 
-    /// Waits for the turn of block `index`, of which `count` rows match. Says the number of the first of them, from
-    /// 0, and how many are within the limit; `None` when the gate was closed before.
-    pub(super) fn pass(&self, index: usize, count: u64) -> Option<(u64, u64)> {
+    /// Waits for the turn of block `index`, of whose `rows` rows `count` match; `None` when the gate was closed before.
+    pub(super) fn pass(&self, index: usize, rows: u64, count: u64) -> Option<Passed> {
         let mut state = self.wait_while(|state| state.turn != index);
         if state.closed {
             return None;
         }
-        let number = state.passed;
+        let (number, rows_before) = (state.passed, state.rows);
         let taken = count.min(self.limit - number);
         state.passed += taken;
+        state.rows += rows;
         state.turn += 1;
         state.closed = state.passed == self.limit;
         drop(state);
         self.changed.notify_all();
-        Some((number, taken))
+        Some(Passed { number, taken, rows_before })
     }
 
     /// The row at which the limit was reached, if it was reached in this block.
-    pub(super) fn limit_reached_at(&self, selection: &Selection, number: u64, taken: u64) -> Option<u64> {
+    pub(super) fn limit_reached_at(&self, selection: &Selection, passed: &Passed) -> Option<u64> {
+        let Passed { number, taken, .. } = *passed;
         if number + taken != self.limit || taken == 0 {
             return None;
         }

@@ -8,8 +8,8 @@ use self::gate::{CloseOnDrop, Gate};
 use self::tally::Tally;
 use crate::counts::Counts;
 use crate::fetch;
-use crate::{Overview, Probe, Query, QueryError, Report, RowOrigin, Sink, Source, totals};
-use flow_file::{FileError, FlowFile};
+use crate::{OpenBlock, Overview, Probe, Query, QueryError, Report, RowOrigin, Sink, Source, totals};
+use flow_file::{FileError, FlowFile, RowCount};
 use flow_filter::{EvalContext, FileContext};
 use flow_model::{Field, FieldSet, FlowBatch, Prune, Range, Selection, Totals};
 use std::collections::BTreeMap;
@@ -135,8 +135,7 @@ const BLOCKS_AHEAD_PER_THREAD: usize = 4;
 struct Block {
     source: u32,
     number: u32,
-    rows: u32,
-    /// Rows of all blocks before this one.
+    /// Rows of all blocks before this one; about so many unless the filter counts flows.
     first_row: u64,
 }
 
@@ -146,6 +145,7 @@ pub(crate) struct Scan<'a, R> {
     sources: &'a [R],
     workers: &'a Workers,
     blocks: Vec<Block>,
+    /// Rows of all blocks; about so many.
     rows: u64,
     filter_fields: FieldSet,
     /// Totals of the sources that need not be added up.
@@ -170,24 +170,39 @@ enum Examined {
     Skipped,
     Damaged(FileError),
     /// These rows match; the columns asked for are decoded if there is any.
-    Matched(Selection),
+    Matched {
+        selection: Selection,
+        /// What of the block could not be read.
+        problems: Vec<FileError>,
+    },
 }
 
 impl<'a, R: Source> Scan<'a, R> {
     pub(crate) fn new(query: &'a Query, sources: &'a [R], workers: &'a Workers) -> Scan<'a, R> {
-        let mut blocks = Vec::new();
-        let mut first_row = 0;
-        for (number, source) in sources.iter().enumerate() {
-            for block in 0..source.block_count() {
-                let rows = source.block_rows(block);
-                blocks.push(Block {
-                    source: number as u32,
-                    number: block as u32,
-                    rows: rows as u32,
-                    first_row,
-                });
-                first_row += rows as u64;
+        let mut blocks: Vec<Block> = Vec::new();
+        for (number, source) in (0..).zip(sources) {
+            let of_source = 0..source.block_count() as u32;
+            blocks.extend(of_source.map(|block| Block { source: number, number: block, first_row: 0 }));
+        }
+        let rows_of = |block: &Block| {
+            let (source, number) = (&sources[block.source as usize], block.number as usize);
+            match source.block_rows(number) {
+                RowCount::About(_) if query.filter.counts_flows() => {
+                    // What cannot be read is reported when its turn comes.
+                    source.open(number).map_or(0, |block| block.rows())
+                }
+                RowCount::Exactly(rows) | RowCount::About(rows) => rows,
             }
+        };
+        let rows: Vec<usize> = if query.filter.counts_flows() {
+            workers.map(blocks.iter().collect(), rows_of)
+        } else {
+            blocks.iter().map(rows_of).collect()
+        };
+        let mut first_row = 0;
+        for (block, rows) in blocks.iter_mut().zip(rows) {
+            block.first_row = first_row;
+            first_row += rows as u64;
         }
         let stored = sources.iter().map(|source| totals::stored(source, query)).collect();
         Scan {
@@ -263,7 +278,7 @@ impl<'a, R: Source> Scan<'a, R> {
         let (mut rows, mut matched) = (0, 0);
         for sample in 0..SAMPLES.min(self.blocks.len()) {
             let index = (2 * sample + 1) * self.blocks.len() / (2 * SAMPLES);
-            if let Examined::Matched(selection) = self.examine(index, &pass, &mut batch) {
+            if let Examined::Matched { selection, .. } = self.examine(index, &pass, &mut batch) {
                 rows += selection.len();
                 matched += selection.count();
             }
@@ -421,21 +436,21 @@ impl<'a, R: Source> Scan<'a, R> {
             }
             let mut examined = self.examine(index, pass, &mut batch);
             let count = match &examined {
-                Examined::Matched(selection) => selection.count() as u64,
+                Examined::Matched { selection, .. } => selection.count() as u64,
                 _ => 0,
             };
-            let Some((number, taken)) = gate.pass(index, count) else {
+            let Some(passed) = gate.pass(index, self.rows_of(index, &examined), count) else {
                 closer.0 = None;
                 return Ok(tally);
             };
-            if let Examined::Matched(selection) = &mut examined
-                && let Some(last) = gate.limit_reached_at(selection, number, taken)
+            if let Examined::Matched { selection, .. } = &mut examined
+                && let Some(last) = gate.limit_reached_at(selection, &passed)
             {
-                selection.truncate(taken as usize);
-                tally.processed = Some(self.blocks[index].first_row + last + 1);
+                selection.truncate(passed.taken as usize);
+                tally.processed = Some(passed.rows_before + last + 1);
             }
             let matched = self.count(index, examined, &batch, pass, &mut tally);
-            found(index, matched.as_ref().map(|selection| (&batch, selection, number)))?;
+            found(index, matched.as_ref().map(|selection| (&batch, selection, passed.number)))?;
         }
     }
 
@@ -444,7 +459,7 @@ impl<'a, R: Source> Scan<'a, R> {
         if let Some((_, error)) = self.damaged.iter().find(|(damaged, _)| *damaged == index) {
             return Examined::Damaged(error.clone());
         }
-        let Block { source: number, number: block, rows, first_row } = self.blocks[index];
+        let Block { source: number, number: block, first_row } = self.blocks[index];
         let (source, block) = (&self.sources[number as usize], block as usize);
         let stats = source.block_stats(block);
         let window = self.query.window.filter(|window| window.prune(stats) != Prune::Always);
@@ -460,38 +475,55 @@ impl<'a, R: Source> Scan<'a, R> {
         if filter == Prune::Never {
             return Examined::Skipped;
         }
-        batch.reset(rows as usize);
+        let block = match source.open(block) {
+            Ok(block) => block,
+            Err(error) => return Examined::Damaged(error),
+        };
+        batch.reset(block.rows());
         let mut selection = Selection::all(batch.len());
         let fields = pass.fields.union(self.total_fields(number, pass));
         let mut read = || {
             if let Some(window) = window {
-                source.read(block, FieldSet::of(&[Field::FirstMs, Field::LastMs]), batch)?;
+                block.read(FieldSet::of(&[Field::FirstMs, Field::LastMs]), batch)?;
                 window.select(batch, &mut selection);
             }
             if filter == Prune::Maybe && !selection.is_empty() {
-                source.read(block, self.filter_fields, batch)?;
+                block.read(self.filter_fields, batch)?;
                 let context = EvalContext { ident: source.ident(), first_row };
                 self.query.filter.eval(batch, &context, &mut selection);
             }
             for probe in &pass.probes {
                 if !selection.is_empty() {
-                    source.read(block, FieldSet::of(&[probe.field]), batch)?;
+                    block.read(FieldSet::of(&[probe.field]), batch)?;
                     probe.select(batch, &mut selection);
                 }
             }
             if selection.is_empty() {
                 return Ok(());
             }
-            source.read(block, fields, batch)?;
+            block.read(fields, batch)?;
             if let Some(labels) = self.query.filter.labels().filter(|_| fields.contains(Field::Label)) {
-                source.read(block, labels.columns(), batch)?;
+                block.read(labels.columns(), batch)?;
                 labels.apply(batch, &EvalContext { ident: source.ident(), first_row }, &selection);
             }
             Ok(())
         };
         match read() {
-            Ok(()) => Examined::Matched(selection),
+            Ok(()) => Examined::Matched { selection, problems: block.problems().to_vec() },
             Err(error) => Examined::Damaged(error),
+        }
+    }
+
+    /// How many rows of a block count as looked at; those of a block that was never opened only if it says so.
+    fn rows_of(&self, index: usize, examined: &Examined) -> u64 {
+        let Block { source, number, .. } = self.blocks[index];
+        match examined {
+            Examined::Skipped => match self.sources[source as usize].block_rows(number as usize) {
+                RowCount::Exactly(rows) => rows as u64,
+                RowCount::About(_) => 0,
+            },
+            Examined::Damaged(_) => 0,
+            Examined::Matched { selection, .. } => selection.len() as u64,
         }
     }
 
@@ -504,14 +536,13 @@ impl<'a, R: Source> Scan<'a, R> {
         pass: &Pass,
         tally: &mut Tally,
     ) -> Option<Selection> {
-        let Block { source, number: block, rows, .. } = self.blocks[index];
+        let Block { source, number: block, .. } = self.blocks[index];
+        tally.rows += self.rows_of(index, &examined);
         match examined {
             Examined::Skipped => tally.skipped += 1,
-            Examined::Damaged(error) => {
-                tally.damaged_rows += u64::from(rows);
-                tally.problems.push((index, error));
-            }
-            Examined::Matched(selection) => {
+            Examined::Damaged(error) => tally.problems.push((index, error)),
+            Examined::Matched { selection, problems } => {
+                tally.problems.extend(problems.into_iter().map(|problem| (index, problem)));
                 tally.bytes_read += self.sources[source as usize].block_bytes(block as usize);
                 if !selection.is_empty() {
                     tally.passed += selection.count() as u64;
@@ -547,7 +578,8 @@ impl<'a, R: Source> Scan<'a, R> {
                     return Err(QueryError::Interrupted);
                 }
                 let known = tally.problems.iter().any(|(known, _)| *known == index);
-                if let (false, Examined::Matched(selection)) = (known, self.examine(index, &pass, &mut batch))
+                if let (false, Examined::Matched { selection, .. }) =
+                    (known, self.examine(index, &pass, &mut batch))
                 {
                     Counts::new(&batch, &selection, &mut tally.scratch).add_to(&mut tally.totals, &batch);
                 }
@@ -560,7 +592,7 @@ impl<'a, R: Source> Scan<'a, R> {
         self.add_stored(&mut tally)?;
         let mut report = Report {
             totals: tally.totals,
-            processed: tally.processed.unwrap_or(self.rows).saturating_sub(tally.damaged_rows),
+            processed: tally.processed.unwrap_or(tally.rows),
             passed: tally.passed,
             blocks_skipped: tally.skipped,
             bytes_read: tally.bytes_read,
@@ -599,14 +631,25 @@ impl<R: Source> Rows for Scan<'_, R> {
         if self.query.is_interrupted() {
             return Err(QueryError::Interrupted);
         }
-        let Block { source, number, rows: len, .. } = self.blocks[block];
-        let (source, number) = (&self.sources[source as usize], number as usize);
-        let mut batch = FlowBatch::new(len as usize);
-        if source.read(number, fields, &mut batch).is_err() {
+        let Block { source, number, .. } = self.blocks[block];
+        let report = |error| {
+            self.found_late.lock().unwrap_or_else(PoisonError::into_inner).push((block, error));
+        };
+        let opened = match self.sources[source as usize].open(number as usize) {
+            Ok(opened) => opened,
+            Err(error) => {
+                report(error);
+                let mut batch = FlowBatch::new(rows.len());
+                batch.mark_decoded(fields);
+                return Ok(batch);
+            }
+        };
+        let mut batch = FlowBatch::new(opened.rows());
+        if opened.read(fields, &mut batch).is_err() {
             // Columns that cannot be read are absent; the others are shown.
             for field in fields.iter() {
-                if let Err(error) = source.read(number, FieldSet::of(&[field]), &mut batch) {
-                    self.found_late.lock().unwrap_or_else(PoisonError::into_inner).push((block, error));
+                if let Err(error) = opened.read(FieldSet::of(&[field]), &mut batch) {
+                    report(error);
                     batch.mark_decoded(FieldSet::of(&[field]));
                 }
             }

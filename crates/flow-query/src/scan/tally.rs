@@ -14,7 +14,8 @@ pub(super) struct Tally {
     pub(super) passed: u64,
     pub(super) skipped: u64,
     pub(super) bytes_read: u64,
-    pub(super) damaged_rows: u64,
+    /// Rows that were looked at, or ruled out by what is known of their block.
+    pub(super) rows: u64,
     /// By number of the block.
     pub(super) problems: Vec<(usize, FileError)>,
     pub(super) scratch: Scratch,
@@ -27,7 +28,7 @@ impl Tally {
         self.passed += other.passed;
         self.skipped += other.skipped;
         self.bytes_read += other.bytes_read;
-        self.damaged_rows += other.damaged_rows;
+        self.rows += other.rows;
         self.problems.extend(other.problems);
     }
 }

@@ -1,21 +1,20 @@
 //! Writing layout 2: a batch becomes blocks of records; finishing appends the appendix and completes the header.
 
 mod compress;
-mod layout;
 mod lzo;
 mod rows;
 
 pub use compress::{BlockCompression, UnknownCompression};
 
+use super::layout::{
+    BLOCK_HEADER_LEN, FILE_HEADER_LEN, MAGIC, MAX_BLOCK, MAX_IDENT, MAX_RECORD, RELEASE_1_7_1, RELEASE_1_7_8,
+    VERSION, block, creator, record, record_len,
+};
 use crate::error::FileError;
 use crate::writer::{FileTail, Finished, Omitted};
 use compress::Compressor;
 use flow_model::{
     CountRule, ExporterInfo, FlowBatch, LossLedger, MAX_BATCH_ROWS, SamplerInfo, Selection, Totals,
-};
-use layout::{
-    BLOCK_HEADER_LEN, BLOCK_OF_RECORDS, FILE_HEADER_LEN, MAGIC, MAX_BLOCK, MAX_IDENT, MAX_RECORD,
-    RELEASE_1_7_1, RELEASE_1_7_8, VERSION, creator, record, record_len,
 };
 use rows::{RowEncoder, v4_octets, v6_octets};
 use std::collections::{HashMap, HashSet};
@@ -302,7 +301,7 @@ impl Writer {
         let len = (self.stored.len() - BLOCK_HEADER_LEN) as u32;
         self.stored[0..4].copy_from_slice(&count.to_le_bytes());
         self.stored[4..8].copy_from_slice(&len.to_le_bytes());
-        self.stored[8..10].copy_from_slice(&BLOCK_OF_RECORDS.to_le_bytes());
+        self.stored[8..10].copy_from_slice(&block::RECORDS_2.to_le_bytes());
         self.append()?;
         self.header.blocks += 1;
         Ok(())

@@ -1,9 +1,9 @@
 //! Rows become records: a batch's columns, written where the elements of each row's shape have them.
 
-use super::super::element::{ELEMENT_HEADER_LEN, ELEMENTS, Element, FLOW_RECORD, HEADER, RECORD_HEADER_LEN};
+use super::super::element::{ELEMENT_HEADER_LEN, ELEMENTS, Element, HEADER, RECORD_HEADER_LEN};
+use super::super::layout::{MAX_BLOCK, MAX_RECORD, record};
 use super::super::stored::{Member, Stored};
 use super::NfdumpRelease;
-use super::layout::{MAX_BLOCK, MAX_RECORD};
 use crate::writer::Omitted;
 use flow_model::{
     Column, Field, FieldSet, FlowBatch, Group, Groups, Kind, Value, ValueRef, Values, field_info,
@@ -262,7 +262,7 @@ impl Shape {
             }));
         }
         let len = template.len() as u16;
-        template[0..2].copy_from_slice(&FLOW_RECORD.to_le_bytes());
+        template[0..2].copy_from_slice(&record::FLOW.to_le_bytes());
         template[2..4].copy_from_slice(&len.to_le_bytes());
         template[4..6].copy_from_slice(&(elements.len() as u16).to_le_bytes());
         Shape { groups, template, places, tails }
@@ -458,7 +458,9 @@ fn put_nums(num: impl Fn(usize) -> u64, place: Place, slots: &[Slot], block: &mu
         | Stored::TextToEnd { .. }
         | Stored::I32
         | Stored::Stamp(_)
-        | Stored::BlockEnd => {}
+        | Stored::BlockEnd
+        | Stored::PortOrIcmp
+        | Stored::Fixed(_) => {}
     }
 }
 

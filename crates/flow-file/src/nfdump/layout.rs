@@ -1,4 +1,4 @@
-//! Sizes and codes of layout 2.
+//! Sizes and codes.
 
 /// The first two octets of a file, as a number.
 pub(crate) const MAGIC: u16 = 0xa50c;
@@ -6,14 +6,25 @@ pub(crate) const MAGIC: u16 = 0xa50c;
 /// Layout of nfdump 1.7.
 pub(crate) const VERSION: u16 = 2;
 
-/// Octets of the file header.
+/// Octets of the file header of layout 2.
 pub(crate) const FILE_HEADER_LEN: usize = 40;
 
 /// Octets of a block header.
 pub(crate) const BLOCK_HEADER_LEN: usize = 12;
 
-/// A block of records.
-pub(crate) const BLOCK_OF_RECORDS: u16 = 3;
+/// Types of blocks.
+pub(crate) mod block {
+    /// Records of nfdump 1.5.
+    pub(crate) const RECORDS_1_5: u16 = 1;
+    /// Records of layout 1.
+    pub(crate) const RECORDS_1: u16 = 2;
+    /// Records of layout 2.
+    pub(crate) const RECORDS_2: u16 = 3;
+    /// Histograms, in layout 1.
+    pub(crate) const HISTOGRAMS: u16 = 3;
+    /// Arrays of databases, in layout 2.
+    pub(crate) const ARRAYS: u16 = 4;
+}
 
 /// Octets of a block before compression, at most: what 1.7.1 writes, and all releases read.
 pub(crate) const MAX_BLOCK: usize = 1 << 20;
@@ -27,16 +38,33 @@ pub(crate) const MAX_IDENT: usize = 121;
 
 /// Types of records.
 pub(crate) mod record {
+    /// A flow, up to 1.6.11.
+    pub(crate) const FLOW_V0: u16 = 1;
+    pub(crate) const EXTENSION_MAP: u16 = 2;
+    /// Exporters and samplers of a test release.
+    pub(crate) const TEST_EXPORTER: u16 = 5;
+    pub(crate) const TEST_SAMPLER: u16 = 6;
     pub(crate) const EXPORTER: u16 = 7;
     pub(crate) const EXPORTER_STATISTICS: u16 = 8;
+    pub(crate) const SAMPLER_LEGACY: u16 = 9;
+    /// A flow, from 1.6.12 on.
+    pub(crate) const FLOW_COMMON: u16 = 10;
+    /// A flow of layout 2.
+    pub(crate) const FLOW: u16 = 11;
+    pub(crate) const NBAR: u16 = 12;
+    pub(crate) const INTERFACE_NAMES: u16 = 13;
+    pub(crate) const VRF_NAMES: u16 = 14;
     pub(crate) const SAMPLER: u16 = 15;
+    /// Left free by whoever changed a file in place.
+    pub(crate) const SLACK: u16 = 256;
     pub(crate) const IDENT: u16 = 0x8001;
     pub(crate) const STATISTICS: u16 = 0x8002;
 }
 
-/// Octets of records.
+/// Octets of records of layout 2.
 pub(crate) mod record_len {
     pub(crate) const EXPORTER: u16 = 32;
+    pub(crate) const SAMPLER_LEGACY: u16 = 16;
     pub(crate) const SAMPLER: u16 = 24;
     pub(crate) const STATISTICS: u16 = 148;
     /// The header of a record of exporter statistics, and each of its entries.
