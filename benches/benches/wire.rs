@@ -13,9 +13,12 @@ const FLOWS: u64 = 50_000;
 fn decode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decode");
     group.throughput(Throughput::Elements(FLOWS));
-    for (name, protocol) in
-        [("v5", Protocol::NetflowV5), ("v9", Protocol::NetflowV9), ("ipfix", Protocol::Ipfix)]
-    {
+    for (name, protocol) in [
+        ("v5", Protocol::NetflowV5),
+        ("v9", Protocol::NetflowV9),
+        ("ipfix", Protocol::Ipfix),
+        ("sflow", Protocol::Sflow),
+    ] {
         let datagrams = datagrams(protocol, FLOWS);
         let mut decoder = Decoder::new(DecoderOptions::default());
         let mut builder = BatchBuilder::new();

@@ -10,12 +10,16 @@ use flow_model::{BatchBuilder, FlowBatch};
 use flow_testkit::traffic::{Datagram, Datagrams, Profile, Protocol};
 use flow_wire::{Decoder, DecoderOptions, Exporter, Limits};
 
-/// What one exporter of `protocol` sends about `flows` flows.
+/// What one exporter of `protocol` sends about `flows` flows, so many at a time that its datagrams are full.
 pub fn datagrams(protocol: Protocol, flows: u64) -> Vec<Datagram> {
     let ipv6_percent = if protocol == Protocol::NetflowV5 { 0 } else { 20 };
     let exporters = vec![(Ipv4Addr::LOCALHOST, protocol)];
-    Datagrams::new(&Profile { ipv6_percent, exporters, ..Profile::day(flows) }).collect()
+    let span_ms = flows / FLOWS_PER_MS;
+    Datagrams::new(&Profile { ipv6_percent, exporters, span_ms, ..Profile::day(flows) }).collect()
 }
+
+/// Far more than an exporter can hold back for the few seconds that it waits.
+const FLOWS_PER_MS: u64 = 10;
 
 /// Decodes datagrams into full batches.
 pub fn decode(datagrams: &[Datagram]) -> Vec<FlowBatch> {

@@ -4,7 +4,7 @@
 //!
 //! * [`Traffic`] makes the flows of a [`Profile`] one after the other: addresses and services by a Zipf law, heavy-tailed
 //!   sizes, request and answer, scans, plausible flags, interfaces, AS numbers and masks.
-//! * [`Datagrams`] lets the profile's exporters send them: NetFlow v5, v9 or IPFIX, at most [`MAX_DATAGRAM_LEN`] octets.
+//! * [`Datagrams`] lets the profile's exporters send them: NetFlow v5, v9, IPFIX or sFlow, at most [`MAX_DATAGRAM_LEN`] octets.
 //! * [`PcapWriter`] puts datagrams into a capture, [`PcapReader`] takes them out, [`Sender`] sends them over loopback.
 //!
 //! The same profile gives the same bytes. Nothing holds more than a few datagrams in memory, so ten million
@@ -27,6 +27,7 @@ mod flow;
 mod pcap;
 mod random;
 mod send;
+mod sflow;
 
 pub use export::{Datagram, Datagrams, MAX_DATAGRAM_LEN, Protocol};
 pub use flow::{Flow, Profile, Traffic};

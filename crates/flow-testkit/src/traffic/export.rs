@@ -1,9 +1,10 @@
-//! Routers exporting flows: NetFlow v5, NetFlow v9 (RFC 3954) and IPFIX (RFC 7011) datagrams.
+//! Routers exporting flows: NetFlow v5, NetFlow v9 (RFC 3954), IPFIX (RFC 7011) and sFlow v5 datagrams.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use super::flow::{Flow, Profile, Traffic};
+use super::sflow;
 
 /// The longest datagram made, octets: stays below an Ethernet frame with all tunnels in between.
 pub const MAX_DATAGRAM_LEN: usize = 1400;
@@ -17,6 +18,8 @@ pub enum Protocol {
     NetflowV9,
     /// IPFIX: the same fields with absolute times.
     Ipfix,
+    /// sFlow version 5: a sampled packet for each flow, whose times are those of its datagram.
+    Sflow,
 }
 
 /// One UDP payload and who sent it when.
@@ -159,6 +162,7 @@ impl Exporter {
             Protocol::NetflowV5 => V5_HEADER_LEN,
             Protocol::NetflowV9 => V9_HEADER_LEN + 2 * SET_OVERHEAD,
             Protocol::Ipfix => IPFIX_HEADER_LEN + 2 * SET_OVERHEAD,
+            Protocol::Sflow => sflow::HEADER_LEN,
         };
         if overhead + self.pending_len + len > MAX_DATAGRAM_LEN {
             self.flush(flow.export_ms, out);
@@ -170,7 +174,7 @@ impl Exporter {
     /// Sends what is pending.
     fn flush(&mut self, now_ms: u64, out: &mut VecDeque<Datagram>) {
         let period = now_ms / TEMPLATE_REFRESH_MS;
-        if self.protocol != Protocol::NetflowV5 && self.templates_sent != Some(period) {
+        if self.has_templates() && self.templates_sent != Some(period) {
             self.templates_sent = Some(period);
             let payload = self.template_datagram(now_ms);
             out.push_back(Datagram { sent_ms: now_ms, from: self.from, payload });
@@ -178,10 +182,15 @@ impl Exporter {
         let payload = match self.protocol {
             Protocol::NetflowV5 => self.v5_datagram(now_ms),
             Protocol::NetflowV9 | Protocol::Ipfix => self.data_datagram(now_ms),
+            Protocol::Sflow => self.sflow_datagram(now_ms),
         };
         out.push_back(Datagram { sent_ms: now_ms, from: self.from, payload });
         self.pending.clear();
         self.pending_len = 0;
+    }
+
+    fn has_templates(&self) -> bool {
+        matches!(self.protocol, Protocol::NetflowV9 | Protocol::Ipfix)
     }
 
     fn can_express(&self, flow: &Flow) -> bool {
@@ -199,6 +208,7 @@ impl Exporter {
     fn record_len(&self, flow: &Flow) -> usize {
         match self.protocol {
             Protocol::NetflowV5 => V5_RECORD_LEN,
+            Protocol::Sflow => sflow::sample_len(flow),
             Protocol::NetflowV9 | Protocol::Ipfix => {
                 let addresses = if flow.src.is_ipv6() { 3 * 16 } else { 3 * 4 };
                 addresses + self.elements().iter().map(|e| e.len as usize).sum::<usize>()
@@ -241,6 +251,17 @@ impl Exporter {
             out.extend([flow.src_mask, flow.dst_mask, 0, 0]);
         }
         self.sequence = self.sequence.wrapping_add(self.pending.len() as u32);
+        out
+    }
+
+    fn sflow_datagram(&mut self, now_ms: u64) -> Vec<u8> {
+        let mut out = Vec::with_capacity(MAX_DATAGRAM_LEN);
+        let count = self.pending.len();
+        sflow::header(&mut out, self.from.ip(), self.domain, self.sequence, self.uptime(now_ms), count);
+        for flow in &self.pending {
+            sflow::sample(&mut out, flow, self.sequence);
+        }
+        self.sequence = self.sequence.wrapping_add(1);
         out
     }
 
@@ -386,22 +407,22 @@ fn finish_set(out: &mut Vec<u8>, start: usize) {
     out[start + 2..start + 4].copy_from_slice(&len.to_be_bytes());
 }
 
-fn put16(out: &mut Vec<u8>, value: u16) {
+pub(super) fn put16(out: &mut Vec<u8>, value: u16) {
     out.extend(value.to_be_bytes());
 }
 
-fn put32(out: &mut Vec<u8>, value: u32) {
+pub(super) fn put32(out: &mut Vec<u8>, value: u32) {
     out.extend(value.to_be_bytes());
 }
 
-fn put_addr(out: &mut Vec<u8>, addr: IpAddr) {
+pub(super) fn put_addr(out: &mut Vec<u8>, addr: IpAddr) {
     match addr {
         IpAddr::V4(addr) => out.extend(addr.octets()),
         IpAddr::V6(addr) => out.extend(addr.octets()),
     }
 }
 
-fn saturate(value: u64) -> u32 {
+pub(super) fn saturate(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 
@@ -456,6 +477,31 @@ mod tests {
             flows += count as u32;
         }
         assert_eq!(flows, 1000);
+    }
+
+    #[test]
+    fn sflow_samples_stand_for_their_flows() {
+        let profile = single(Protocol::Sflow, 500);
+        let mut left: Vec<Flow> = Traffic::new(&profile).collect();
+        for (sequence, datagram) in Datagrams::new(&profile).enumerate() {
+            let payload = &datagram.payload;
+            assert!(payload.len() <= MAX_DATAGRAM_LEN);
+            assert_eq!((be32(payload, 0), be32(payload, 16) as usize), (5, sequence));
+            let mut at = sflow::HEADER_LEN;
+            for _ in 0..be32(payload, 24) {
+                let rate = be32(payload, at + 16);
+                let found = left.iter().position(|flow| {
+                    let mut sample = Vec::new();
+                    sflow::sample(&mut sample, flow, sequence as u32);
+                    payload[at..].starts_with(&sample)
+                });
+                let flow = left.remove(found.expect("a flow like the sample"));
+                assert_eq!(u64::from(rate), flow.packets);
+                at += 8 + be32(payload, at + 4) as usize;
+            }
+            assert_eq!(at, payload.len());
+        }
+        assert!(left.is_empty());
     }
 
     #[test]
