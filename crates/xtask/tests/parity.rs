@@ -1,7 +1,8 @@
-//! rdump and rcapd beside the real nfdump 1.7.1: the same datagrams over loopback into nfcapd and into rcapd, then the same
-//! questions; the answers must be equal byte for byte but for what a ruling allows.
+//! rdump and rcapd beside the real nfdump 1.7.1: the same datagrams over loopback into nfcapd, or sfcapd, and into rcapd, then
+//! the same questions; the answers must be equal byte for byte but for what a ruling allows.
 //!
-//! What must differ is removed on both sides: timing lines, and the time of receipt, which is each collector's own.
+//! What must differ is removed on both sides: timing lines, and the time of receipt, which is each collector's own and the
+//! only one that sFlow has, so that of sFlow the listed csv rows are compared without it.
 //! Deliberate differences stand in [`RULED`], each with the number of its ruling (D-nn).
 
 mod support;
@@ -93,6 +94,7 @@ const SAMPLING: &str = "D-100: nfcapd 1.7.1 does not know this announcement of a
 const TWICE: &str =
     "D-100: elements that occur twice, or in both families: nfcapd keeps the last, or mixes them";
 const REVERSE: &str = "D-100: nfcapd writes reverse elements (RFC 5103) over the forward ones";
+const PORTS: &str = "D-100: sfcapd puts type and code of ICMP into the two ports";
 
 /// Open: no ruling says what is right.
 const NO_TIMES: &str =
@@ -130,6 +132,27 @@ const RULED: &[Ruled] = &[
     ruled("ipfix-upstream-edge-1", Window, NO_TIMES),
     ruled("ipfix-vflow", OnlyCsvWithout(TIMES), STAMPS),
     ruled("ipfix-yaf-applabel", Columns(&[10]), REVERSE),
+    ruled(
+        "sflow2-dev",
+        Columns(&[46]),
+        "two agents behind one address: to sfcapd they are one exporter unless their sub-agent ids differ",
+    ),
+    ruled("sflow4-dev", Columns(&[5, 6]), PORTS),
+    ruled(
+        "sflow5-akvorado-1140",
+        Columns(&[25, 26]),
+        "VLANs that are not known: sfcapd 1.7.1 cuts them to 16 bits",
+    ),
+    ruled("sflow5-goflow", Columns(&[5, 6]), PORTS),
+    ruled(
+        "sflow5-gopacket-eth",
+        Columns(&[12]),
+        "D-100: sfcapd does not take the length of a packet from the Ethernet record",
+    ),
+    ruled("sflow5-icmpv4", Columns(&[5, 6]), PORTS),
+    ruled("sflow5-ndpi", Columns(&[5, 6]), PORTS),
+    ruled("sflow5-pmacctd", Columns(&[5, 6]), "D-100: sfcapd does not read the ports of DCCP"),
+    ruled("sflow5-telegraf-lag", Columns(&[5, 6]), PORTS),
     ruled("v5-akvorado-29", Columns(&[19, 20]), MASKS),
     ruled(
         "v5-invalid-01",
@@ -170,17 +193,18 @@ const RULED: &[Ruled] = &[
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::from_args();
-    let peer = peer();
+    let (netflow, sflow) = (peer("nfcapd"), peer("sfcapd"));
     let programs = Arc::new(Programs::for_tests()?);
     let mut trials = Vec::new();
     for name in SHIPPED {
         let capture = root().join("testdata/pcap").join(name).join("case.pcap");
-        trials.push(case(name, capture, peer.clone(), &programs));
+        trials.push(case(name, capture, netflow.clone(), &programs));
     }
     match corpus() {
         Ok(corpus) => {
             for (name, capture) in captures(&corpus.join("packets"))? {
                 if !SHIPPED.contains(&name.as_str()) {
+                    let peer = if is_sflow(&name) { &sflow } else { &netflow };
                     trials.push(case(&name, capture, peer.clone(), &programs));
                 }
             }
@@ -193,21 +217,26 @@ fn main() -> anyhow::Result<()> {
 /// The real programs.
 #[derive(Clone)]
 struct Peer {
-    nfcapd: PathBuf,
+    collector: PathBuf,
     nfdump: PathBuf,
 }
 
-fn peer() -> Needed<Peer> {
-    Ok(Peer { nfcapd: program("nfcapd")?, nfdump: program("nfdump")? })
+fn peer(collector: &str) -> Needed<Peer> {
+    Ok(Peer { collector: program(collector)?, nfdump: program("nfdump")? })
 }
 
-/// Captures of the three protocols whose exporters have IPv4 addresses, by name.
+fn is_sflow(case: &str) -> bool {
+    case.starts_with("sflow")
+}
+
+/// Captures of these protocols whose exporters have IPv4 addresses, by name.
 fn captures(packets: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(packets)? {
         let path = entry?.path();
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let wanted = ["v5-", "v9-", "ipfix-"].iter().any(|protocol| name.starts_with(protocol));
+        let wanted =
+            ["v5-", "v9-", "ipfix-"].iter().any(|protocol| name.starts_with(protocol)) || is_sflow(&name);
         if wanted && name != IPV6_EXPORTER && path.extension().is_some_and(|extension| extension == "pcap") {
             found.push((name, path));
         }
@@ -226,15 +255,16 @@ fn check(name: &str, capture: &Path, peer: &Peer, programs: &Programs) -> Result
     let scratch = tempfile::tempdir()?;
     let (ours, theirs) = (scratch.path().join("ours"), scratch.path().join("theirs"));
     store(programs.command("rcapd"), capture, &ours)?;
-    store(Command::new(&peer.nfcapd), capture, &theirs)?;
+    store(Command::new(&peer.collector), capture, &theirs)?;
 
     let ruled: Vec<&Ruled> = RULED.iter().filter(|ruled| ruled.case == name).collect();
-    let mut differences = compare(&ours, &theirs, &ruled, peer, programs)?;
+    let own_times = is_sflow(name);
+    let mut differences = compare(&ours, &theirs, own_times, &ruled, peer, programs)?;
     // An exception that is not needed any more would hide the next difference.
     for left_out in &ruled {
         let others: Vec<&Ruled> =
             ruled.iter().filter(|other| !std::ptr::eq(**other, *left_out)).copied().collect();
-        if compare(&ours, &theirs, &others, peer, programs)?.is_empty() {
+        if compare(&ours, &theirs, own_times, &others, peer, programs)?.is_empty() {
             writeln!(differences, "agrees without the exception ({}): take it away", left_out.why)?;
         }
     }
@@ -245,6 +275,7 @@ fn check(name: &str, capture: &Path, peer: &Peer, programs: &Programs) -> Result
 fn compare(
     ours: &Path,
     theirs: &Path,
+    own_times: bool,
     ruled: &[&Ruled],
     peer: &Peer,
     programs: &Programs,
@@ -253,7 +284,7 @@ fn compare(
     if is(|what| matches!(what, Everything)) {
         return Ok(String::new());
     }
-    let only_csv = is(|what| matches!(what, OnlyCsvWithout(_)));
+    let only_csv = own_times || is(|what| matches!(what, OnlyCsvWithout(_)));
     let no_window = is(|what| matches!(what, Window));
     let filters =
         ruled.iter().filter_map(|ruled| if let Outside(filter) = ruled.what { Some(filter) } else { None });
@@ -264,6 +295,7 @@ fn compare(
             |ruled| if let Columns(list) | OnlyCsvWithout(list) = ruled.what { Some(list) } else { None },
         )
         .flatten()
+        .chain(if own_times { TIMES } else { &[] })
         .copied()
         .collect();
 
