@@ -50,6 +50,8 @@ pub struct CollectorOptions {
     pub override_sampling: Option<u32>,
     /// Whose addresses and ports a sampled packet in a tunnel has.
     pub tunnels: Tunnels,
+    /// Bounds on what a peer can make us keep or do.
+    pub limits: Limits,
     /// Log every gap in sequence numbers.
     pub report_gaps: bool,
     /// The clock, ms since 1970.
@@ -287,7 +289,7 @@ impl Run {
                 default_sampling: self.options.default_sampling,
                 override_sampling: self.options.override_sampling,
                 tunnels: self.options.tunnels,
-                limits: Limits::default(),
+                limits: self.options.limits,
             },
             report_gaps: self.options.report_gaps,
         };

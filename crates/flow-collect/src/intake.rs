@@ -157,8 +157,8 @@ impl Intake {
         let tail = FileTail {
             exporters,
             samplers: self.decoder.samplers(),
-            names: Vec::new(),
-            exported: Vec::new(),
+            names: self.decoder.names(),
+            exported: self.decoder.exported(),
             ledger,
             span_if_empty: Some((start_ms, end_ms)),
             sequence_failures: slot.sequence_failures,
@@ -289,7 +289,7 @@ fn error_text(ident: &str, error: &DecodeError, len: usize) -> String {
 }
 
 /// The kind of a fault, without its numbers.
-fn cause(fault: &Fault) -> &'static str {
+pub(crate) fn cause(fault: &Fault) -> &'static str {
     match fault {
         Fault::UnknownVersion { .. } => "unknown version",
         Fault::Truncated { .. } => "truncated",
@@ -301,6 +301,8 @@ fn cause(fault: &Fault) -> &'static str {
         Fault::EmptyRecord { .. } => "empty records",
         Fault::AddressType { .. } => "unknown type of address",
         Fault::UnknownFormat { .. } => "unknown format",
+        Fault::NotText => "name is no text",
+        Fault::SamplingRate { .. } => "implausible sampling rate",
         Fault::Limit { .. } => "limit reached",
         _ => "malformed",
     }

@@ -10,7 +10,7 @@
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use flow_collect::{Collector, CollectorOptions, FileFormat, Input, Log, Naming, SubDir, Tunnels, Zone};
+//! use flow_collect::{Collector, CollectorOptions, Limits, FileFormat, Input, Log, Naming, SubDir, Tunnels, Zone};
 //!
 //! let naming = Naming { interval_s: 300, layout: SubDir::Flat, zone: Zone::Local, with_offset: false };
 //! let options = CollectorOptions {
@@ -20,6 +20,7 @@
 //!     format: FileFormat::default(),
 //!     default_sampling: None,
 //!     override_sampling: None,
+//!     limits: Limits::default(),
 //!     tunnels: Tunnels::Closed,
 //!     report_gaps: false,
 //!     now_ms: || 1_700_000_000_000,
@@ -45,6 +46,7 @@ mod collector;
 mod complaint;
 mod counters;
 mod daemon;
+mod explain;
 mod file;
 mod intake;
 mod log;
@@ -57,8 +59,9 @@ mod spool;
 pub use capture::{CaptureError, CaptureReader, CaptureStats, Captured};
 pub use collector::{Collector, CollectorOptions, Input, Outcome, StartError};
 pub use daemon::{Detached, Readiness, detach};
+pub use explain::{Explanation, explain};
 pub use flow_file::{BlockCompression, Compression, FileFormat, NfdumpRelease, SubDir};
-pub use flow_wire::Tunnels;
+pub use flow_wire::{DecoderOptions, LimitError, LimitInfo, Limits, Tunnels};
 pub use log::Log;
 pub use process::{PidFile, PidFileError, PidFilePlace};
 pub use socket::{Family, Listen, ListenError};

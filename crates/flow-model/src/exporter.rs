@@ -22,7 +22,8 @@ pub struct ExporterInfo {
 pub struct SamplerInfo {
     /// The exporter's number.
     pub exporter: u16,
-    /// Selector id; -1 generic, -2 default, -3 override.
+    /// Selector id; -1 generic, -2 default, -3 override; below -2³² that of an
+    /// [interface](SamplerInfo::of_interface).
     pub id: i64,
     /// Selection algorithm.
     pub algorithm: u16,
@@ -30,6 +31,24 @@ pub struct SamplerInfo {
     pub interval: u32,
     /// Packets left out after them.
     pub space: u32,
+}
+
+impl SamplerInfo {
+    /// The id of a sampler that works on an interface and has no id of its own.
+    pub const fn of_interface(index: u32) -> i64 {
+        -(1 << 32) - index as i64 - 1
+    }
+
+    /// The interface that a sampler of this id works on, if it is one of an interface.
+    pub const fn interface(id: i64) -> Option<u32> {
+        if id >= -(1 << 32) {
+            return None;
+        }
+        match -(id + (1 << 32)) - 1 {
+            index @ 0..=0xffff_ffff => Some(index as u32),
+            _ => None,
+        }
+    }
 }
 
 /// What a name that an exporter announced is the name of.
@@ -192,6 +211,16 @@ mod tests {
 
     fn name(exporter: u16, kind: NameKind, id: u8, name: &str) -> NameInfo {
         NameInfo { exporter, kind, id: vec![0, 0, 1, id], name: name.to_owned() }
+    }
+
+    #[test]
+    fn samplers_of_interfaces_have_ids_of_their_own() {
+        for index in [0, 1, u32::MAX] {
+            assert_eq!(SamplerInfo::interface(SamplerInfo::of_interface(index)), Some(index));
+        }
+        for id in [-1, -3, 0, 7, -(1 << 32), i64::MAX, i64::MIN + (1 << 33)] {
+            assert_eq!(SamplerInfo::interface(id), None, "{id}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::shape::{Shape, ShapeBuilder};
 use crate::stamps::Stamps;
 use crate::step::{ADDRESSES, Either, Step, group};
 use crate::transport::Transport;
-use flow_model::{Field, FieldSet, Groups};
+use flow_model::{Field, FieldSet, Groups, Kind, field_info};
 
 impl Plan {
     /// Compiles the plan of a template; `None` when its records have no octets.
@@ -24,7 +24,7 @@ impl Plan {
 }
 
 /// Whether anything reads an element in data records.
-fn is_read(dialect: Dialect, specifier: Specifier) -> bool {
+pub(crate) fn is_read(dialect: Dialect, specifier: Specifier) -> bool {
     match specifier.standard() {
         // Huawei sends something else under this number.
         Some(id::RESPONDER_OCTETS) if dialect == Dialect::V9 && specifier.len == 2 => false,
@@ -37,6 +37,20 @@ fn is_read(dialect: Dialect, specifier: Specifier) -> bool {
 fn is_list(dialect: Dialect, id: u16) -> bool {
     dialect == Dialect::Ipfix
         && matches!(id, id::BASIC_LIST | id::SUB_TEMPLATE_LIST | id::SUB_TEMPLATE_MULTI_LIST)
+}
+
+/// Octets of a row that has these fields, and those that every row has; strings count as nothing.
+fn row_len(fields: FieldSet) -> usize {
+    const EVERY_ROW: usize = 64;
+    let width = |field: Field| match field_info(field).kind {
+        Kind::U8 => 1,
+        Kind::U16 => 2,
+        Kind::U32 => 4,
+        Kind::U64 => 8,
+        Kind::Ip => 17,
+        Kind::Bytes => 0,
+    };
+    EVERY_ROW + fields.iter().map(width).sum::<usize>()
 }
 
 /// The fields of a template, sorted by what they fill.
@@ -162,6 +176,8 @@ impl Collected {
             stamps: self.stamps,
             sampler: self.find(Field::SamplerId),
             interval: self.interval,
+            interfaces: [self.find(Field::Input), self.find(Field::Output)],
+            row_len: row_len(fields),
             transport: self.transport,
             fields,
             groups,

@@ -4,8 +4,13 @@ use crate::exporter::{Exporter, Registry};
 use crate::plan::Scratch;
 use crate::sampling::Configured;
 use crate::sequence::Continuity;
-use crate::{DecodeError, Fault, Limits, Tunnels, WireProtocol, fixed, ipfix, sets, sflow, v9};
-use flow_model::{BatchBuilder, ExporterInfo, Field, Groups, LossLedger, Rows, SamplerInfo};
+use crate::{
+    DecodeError, ExporterDescription, Fault, Limits, Tunnels, WireProtocol, describe, fixed, ipfix, sets,
+    sflow, v9,
+};
+use flow_model::{
+    BatchBuilder, ExportedInfo, ExporterInfo, Field, Groups, LossLedger, NameInfo, Rows, SamplerInfo,
+};
 
 /// How a decoder behaves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -149,15 +154,17 @@ impl Decoder {
             limits: options.limits,
             configured,
             decoded: Decoded { exporter: Some(state.sysid), ..Decoded::default() },
+            decoded_len: 0,
         };
         sets::drain(&mut message, state, memory, &mut self.scratch, out);
         self.registry.account(0, &message.decoded);
         message.decoded
     }
 
-    /// Gives up data that have waited for their template for longer than [`Limits::waiting_age_ms`]; the
-    /// ledgers then have them as without template. To be called now and then: exporters that still send are
-    /// looked after as they do.
+    /// Gives up data that have waited for their template for longer than [`Limits::waiting_age_ms`], which the
+    /// ledgers then have as without template, and forgets templates of exporters that are gone
+    /// ([`Limits::template_age_ms`]). To be called now and then: exporters that still send are looked after as
+    /// they do.
     pub fn expire(&mut self, now_ms: u64) {
         self.registry.expire(now_ms, &self.options.limits);
     }
@@ -188,6 +195,21 @@ impl Decoder {
     pub fn samplers(&self) -> Vec<SamplerInfo> {
         let configured = self.configured();
         self.registry.states().iter().flat_map(|state| state.samplers.list(state.sysid, configured)).collect()
+    }
+
+    /// Every name that exporters have announced, ordered by exporter, kind and id.
+    pub fn names(&self) -> Vec<NameInfo> {
+        self.registry.states().iter().flat_map(|state| state.names.list(state.sysid)).collect()
+    }
+
+    /// What exporters say they have exported since they started, ordered by exporter.
+    pub fn exported(&self) -> Vec<ExportedInfo> {
+        self.registry.states().iter().filter_map(crate::exporter::State::exported_info).collect()
+    }
+
+    /// Everything that is known of every exporter, in order of appearance.
+    pub fn describe(&self) -> Vec<ExporterDescription> {
+        self.registry.states().iter().map(|state| describe::describe(state, self.configured())).collect()
     }
 
     pub(crate) fn configured(&self) -> Configured {
@@ -225,6 +247,8 @@ pub(crate) struct Message<'a> {
     pub(crate) limits: Limits,
     pub(crate) configured: Configured,
     pub(crate) decoded: Decoded,
+    /// Octets of the rows so far, strings aside.
+    pub(crate) decoded_len: usize,
 }
 
 impl<'a> Message<'a> {
@@ -238,6 +262,7 @@ impl<'a> Message<'a> {
             limits: decoder.options.limits,
             configured: decoder.configured(),
             decoded: Decoded::default(),
+            decoded_len: 0,
         }
     }
 
@@ -256,6 +281,11 @@ impl<'a> Message<'a> {
     /// How many more flows this datagram may add to `out`.
     pub(crate) fn allowance(&self, out: &BatchBuilder) -> usize {
         self.limits.flows_per_datagram.saturating_sub(self.decoded.flows).min(out.room())
+    }
+
+    /// How many more rows of `row_len` octets this datagram may add.
+    pub(crate) fn rows_left(&self, row_len: usize) -> usize {
+        self.limits.decoded_len_bytes.saturating_sub(self.decoded_len) / row_len.max(1)
     }
 
     /// Fills what every row has: when, from whom and how it came.

@@ -70,14 +70,24 @@ fn map(dialect: Dialect) -> Map {
 
 /// Elements that fill no field of their own, or that are told apart by more than the field they fill.
 pub(crate) mod id {
+    pub(crate) const INGRESS_INTERFACE: u16 = 10;
+    pub(crate) const EGRESS_INTERFACE: u16 = 14;
     pub(crate) const LAST_UPTIME: u16 = 21;
     pub(crate) const FIRST_UPTIME: u16 = 22;
     pub(crate) const ICMP: u16 = 32;
     pub(crate) const SAMPLING_INTERVAL: u16 = 34;
     pub(crate) const SAMPLING_ALGORITHM: u16 = 35;
+    pub(crate) const EXPORTED_OCTETS: u16 = 40;
+    pub(crate) const EXPORTED_MESSAGES: u16 = 41;
+    pub(crate) const EXPORTED_FLOWS: u16 = 42;
     pub(crate) const SAMPLER_ID: u16 = 48;
     pub(crate) const SAMPLER_MODE: u16 = 49;
     pub(crate) const SAMPLER_INTERVAL: u16 = 50;
+    pub(crate) const INTERFACE_NAME: u16 = 82;
+    pub(crate) const INTERFACE_DESCRIPTION: u16 = 83;
+    pub(crate) const APPLICATION_DESCRIPTION: u16 = 94;
+    pub(crate) const APPLICATION_ID: u16 = 95;
+    pub(crate) const APPLICATION_NAME: u16 = 96;
     pub(crate) const ICMP6: u16 = 139;
     pub(crate) const FIRST_SECONDS: u16 = 150;
     pub(crate) const LAST_SECONDS: u16 = 151;
@@ -97,6 +107,9 @@ pub(crate) mod id {
     pub(crate) const ICMP6_TYPE: u16 = 178;
     pub(crate) const ICMP6_CODE: u16 = 179;
     pub(crate) const RESPONDER_OCTETS: u16 = 232;
+    pub(crate) const INGRESS_VRF: u16 = 234;
+    pub(crate) const EGRESS_VRF: u16 = 235;
+    pub(crate) const VRF_NAME: u16 = 236;
     pub(crate) const BASIC_LIST: u16 = 291;
     pub(crate) const SUB_TEMPLATE_LIST: u16 = 292;
     pub(crate) const SUB_TEMPLATE_MULTI_LIST: u16 = 293;

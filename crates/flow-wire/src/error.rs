@@ -114,6 +114,17 @@ pub enum Fault {
         /// Its number.
         found: u32,
     },
+    /// A name that is no text.
+    #[error("name is not UTF-8")]
+    NotText,
+    /// A sampling rate that is above the bound.
+    #[error("sampling rate {found} is above {limit}")]
+    SamplingRate {
+        /// The rate.
+        found: u64,
+        /// The bound.
+        limit: u64,
+    },
     /// A bound of [`Limits`](crate::Limits) was reached.
     #[error("more than {limit} {what}")]
     Limit {

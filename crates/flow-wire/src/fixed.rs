@@ -10,6 +10,8 @@
 
 use crate::decoder::{Decoder, Message};
 use crate::exporter::Key;
+use crate::options::sampler_fault;
+use crate::quirk::Quirk;
 use crate::records::{Fixed, Records, Slot};
 use crate::sampling::{GENERIC, Rate, Sampler};
 use crate::time::from_uptime;
@@ -25,6 +27,8 @@ use std::net::{IpAddr, Ipv4Addr};
 struct Layout {
     header_len: usize,
     record_len: usize,
+    /// The bound that the protocol names for itself.
+    most_records: usize,
     tcp_flags: Slot,
     /// Whether there are AS numbers and prefix lengths, and a sequence number that counts records.
     routed: bool,
@@ -33,11 +37,27 @@ struct Layout {
 impl Layout {
     fn of(protocol: WireProtocol) -> Layout {
         match protocol {
-            WireProtocol::V1 => {
-                Layout { header_len: 16, record_len: 48, tcp_flags: at(40, 1), routed: false }
-            }
-            WireProtocol::V7 => Layout { header_len: 24, record_len: 52, tcp_flags: at(37, 1), routed: true },
-            _ => Layout { header_len: 24, record_len: 48, tcp_flags: at(37, 1), routed: true },
+            WireProtocol::V1 => Layout {
+                header_len: 16,
+                record_len: 48,
+                most_records: 24,
+                tcp_flags: at(40, 1),
+                routed: false,
+            },
+            WireProtocol::V7 => Layout {
+                header_len: 24,
+                record_len: 52,
+                most_records: 28,
+                tcp_flags: at(37, 1),
+                routed: true,
+            },
+            _ => Layout {
+                header_len: 24,
+                record_len: 48,
+                most_records: 30,
+                tcp_flags: at(37, 1),
+                routed: true,
+            },
         }
     }
 }
@@ -145,10 +165,22 @@ fn decode_message(
 ) {
     let domain = u32::from(header.engine_type) << 8 | u32::from(header.engine_id);
     message.domain = Some(domain);
-    let key = Key { addr: message.from.addr, protocol: message.protocol, domain, agent: None };
+    let key = Key { addr: message.from.addr, protocol: message.protocol, domain, port: None, agent: None };
     let limits = message.limits;
     let Some((state, memory)) = decoder.registry.enter(key, &limits, &mut message.decoded) else { return };
     let restarted = state.restarted(header.unix_ms, header.uptime_ms);
+    state.compare_clocks(message.received_ms, header.unix_ms);
+    if usize::from(header.count) > layout.most_records {
+        state.quirks.note(Quirk::ManyRecords);
+    }
+    if offset > 0 {
+        state.quirks.note(Quirk::SeveralMessages);
+    }
+    let end = offset + layout.header_len + count * layout.record_len;
+    let rest = message.datagram.get(end..).unwrap_or_default();
+    if !rest.is_empty() && !another(message.protocol, layout, rest) {
+        state.quirks.note(Quirk::TrailingOctets);
+    }
     if layout.routed {
         let units = (count == usize::from(header.count)).then_some(u32::from(header.count));
         message.decoded.take(state.sequence.observe(header.sequence, units, restarted));
@@ -157,12 +189,12 @@ fn decode_message(
     if interval > 1 {
         let sampler = Sampler::one_of(GENERIC, header.sampling >> 14, interval);
         if !state.samplers.announce(sampler, message.received_ms, &limits, memory) {
-            message.decoded.refused += 1;
+            message.refuse(None, offset, sampler_fault(sampler, &limits));
         }
     } else {
         state.samplers.forget(GENERIC, memory);
     }
-    let rate = state.samplers.rate(None, message.received_ms, message.configured);
+    let rate = state.samplers.rate(&[], message.received_ms, message.configured);
     let sysid = state.sysid;
 
     let records = Fixed::new(records, layout.record_len, count.min(message.allowance(out)));

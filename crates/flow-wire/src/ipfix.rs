@@ -10,7 +10,8 @@
 
 use crate::decoder::{Decoder, Message};
 use crate::element::Dialect;
-use crate::exporter::Key;
+use crate::exporter::{Key, State};
+use crate::quirk::Quirk;
 use crate::sets::Sets;
 use crate::stamps::Clocks;
 use crate::{Fault, WireProtocol};
@@ -41,17 +42,27 @@ pub(crate) fn decode(decoder: &mut Decoder, message: &mut Message<'_>, out: &mut
         return message.fail(None, 0, fault);
     };
     message.domain = Some(header.domain);
-    let key =
-        Key { addr: message.from.addr, protocol: WireProtocol::Ipfix, domain: header.domain, agent: None };
+    let key = Key {
+        addr: message.from.addr,
+        protocol: WireProtocol::Ipfix,
+        domain: header.domain,
+        port: None,
+        agent: None,
+    };
     let limits = message.limits;
-    let Some((state, memory)) = decoder.registry.enter(key, &limits, &mut message.decoded) else { return };
+    let Some((state, memory)) =
+        decoder.registry.enter_from(key, message.from.port, &limits, &mut message.decoded)
+    else {
+        return;
+    };
     let clocks = Clocks {
         dialect: Dialect::Ipfix,
         export_ms: u64::from(header.export_s) * 1000,
         uptime_ms: 0,
         init_ms: state.init_ms,
     };
-    let end = end(message, usize::from(header.len));
+    state.compare_clocks(message.received_ms, clocks.export_ms);
+    let end = end(message, state, usize::from(header.len));
     let scratch = &mut decoder.scratch;
     let mut sets = Sets { message, state, memory, scratch, out, clocks, engine: (0, 0), records: Some(0) };
     sets.walk(HEADER_LEN, end);
@@ -63,9 +74,13 @@ pub(crate) fn decode(decoder: &mut Decoder, message: &mut Message<'_>, out: &mut
 /// Where the message ends.
 ///
 /// Some exporters write a length that is too small: if the sets fill the datagram exactly, they are believed.
-fn end(message: &mut Message<'_>, len: usize) -> usize {
+fn end(message: &mut Message<'_>, state: &mut State, len: usize) -> usize {
     let found = message.datagram.len();
-    if len == found || fills(message.datagram) {
+    if len == found {
+        return found;
+    }
+    if fills(message.datagram) {
+        state.quirks.note(Quirk::MessageLength);
         return found;
     }
     if len > found {
@@ -74,6 +89,8 @@ fn end(message: &mut Message<'_>, len: usize) -> usize {
     }
     if len < HEADER_LEN {
         message.fail(None, 2, Fault::TooShort { what: "message", expected: HEADER_LEN, found: len });
+    } else {
+        state.quirks.note(Quirk::TrailingOctets);
     }
     len
 }

@@ -35,14 +35,19 @@
 //! sFlow brings packets instead: the headers of each are dissected down to its ports, and a row is one packet, scaled
 //! by its sampling rate. Samples of counters and of discarded packets are counted.
 //!
-//! This crate has no sockets, files, clocks or threads; it reads of options data only samplers
-//! and the exporter's start.
+//! Options data tell how flows are sampled, when the exporter started, what its interfaces, VRFs and applications are
+//! called, and how much it has sent. [`Decoder::describe`] says what is known of each exporter: its templates with what
+//! becomes of each element, the skew of its clock, and its [quirks](Quirk).
+//!
+//! This crate has no sockets, files, clocks or threads.
 #![forbid(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
 
 mod compile;
 mod decoder;
+mod describe;
 mod element;
+mod element_names;
 mod error;
 mod exporter;
 mod fixed;
@@ -50,9 +55,11 @@ mod ipfix;
 mod limits;
 mod lists;
 mod memory;
+mod names;
 mod options;
 mod packet;
 mod plan;
+mod quirk;
 mod records;
 mod sampling;
 mod sequence;
@@ -70,7 +77,9 @@ mod vectors;
 mod waiting;
 
 pub use decoder::{Decoded, Decoder, DecoderOptions};
+pub use describe::{Becomes, ExporterDescription, FieldDescription, SkippedElement, TemplateDescription};
 pub use error::{DecodeError, Fault, WireProtocol};
-pub use exporter::Exporter;
+pub use exporter::{ClockSkew, Exporter};
 pub use limits::{LimitError, LimitInfo, Limits};
 pub use packet::Tunnels;
+pub use quirk::Quirk;

@@ -107,6 +107,23 @@ limits! {
     sampling_rate: u32 = 1 << 24, 1..=u32::MAX as u64;
     /// Octets kept of a variable-length value, such as a sampled frame: a jumbo frame.
     value_len_bytes: usize = 9_216, 0..=DATAGRAM;
+    /// Octets of decoded flows, their strings aside, from one datagram. 8,192 flows of a hundred fields need
+    /// less.
+    decoded_len_bytes: usize = 4 << 20, 1..=u64::MAX >> 1;
+    /// Fields of an options template that are its scope. Those in the field have one or two.
+    scope_fields_per_template: usize = 16, 1..=DATAGRAM;
+    /// How long a template is kept that is neither sent again nor used, ms (RFC 7011 8.4): 30 days. Exporters
+    /// send their templates again within half an hour, but some only when they start, so use counts too, and
+    /// one that was silent for weeks is still understood.
+    template_age_ms: u64 = 2_592_000_000, 1_000..=FOREVER_MS;
+    /// Names of interfaces, VRFs and applications of one exporter. Routers know some 1,500 applications.
+    names_per_exporter: usize = 16_384, 0..=1 << 20;
+    /// Octets of a name. Interface descriptions have up to 255.
+    name_len_bytes: usize = 255, 0..=DATAGRAM;
+    /// Octets of the names of all exporters, a part of `state_len_bytes`. Every file has them all.
+    names_len_bytes: usize = 8 << 20, 0..=32 << 20;
+    /// Information elements without a field whose records are counted, of one exporter.
+    skipped_elements_per_exporter: usize = 1_024, 0..=1 << 20;
     /// Data sets of one exporter that wait for their template. A router sends its templates with every 20th
     /// datagram or every few minutes.
     waiting_sets_per_exporter: usize = 4_096, 0..=1 << 20;

@@ -2,12 +2,14 @@
 
 use crate::Limits;
 
-/// Octets that all exporters occupy with templates, samplers and what waits for a template.
+/// Octets that all exporters occupy: with templates, samplers, names, and what waits for a template.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     used: usize,
     /// The part of it that is waiting data.
     waiting: usize,
+    /// The part of it that is names.
+    names: usize,
 }
 
 impl Memory {
@@ -38,6 +40,21 @@ impl Memory {
     /// Gives back what was taken for waiting data.
     pub(crate) fn release_waiting(&mut self, octets: usize) {
         self.waiting = self.waiting.saturating_sub(octets);
+        self.release(octets);
+    }
+
+    /// Takes `octets` more for names, unless that is beyond a bound.
+    pub(crate) fn charge_names(&mut self, octets: usize, limits: &Limits) -> bool {
+        let fits = self.names.saturating_add(octets) <= limits.names_len_bytes && self.charge(octets, limits);
+        if fits {
+            self.names += octets;
+        }
+        fits
+    }
+
+    /// Gives back what was taken for names.
+    pub(crate) fn release_names(&mut self, octets: usize) {
+        self.names = self.names.saturating_sub(octets);
         self.release(octets);
     }
 

@@ -1,11 +1,17 @@
-//! Options data: what exporters say about themselves (RFC 7011 3.4.2.2, RFC 3954 6.1, RFC 5477).
+//! Options data: what exporters say about themselves (RFC 7011 3.4.2.2, RFC 3954 6.1, RFC 5477, RFC 6759).
 
 use crate::decoder::Message;
 use crate::element::{Dialect, Specifier, id};
 use crate::memory::Memory;
+use crate::names::Names;
 use crate::records::{Records, Slot};
 use crate::sampling::{GENERIC, Sampler, Samplers, sampler_id};
 use crate::shape::{Shape, ShapeBuilder};
+use crate::{Fault, Limits};
+use flow_model::{NameKind, SamplerInfo};
+
+/// The interface scope of v9 (RFC 3954 6.1): the scope's value is the interface's index.
+const V9_INTERFACE_SCOPE: u16 = 2;
 
 /// How to read the records of an options template.
 #[derive(Clone, Debug)]
@@ -29,6 +35,35 @@ struct Found {
     size: Option<Slot>,
     population: Option<Slot>,
     init: Option<Slot>,
+    /// The interface that the record is about.
+    interface: Option<Slot>,
+    interface_name: Option<Slot>,
+    interface_description: Option<Slot>,
+    vrf: Option<Slot>,
+    vrf_name: Option<Slot>,
+    application: Option<Slot>,
+    application_name: Option<Slot>,
+    application_description: Option<Slot>,
+    exported_octets: Option<Slot>,
+    exported_messages: Option<Slot>,
+    exported_flows: Option<Slot>,
+}
+
+/// What options data say, kept for the exporter.
+pub(crate) struct Announced<'a> {
+    pub(crate) samplers: &'a mut Samplers,
+    pub(crate) names: &'a mut Names,
+    pub(crate) exported: &'a mut Option<Exported>,
+    /// When the exporter started.
+    pub(crate) init_ms: &'a mut Option<u64>,
+}
+
+/// What an exporter says it has exported since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Exported {
+    pub(crate) octets: u64,
+    pub(crate) messages: u64,
+    pub(crate) flows: u64,
 }
 
 impl OptionsPlan {
@@ -38,10 +73,8 @@ impl OptionsPlan {
         let mut shape = ShapeBuilder::default();
         let mut found = Found::default();
         for (index, &specifier) in specifiers.iter().enumerate() {
-            // The scopes of v9 have numbers of their own.
-            let named = index >= scope || dialect == Dialect::Ipfix;
             let mut other = None;
-            let place = specifier.standard().filter(|_| named).and_then(|id| found.place(id));
+            let place = found.place(dialect, index < scope, specifier);
             let slot = shape.add(specifier, place.is_some());
             let place = place.unwrap_or(&mut other);
             *place = place.or(slot);
@@ -49,29 +82,70 @@ impl OptionsPlan {
         Some(OptionsPlan { shape: shape.finish()?, scope, found })
     }
 
+    /// Whether anything reads an element of an options template.
+    pub(crate) fn reads(dialect: Dialect, is_scope: bool, specifier: Specifier) -> bool {
+        Found::default().place(dialect, is_scope, specifier).is_some()
+    }
+
     /// Octets it occupies beyond itself.
     pub(crate) fn memory(&self) -> usize {
         self.shape.memory()
     }
 
-    /// Takes what the records say about the exporter. All of them count: two samplers often stand in one set.
+    /// Takes what the records of the set at `place` (id and offset) say about the exporter. All of them count:
+    /// two samplers often stand in one set.
     pub(crate) fn read<R: Records>(
         &self,
         records: &R,
-        samplers: &mut Samplers,
-        init_ms: &mut Option<u64>,
+        place: (u16, usize),
+        announced: &mut Announced<'_>,
         message: &mut Message<'_>,
         memory: &mut Memory,
     ) {
+        let limits = message.limits;
         for record in 0..records.count() {
             if let Some(sampler) = self.sampler(records, record)
-                && !samplers.announce(sampler, message.received_ms, &message.limits, memory)
+                && !announced.samplers.announce(sampler, message.received_ms, &limits, memory)
             {
-                message.decoded.refused += 1;
+                message.refuse(Some(place.0), place.1, sampler_fault(sampler, &limits));
             }
-            *init_ms = self.init_ms(records, record).or(*init_ms);
+            *announced.init_ms = self.init_ms(records, record).or(*announced.init_ms);
+            *announced.exported = self.exported(records, record).or(*announced.exported);
+            for (kind, id, name) in self.names() {
+                if let Err(fault) =
+                    read_name(records, record, (kind, id, name), announced.names, &limits, memory)
+                {
+                    message.refuse(Some(place.0), place.1, fault);
+                }
+            }
         }
         message.decoded.options += records.count();
+    }
+
+    /// Where the records have names: kind, id, name.
+    fn names(&self) -> impl Iterator<Item = (NameKind, Slot, Slot)> {
+        let Found { interface, vrf, application, .. } = self.found;
+        [
+            (NameKind::Interface, interface, self.found.interface_name),
+            (NameKind::InterfaceDescription, interface, self.found.interface_description),
+            (NameKind::Vrf, vrf, self.found.vrf_name),
+            (NameKind::Application, application, self.found.application_name),
+            (NameKind::ApplicationDescription, application, self.found.application_description),
+        ]
+        .into_iter()
+        .filter_map(|(kind, id, name)| Some((kind, id?, name?)))
+    }
+
+    /// What a record says of the exporter's own counts.
+    fn exported<R: Records>(&self, records: &R, record: usize) -> Option<Exported> {
+        let Found { exported_octets, exported_messages, exported_flows, .. } = self.found;
+        exported_octets.or(exported_messages).or(exported_flows)?;
+        let num = |slot: Option<Slot>| slot.map_or(0, |slot| records.num(record, slot));
+        Some(Exported {
+            octets: num(exported_octets),
+            messages: num(exported_messages),
+            flows: num(exported_flows),
+        })
     }
 
     /// The sampler that a record describes.
@@ -80,7 +154,12 @@ impl OptionsPlan {
         let num = |slot: Option<Slot>| {
             slot.map(|slot| u32::try_from(records.num(record, slot)).unwrap_or(u32::MAX))
         };
-        let id = self.found.sampler.map_or(GENERIC, |slot| sampler_id(records.num(record, slot)));
+        // One without an id is that of the interface it is scoped by, if any, else of the whole exporter.
+        let interface = || num(self.found.interface).filter(|&index| index != 0);
+        let id = match self.found.sampler {
+            Some(slot) => sampler_id(records.num(record, slot)),
+            None => interface().map_or(GENERIC, SamplerInfo::of_interface),
+        };
         let algorithm = num(self.found.algorithm).unwrap_or(0) as u16;
         // IOS-XR sends 305 beside these, and it says nothing.
         if let (Some(size), Some(population)) = (num(size), num(population)) {
@@ -101,10 +180,60 @@ impl OptionsPlan {
     }
 }
 
+/// Why a sampler was not taken.
+pub(crate) fn sampler_fault(sampler: Sampler, limits: &Limits) -> Fault {
+    let (found, limit) = (sampler.rate().of / sampler.rate().taken, u64::from(limits.sampling_rate));
+    if found > limit {
+        return Fault::SamplingRate { found, limit };
+    }
+    Fault::Limit { what: "samplers", limit: limits.samplers_per_exporter }
+}
+
+/// Keeps a name that a record has, unless it is empty.
+fn read_name<R: Records>(
+    records: &R,
+    record: usize,
+    (kind, id, name): (NameKind, Slot, Slot),
+    names: &mut Names,
+    limits: &Limits,
+    memory: &mut Memory,
+) -> Result<(), Fault> {
+    let name = records.octets(record, name);
+    let name = name.split(|&octet| octet == 0).next().unwrap_or_default();
+    if name.is_empty() {
+        return Ok(());
+    }
+    let limit = limits.name_len_bytes;
+    if name.len() > limit {
+        return Err(Fault::Limit { what: "octets of a name", limit });
+    }
+    let name = std::str::from_utf8(name).map_err(|_| Fault::NotText)?;
+    let number;
+    let id = match kind {
+        NameKind::Application | NameKind::ApplicationDescription => records.octets(record, id),
+        _ => {
+            number = (records.num(record, id) as u32).to_be_bytes();
+            &number
+        }
+    };
+    if id.len() > limit {
+        return Err(Fault::Limit { what: "octets of an application id", limit });
+    }
+    if names.announce(kind, id, name, limits, memory) {
+        return Ok(());
+    }
+    Err(Fault::Limit { what: "names", limit: limits.names_per_exporter })
+}
+
 impl Found {
     /// Where to note an element, if we read it.
-    fn place(&mut self, id: u16) -> Option<&mut Option<Slot>> {
-        Some(match id {
+    fn place(&mut self, dialect: Dialect, is_scope: bool, specifier: Specifier) -> Option<&mut Option<Slot>> {
+        let element = specifier.standard()?;
+        if is_scope && dialect == Dialect::V9 {
+            // The scopes of v9 have numbers of their own.
+            return (element == V9_INTERFACE_SCOPE).then_some(&mut self.interface);
+        }
+        Some(match element {
             id::SAMPLER_ID | id::SELECTOR_ID => &mut self.sampler,
             id::SAMPLING_INTERVAL => &mut self.interval,
             id::SAMPLER_INTERVAL => &mut self.random_interval,
@@ -114,6 +243,17 @@ impl Found {
             id::SAMPLING_SIZE => &mut self.size,
             id::SAMPLING_POPULATION => &mut self.population,
             id::INIT_MILLIS => &mut self.init,
+            id::INGRESS_INTERFACE | id::EGRESS_INTERFACE => &mut self.interface,
+            id::INTERFACE_NAME => &mut self.interface_name,
+            id::INTERFACE_DESCRIPTION => &mut self.interface_description,
+            id::INGRESS_VRF | id::EGRESS_VRF => &mut self.vrf,
+            id::VRF_NAME => &mut self.vrf_name,
+            id::APPLICATION_ID => &mut self.application,
+            id::APPLICATION_NAME => &mut self.application_name,
+            id::APPLICATION_DESCRIPTION => &mut self.application_description,
+            id::EXPORTED_OCTETS => &mut self.exported_octets,
+            id::EXPORTED_MESSAGES => &mut self.exported_messages,
+            id::EXPORTED_FLOWS => &mut self.exported_flows,
             _ => return None,
         })
     }

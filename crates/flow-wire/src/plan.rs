@@ -26,6 +26,10 @@ pub(crate) struct Plan {
     pub(crate) sampler: Option<Slot>,
     /// The sampling interval in each record (34).
     pub(crate) interval: Option<Slot>,
+    /// The interfaces by which each record came and went (10, 14).
+    pub(crate) interfaces: [Option<Slot>; 2],
+    /// Octets of a row.
+    pub(crate) row_len: usize,
     /// Structured data: the element and where it stands.
     pub(crate) lists: Box<[(u16, Slot)]>,
 }

@@ -145,21 +145,27 @@ impl Samplers {
         }
     }
 
-    /// The rate of a flow that came at `received_ms` and names sampler `id`, or none.
+    /// The rate of a flow that came at `received_ms` and names the samplers `ids`, the preferred one first.
     ///
     /// An update changes later flows only. Of a sampler that was announced after the flow, and never before,
     /// the flow has the rate all the same: it was sampled so before we were told.
     #[inline]
-    pub(crate) fn rate(&self, id: Option<i64>, received_ms: u64, configured: Configured) -> Rate {
+    pub(crate) fn rate(&self, ids: &[Option<i64>], received_ms: u64, configured: Configured) -> Rate {
         if let Some(rate) = configured.forced {
             return Rate::one_of(rate);
         }
-        if let Some(known) =
-            id.and_then(|id| self.get(id)).or_else(|| self.get(GENERIC)).or_else(|| self.get(0))
-        {
+        let named = ids.iter().flatten().find_map(|&id| self.get(id));
+        if let Some(known) = named.or_else(|| self.get(GENERIC)).or_else(|| self.get(0)) {
             return known.at(received_ms).rate();
         }
         configured.default.map_or(Rate::ALL, Rate::one_of)
+    }
+
+    /// Whether any sampler works on an interface: then the interfaces of a flow decide.
+    #[inline]
+    pub(crate) fn by_interface(&self) -> bool {
+        // They have the lowest ids.
+        self.known.first().is_some_and(|known| SamplerInfo::interface(known.sampler.id).is_some())
     }
 
     /// Every sampler of exporter `sysid`, the operator's among them.
@@ -199,18 +205,18 @@ mod tests {
         let none = Configured::default();
         let default = Configured { default: Some(50), forced: None };
         let forced = Configured { default: Some(50), forced: Some(7) };
-        assert_eq!(samplers.rate(Some(3), 9, none), Rate::ALL);
-        assert_eq!(samplers.rate(Some(3), 9, default), Rate::one_of(50));
+        assert_eq!(samplers.rate(&[Some(3)], 9, none), Rate::ALL);
+        assert_eq!(samplers.rate(&[Some(3)], 9, default), Rate::one_of(50));
         let limits = Limits { samplers_per_exporter: 3, sampling_rate: 1000, ..Limits::default() };
         assert!(samplers.announce(Sampler::one_of(0, 1, 10), 5, &limits, &mut memory));
-        assert_eq!(samplers.rate(None, 9, default), Rate::one_of(10));
+        assert_eq!(samplers.rate(&[], 9, default), Rate::one_of(10));
         assert!(samplers.announce(Sampler::one_of(3, 1, 100), 5, &limits, &mut memory));
         assert!(samplers.announce(Sampler::one_of(GENERIC, 1, 20), 5, &limits, &mut memory));
         assert!(!samplers.announce(Sampler::one_of(4, 1, 100), 5, &limits, &mut memory));
         assert!(!samplers.announce(Sampler::one_of(3, 1, 1001), 5, &limits, &mut memory));
-        assert_eq!(samplers.rate(Some(3), 9, default), Rate::one_of(100));
-        assert_eq!(samplers.rate(Some(4), 9, default), Rate::one_of(20));
-        assert_eq!(samplers.rate(Some(3), 9, forced), Rate::one_of(7));
+        assert_eq!(samplers.rate(&[Some(3)], 9, default), Rate::one_of(100));
+        assert_eq!(samplers.rate(&[Some(4)], 9, default), Rate::one_of(20));
+        assert_eq!(samplers.rate(&[Some(3)], 9, forced), Rate::one_of(7));
         let ids: Vec<i64> = samplers.list(1, forced).map(|info| info.id).collect();
         assert_eq!(ids, [OVERRIDE, DEFAULT, GENERIC, 0, 3]);
     }
@@ -222,8 +228,26 @@ mod tests {
         for (now_ms, rate) in [(10, 100), (20, 100), (30, 200), (40, 200)] {
             assert!(samplers.announce(Sampler::one_of(3, 1, rate), now_ms, &limits, &mut memory));
         }
-        let rates = [5, 29, 30, 50].map(|received_ms| samplers.rate(Some(3), received_ms, none).of);
+        let rates = [5, 29, 30, 50].map(|received_ms| samplers.rate(&[Some(3)], received_ms, none).of);
         assert_eq!(rates, [100, 100, 200, 200]);
+    }
+
+    #[test]
+    fn interfaces_come_behind_ids_and_before_the_generic_one() {
+        let (mut samplers, mut memory) = (Samplers::default(), Memory::default());
+        let (limits, none) = (Limits::default(), Configured::default());
+        let interface = |index| Some(SamplerInfo::of_interface(index));
+        assert!(samplers.announce(Sampler::one_of(GENERIC, 1, 10), 0, &limits, &mut memory));
+        assert!(!samplers.by_interface());
+        for (id, rate) in [(3, 20), (SamplerInfo::of_interface(3), 30), (SamplerInfo::of_interface(4), 40)] {
+            assert!(samplers.announce(Sampler::one_of(id, 1, rate), 0, &limits, &mut memory));
+        }
+        assert!(samplers.by_interface());
+        let rate = |ids: &[Option<i64>]| samplers.rate(ids, 1, none).of;
+        assert_eq!(rate(&[Some(3), interface(3), interface(4)]), 20);
+        assert_eq!(rate(&[None, interface(3), interface(4)]), 30);
+        assert_eq!(rate(&[Some(9), interface(9), interface(4)]), 40);
+        assert_eq!(rate(&[None, interface(9), interface(8)]), 10);
     }
 
     #[test]

@@ -49,6 +49,10 @@ pub(crate) struct Sequence {
     /// Missing units: first number and how many.
     holes: [(u32, u32); HOLES],
     next_hole: usize,
+    /// How often the exporter started anew.
+    pub(crate) restarts: u64,
+    /// Datagrams that came late, or twice.
+    pub(crate) late: u64,
 }
 
 impl Default for Sequence {
@@ -60,6 +64,8 @@ impl Default for Sequence {
             restart: None,
             holes: [(0, 0); HOLES],
             next_hole: 0,
+            restarts: 0,
+            late: 0,
         }
     }
 }
@@ -88,7 +94,15 @@ impl Sequence {
             return Continuity::default();
         }
         if restarted || self.restart == Some(number) || (gap > LARGEST_GAP && gap < LATEST.wrapping_neg()) {
-            *self = Sequence { last: Some((number, units)), rule: self.rule, ..Sequence::default() };
+            // The number that would continue a datagram from behind: that one was not late.
+            let late = self.late - u64::from(self.restart == Some(number));
+            *self = Sequence {
+                last: Some((number, units)),
+                rule: self.rule,
+                restarts: self.restarts + 1,
+                late,
+                ..Sequence::default()
+            };
             return Continuity { failure: true, ..Continuity::default() };
         }
         if gap <= LARGEST_GAP {
@@ -101,7 +115,19 @@ impl Sequence {
             return Continuity { missed: u64::from(gap), recovered: 0, failure: true };
         }
         self.restart = Some(number.wrapping_add(units));
+        self.late += 1;
         Continuity { missed: 0, recovered: u64::from(self.fill(number, units)), failure: true }
+    }
+
+    /// Whether numbers count the units of their own datagram.
+    pub(crate) fn is_including(&self) -> bool {
+        self.rule == Rule::Including
+    }
+
+    /// What the next datagram's number should be, if that is known.
+    pub(crate) fn expected(&self) -> Option<u32> {
+        let (number, units) = self.last?;
+        (!self.is_including()).then_some(number.wrapping_add(units))
     }
 
     /// Tells the two rules apart by a datagram that follows one of them only.

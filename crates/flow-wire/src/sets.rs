@@ -6,14 +6,17 @@ use crate::element::Dialect;
 use crate::exporter::State;
 use crate::lists;
 use crate::memory::Memory;
+use crate::options::Announced;
 use crate::plan::{Context, Plan, Rates, Scratch};
-use crate::records::{Fixed, Records, Variable};
+use crate::quirk::Quirk;
+use crate::records::{Fixed, Records, Slot, VARIABLE, Variable};
 use crate::sampling::{Rate, Samplers, sampler_id};
 use crate::shape::{self, Shape};
 use crate::stamps::Clocks;
+use crate::step::Step;
 use crate::template::{Change, Definition, Meaning, Rejected, Templates, fields};
 use crate::waiting::WaitingSet;
-use flow_model::{BatchBuilder, Field, FieldSet, Groups, RecordFlags};
+use flow_model::{BatchBuilder, Field, FieldSet, Groups, RecordFlags, SamplerInfo};
 use nom::number::complete::be_u16;
 use nom::{IResult, Parser};
 use std::collections::VecDeque;
@@ -54,6 +57,7 @@ impl Sets<'_, '_> {
             let len = usize::from(len);
             if (id, len) == (0, 0) {
                 // A tail filled with zeros, as some exporters send.
+                self.state.quirks.note(Quirk::ZeroFilledTail);
                 return;
             }
             if len < SET_HEADER_LEN {
@@ -109,7 +113,7 @@ impl Sets<'_, '_> {
         };
         let withdrawal = self.clocks.dialect == Dialect::Ipfix && count == 0;
         if withdrawal && id == set {
-            self.state.templates.withdraw_all(options, self.memory);
+            self.state.templates.withdraw_all(options, &self.message.limits, self.memory);
             return Some(after);
         }
         if id < FIRST_TEMPLATE {
@@ -132,9 +136,23 @@ impl Sets<'_, '_> {
             self.message.fail(Some(id), offset, Fault::ScopeCount { expected: usize::from(count), found });
             return Some(rest);
         }
-        let definition = Definition { dialect: self.clocks.dialect, id, scope, count, fields: specifiers };
+        let definition = Definition {
+            dialect: self.clocks.dialect,
+            id,
+            scope,
+            count,
+            fields: specifiers,
+            port: self.message.from.port,
+            received_ms: self.message.received_ms,
+        };
         let was_known = self.state.templates.get(id).is_some();
         let result = self.state.templates.define(&definition, &self.message.limits, self.memory);
+        if let Ok(Change::Replaced(port)) = result {
+            self.state.note_replaced(port, self.message.from.port);
+        }
+        if matches!(result, Ok(Change::New | Change::Replaced(_))) {
+            self.note_quirks(id);
+        }
         match result {
             Ok(Change::Refresh) => {}
             _ if was_known => self.give_up(id),
@@ -150,9 +168,27 @@ impl Sets<'_, '_> {
         Some(rest)
     }
 
+    /// Notes what is unusual about template `id`.
+    fn note_quirks(&mut self, id: u16) {
+        let State { templates, quirks, .. } = &mut *self.state;
+        let Some(template) = templates.find(id) else { return };
+        let lens = || template.specifiers().map(|specifier| specifier.len);
+        if lens().any(|len| len == 0) {
+            quirks.note(Quirk::ZeroLengthFields);
+        }
+        if self.clocks.dialect == Dialect::V9 && lens().any(|len| len == VARIABLE) {
+            quirks.note(Quirk::VariableLengthInV9);
+        }
+        if let Meaning::Flows(plan) = &template.meaning
+            && plan.steps.iter().any(|step| matches!(step, Step::Either(_)))
+        {
+            quirks.note(Quirk::BothFamilies);
+        }
+    }
+
     /// Forgets template `id`.
     fn withdraw(&mut self, id: u16) {
-        if self.state.templates.withdraw(id, self.memory) {
+        if self.state.templates.withdraw(id, &self.message.limits, self.memory) {
             self.give_up(id);
         }
     }
@@ -173,6 +209,7 @@ impl Sets<'_, '_> {
             body: body.into(),
         };
         let (is_kept, given_up) = self.state.waiting.keep(set, &self.message.limits, self.memory);
+        self.state.quirks.note(Quirk::DataBeforeTemplate);
         self.message.decoded.sets_waiting += usize::from(is_kept);
         self.message.decoded.sets_skipped += given_up + usize::from(!is_kept);
     }
@@ -182,42 +219,70 @@ impl Sets<'_, '_> {
         if body.is_empty() {
             return;
         }
-        let State { templates, samplers, init_ms, sysid, .. } = &mut *self.state;
+        let State { templates, samplers, names, exported, init_ms, quirks, sysid, .. } = &mut *self.state;
         let Scratch { places, rates, nested } = &mut *self.scratch;
         let message = &mut *self.message;
-        let Some(meaning) = templates.get(id) else {
+        let found = templates.find(id);
+        let Some(template) =
+            found.filter(|template| !template.is_stale(message.received_ms, &message.limits))
+        else {
             self.records = None;
+            if found.is_some() {
+                templates.expire(message.received_ms, &message.limits, self.memory);
+            }
             return self.keep(id, at, body);
         };
-        let counted = match meaning {
+        let counted = match &template.meaning {
             Meaning::Options(plan) => {
                 let located = Located::new(&plan.shape, body, usize::MAX, places);
-                let counted = located.report(id, at, message);
+                let counted = located.report(id, at, None, message);
+                template.note(message.received_ms, located.count());
+                let mut announced = Announced { samplers, names, exported, init_ms };
+                let place = (id, at);
                 match located.records {
-                    Found::Fixed(records) => plan.read(&records, samplers, init_ms, message, self.memory),
-                    Found::Variable(records) => plan.read(&records, samplers, init_ms, message, self.memory),
+                    Found::Fixed(records) => plan.read(&records, place, &mut announced, message, self.memory),
+                    Found::Variable(records) => {
+                        plan.read(&records, place, &mut announced, message, self.memory);
+                    }
                 }
                 self.clocks.init_ms = *init_ms;
                 counted
             }
+            Meaning::Flows(plan) if plan.is_empty() => {
+                let located = Located::new(&plan.shape, body, usize::MAX, places);
+                template.note(message.received_ms, located.count());
+                located.report(id, at, None, message)
+            }
             Meaning::Flows(plan) => {
-                let limit = if plan.is_empty() { usize::MAX } else { message.allowance(self.out) };
-                let located = Located::new(&plan.shape, body, limit, places);
-                let counted = located.report(id, at, message);
-                if !plan.is_empty() {
-                    let flows = Flows {
-                        plan,
-                        templates,
-                        samplers,
-                        clocks: self.clocks,
-                        sysid: *sysid,
-                        engine: self.engine,
-                        domain: message.domain.unwrap_or_default(),
-                    };
-                    match located.records {
-                        Found::Fixed(records) => flows.decode(&records, message, self.out, rates, nested),
-                        Found::Variable(records) => flows.decode(&records, message, self.out, rates, nested),
-                    }
+                let (allowance, rows_left) = (message.allowance(self.out), message.rows_left(plan.row_len));
+                let located = Located::new(&plan.shape, body, allowance.min(rows_left), places);
+                let limit = if rows_left < allowance {
+                    ("octets of decoded flows", message.limits.decoded_len_bytes)
+                } else {
+                    ("flows in a datagram", message.limits.flows_per_datagram)
+                };
+                let counted = located.report(id, at, Some(limit), message);
+                template.note(message.received_ms, located.count());
+                message.decoded_len += located.count() * plan.row_len;
+                if self.clocks.dialect == Dialect::Ipfix
+                    && self.clocks.init_ms.is_none()
+                    && plan.stamps.needs_start()
+                {
+                    quirks.add(Quirk::UptimeWithoutStart, located.count() as u64);
+                }
+                let flows = Flows {
+                    plan,
+                    templates,
+                    samplers,
+                    clocks: self.clocks,
+                    sysid: *sysid,
+                    engine: self.engine,
+                    domain: message.domain.unwrap_or_default(),
+                    place: (id, at),
+                };
+                match located.records {
+                    Found::Fixed(records) => flows.decode(&records, message, self.out, rates, nested),
+                    Found::Variable(records) => flows.decode(&records, message, self.out, rates, nested),
                 }
                 counted
             }
@@ -238,24 +303,35 @@ pub(crate) fn drain(
     let mut still_waiting = VecDeque::new();
     let mut is_full = false;
     for set in state.waiting.take_all() {
-        let records = match state.templates.get(set.id) {
-            Some(Meaning::Flows(plan)) => plan.most_rows(set.body.len()),
-            Some(Meaning::Options(_)) => 0,
+        let fits = match state.templates.get(set.id) {
+            Some(Meaning::Flows(plan)) => {
+                let limits = &message.limits;
+                let most = plan.most_rows(set.body.len());
+                let most = most.min(limits.flows_per_datagram).min(limits.decoded_len_bytes / plan.row_len);
+                most <= message.allowance(out).min(message.rows_left(plan.row_len))
+            }
+            Some(Meaning::Options(_)) => true,
             None => {
                 still_waiting.push_back(set);
                 continue;
             }
         };
-        is_full |= records.min(message.limits.flows_per_datagram) > message.allowance(out);
+        is_full |= !fits;
         if is_full {
             still_waiting.push_back(set);
             continue;
         }
-        let mut late =
-            Message { received_ms: set.received_ms, datagram: &[], decoded: Decoded::default(), ..*message };
+        let mut late = Message {
+            received_ms: set.received_ms,
+            datagram: &[],
+            decoded: Decoded::default(),
+            decoded_len: 0,
+            ..*message
+        };
         let clocks = Clocks { init_ms: set.clocks.init_ms.or(state.init_ms), ..set.clocks };
         Sets { message: &mut late, state, memory, scratch, out, clocks, engine: set.engine, records: None }
             .data(set.id, set.offset, &set.body);
+        message.decoded_len += late.decoded_len;
         message.decoded.take_late(&late.decoded, set.body.len());
         state.waiting.decoded(&set, memory);
     }
@@ -291,24 +367,32 @@ impl<'a> Located<'a> {
         Located { records, truncated, more, available }
     }
 
+    fn count(&self) -> usize {
+        match &self.records {
+            Found::Fixed(records) => records.count(),
+            Found::Variable(records) => records.count(),
+        }
+    }
+
     /// Notes what is wrong with the set, which begins at `at`, and says how many records it has, if that is
-    /// certain.
-    fn report(&self, id: u16, at: usize, message: &mut Message<'_>) -> Option<u32> {
+    /// certain. `limit` is what kept it from being read whole.
+    fn report(
+        &self,
+        id: u16,
+        at: usize,
+        limit: Option<(&'static str, usize)>,
+        message: &mut Message<'_>,
+    ) -> Option<u32> {
         if let Some((start, expected)) = self.truncated {
             let fault = Fault::Truncated { what: "record", expected, found: self.available - start };
             message.fail(Some(id), at + start, fault);
             return None;
         }
-        if self.more {
-            let limit = message.limits.flows_per_datagram;
-            message.refuse(Some(id), at, Fault::Limit { what: "flows in a datagram", limit });
+        if let (true, Some((what, limit))) = (self.more, limit) {
+            message.refuse(Some(id), at, Fault::Limit { what, limit });
             return None;
         }
-        let count = match &self.records {
-            Found::Fixed(records) => records.count(),
-            Found::Variable(records) => records.count(),
-        };
-        u32::try_from(count).ok()
+        u32::try_from(self.count()).ok()
     }
 }
 
@@ -321,6 +405,8 @@ struct Flows<'a> {
     sysid: u16,
     engine: (u8, u8),
     domain: u32,
+    /// Id and offset of the set.
+    place: (u16, usize),
 }
 
 impl Flows<'_> {
@@ -358,30 +444,41 @@ impl Flows<'_> {
     }
 
     /// The sampling rates of the records: what the operator forces; else what the record itself says, or the
-    /// sampler it names; else what applies to the whole exporter.
+    /// sampler it names, or that of an interface; else what applies to the whole exporter.
     fn rates<'r, R: Records>(
         &self,
         records: &R,
         message: &mut Message<'_>,
         rates: &'r mut Vec<Rate>,
     ) -> Rates<'r> {
-        let configured = message.configured;
-        if configured.forced.is_some() || (self.plan.interval.is_none() && self.plan.sampler.is_none()) {
-            return Rates::All(self.samplers.rate(None, message.received_ms, configured));
+        let (configured, received_ms) = (message.configured, message.received_ms);
+        let Plan { interval, sampler, interfaces, .. } = self.plan;
+        let [input, output] = if self.samplers.by_interface() { *interfaces } else { [None; 2] };
+        let differ = interval.is_some() || sampler.is_some() || input.is_some() || output.is_some();
+        if configured.forced.is_some() || !differ {
+            return Rates::All(self.samplers.rate(&[], received_ms, configured));
         }
         let limit = u64::from(message.limits.sampling_rate);
         rates.clear();
-        let mut implausible = false;
+        let mut implausible = None;
         for row in 0..records.count() {
-            let interval = self.plan.interval.map_or(0, |slot| records.num(row, slot));
-            let id = self.plan.sampler.map(|slot| sampler_id(records.num(row, slot)));
-            implausible |= interval > limit;
-            rates.push(match u32::try_from(interval) {
-                Ok(interval) if interval > 0 && u64::from(interval) <= limit => Rate::one_of(interval),
-                _ => self.samplers.rate(id, message.received_ms, configured),
+            let num = |slot: &Option<Slot>| slot.map(|slot| records.num(row, slot));
+            let said = num(interval).unwrap_or(0);
+            if said > limit {
+                implausible = Some(said);
+            }
+            let interface = |slot| num(slot).map(|index| SamplerInfo::of_interface(index as u32));
+            rates.push(match u32::try_from(said) {
+                Ok(said) if said > 0 && u64::from(said) <= limit => Rate::one_of(said),
+                _ => {
+                    let ids = [num(sampler).map(sampler_id), interface(&input), interface(&output)];
+                    self.samplers.rate(&ids, received_ms, configured)
+                }
             });
         }
-        message.decoded.refused += usize::from(implausible);
+        if let Some(found) = implausible {
+            message.refuse(Some(self.place.0), self.place.1, Fault::SamplingRate { found, limit });
+        }
         Rates::Each(rates)
     }
 }

@@ -100,6 +100,12 @@ impl Stamps {
         self.first.choose(true).is_some() || self.last.choose(true).is_some() || self.event.is_some()
     }
 
+    /// Whether its times are stamps of the uptime, with nothing that says when that began.
+    pub(crate) fn needs_start(&self) -> bool {
+        let is_uptime = |places: &Places| matches!(places.choose(true), Some((Form::Uptime, _)));
+        self.init.is_none() && (is_uptime(&self.first) || is_uptime(&self.last))
+    }
+
     /// Writes first and last seen, and the time of the event if there shall be one.
     ///
     /// What is missing is made up from what is there: an end from the start and a duration, or from the time

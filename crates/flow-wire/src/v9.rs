@@ -11,6 +11,7 @@
 use crate::decoder::{Decoder, Message};
 use crate::element::Dialect;
 use crate::exporter::Key;
+use crate::quirk::Quirk;
 use crate::sets::Sets;
 use crate::stamps::Clocks;
 use crate::{Fault, WireProtocol};
@@ -22,6 +23,7 @@ const HEADER_LEN: usize = 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Header {
+    count: u16,
     uptime_ms: u32,
     unix_s: u32,
     sequence: u32,
@@ -30,7 +32,8 @@ struct Header {
 
 fn header(input: &[u8]) -> IResult<&[u8], Header> {
     (be_u16, be_u16, be_u32, be_u32, be_u32, be_u32)
-        .map(|(_version, _count, uptime_ms, unix_s, sequence, source_id)| Header {
+        .map(|(_version, count, uptime_ms, unix_s, sequence, source_id)| Header {
+            count,
             uptime_ms,
             unix_s,
             sequence,
@@ -46,12 +49,22 @@ pub(crate) fn decode(decoder: &mut Decoder, message: &mut Message<'_>, out: &mut
         return message.fail(None, 0, fault);
     };
     message.domain = Some(header.source_id);
-    let key =
-        Key { addr: message.from.addr, protocol: WireProtocol::V9, domain: header.source_id, agent: None };
+    let key = Key {
+        addr: message.from.addr,
+        protocol: WireProtocol::V9,
+        domain: header.source_id,
+        port: None,
+        agent: None,
+    };
     let limits = message.limits;
-    let Some((state, memory)) = decoder.registry.enter(key, &limits, &mut message.decoded) else { return };
+    let Some((state, memory)) =
+        decoder.registry.enter_from(key, message.from.port, &limits, &mut message.decoded)
+    else {
+        return;
+    };
     let unix_ms = u64::from(header.unix_s) * 1000;
     let restarted = state.restarted(unix_ms, header.uptime_ms);
+    state.compare_clocks(message.received_ms, unix_ms);
     message.decoded.take(state.sequence.observe(header.sequence, Some(1), restarted));
     let clocks = Clocks {
         dialect: Dialect::V9,
@@ -64,8 +77,12 @@ pub(crate) fn decode(decoder: &mut Decoder, message: &mut Message<'_>, out: &mut
     let engine = (engine_type, engine_id);
     let end = message.datagram.len();
     let scratch = &mut decoder.scratch;
-    let mut sets = Sets { message, state, memory, scratch, out, clocks, engine, records: None };
+    let mut sets = Sets { message, state, memory, scratch, out, clocks, engine, records: Some(0) };
     sets.walk(HEADER_LEN, end);
+    let found = sets.records.map(|records| records as usize + sets.message.decoded.templates);
+    if found.is_some_and(|found| found != usize::from(header.count)) {
+        sets.state.quirks.note(Quirk::RecordCount);
+    }
     sets.drain();
 }
 

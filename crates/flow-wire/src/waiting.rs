@@ -102,6 +102,11 @@ impl Waiting {
         self.released(set.memory(), memory);
     }
 
+    /// How many sets wait.
+    pub(crate) fn len(&self) -> usize {
+        self.sets.len()
+    }
+
     /// Whether a set waits for template `id`.
     pub(crate) fn has(&self, id: u16) -> bool {
         self.sets.iter().any(|set| set.id == id)

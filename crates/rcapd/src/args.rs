@@ -134,6 +134,20 @@ pub(crate) struct Args {
     #[arg(long = "tunnels", action = ArgAction::SetTrue, help_heading = "Input")]
     pub(crate) tunnels: bool,
 
+    /// Say what a capture tells about its exporters, and exit
+    ///
+    /// For each exporter: datagrams and flows, what is missing by sequence number, the skew of its clock, templates with
+    /// what becomes of each element, samplers, names, elements that no field is for, what it does otherwise than its
+    /// protocol says. Nothing is stored.
+    #[arg(long = "explain", value_name = "FILE", help_heading = "Input")]
+    pub(crate) explain: Option<PathBuf>,
+
+    /// Set a bound on what exporters can make us keep or do; may be repeated. --limit list names them
+    ///
+    /// Reaching one costs the exporter that reached it, and is counted. `--limit list` prints names, values and meanings.
+    #[arg(long = "limit", value_name = "NAME=VALUE", help_heading = "Input")]
+    pub(crate) limits: Vec<String>,
+
     /// Run in the background and log to syslog
     #[arg(short = 'D', long = "daemon", action = ArgAction::SetTrue, help_heading = "Running")]
     pub(crate) daemon: bool,

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod explain;
 mod plan;
 
 use std::ffi::{OsStr, OsString};
@@ -24,6 +25,8 @@ fn main() -> process::ExitCode {
     let argv0 = argv.first().cloned().unwrap_or_else(|| "rcapd".into());
     let code = match parse::<Args>(argv, &quirks()) {
         Ok(args) if args.version => print_version(&argv0),
+        Ok(args) if args.limits.iter().any(|setting| setting == "list") => explain::list_limits(),
+        Ok(args) if args.explain.is_some() => explain::explain_capture(&args),
         Ok(args) => collect(args, &program_name(&argv0)),
         Err(error) => usage_error(&MESSAGES, &error, ExitCode::Failure),
     };

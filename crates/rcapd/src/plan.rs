@@ -5,8 +5,8 @@ use std::path::Path;
 
 use flow_cli::compression_argument;
 use flow_collect::{
-    CollectorOptions, Family, FileFormat, Input, Listen, Naming, PidFileError, PidFilePlace, SubDir, Tunnels,
-    Zone,
+    CollectorOptions, Family, FileFormat, Input, Limits, Listen, Naming, PidFileError, PidFilePlace, SubDir,
+    Tunnels, Zone,
 };
 
 use crate::args::Args;
@@ -71,6 +71,7 @@ impl Plan {
             (false, false) => Family::Unspecified,
         };
         let receive_buffer = receive_buffer(args.receive_buffer.as_deref())?;
+        let limits = limits(&args.limits)?;
         check_combinations(&args)?;
         check_supported(&args)?;
         let mut notes = notes(&args)?;
@@ -97,6 +98,7 @@ impl Plan {
             default_sampling,
             override_sampling,
             tunnels: if args.tunnels { Tunnels::Opened } else { Tunnels::Closed },
+            limits,
             report_gaps: args.report_gaps,
             now_ms,
         };
@@ -142,7 +144,7 @@ fn file_format(args: &Args) -> Result<FileFormat, PlanError> {
     FileFormat::named(args.file_format.as_deref(), method).map_err(|error| refused(error.to_string()))
 }
 
-fn sampling(text: Option<&str>) -> Result<(Option<u32>, Option<u32>), PlanError> {
+pub(crate) fn sampling(text: Option<&str>) -> Result<(Option<u32>, Option<u32>), PlanError> {
     let Some(text) = text else { return Ok((None, None)) };
     let (digits, is_override) = text.strip_prefix('-').map_or((text, false), |digits| (digits, true));
     match digits.parse() {
@@ -150,6 +152,24 @@ fn sampling(text: Option<&str>) -> Result<(Option<u32>, Option<u32>), PlanError>
         Ok(rate @ 1..=MAX_SAMPLING) => Ok((Some(rate), None)),
         _ => Err(refused(format!("Invalid sampling rate: {text}"))),
     }
+}
+
+/// The decoder's bounds.
+pub(crate) fn limits(settings: &[String]) -> Result<Limits, PlanError> {
+    let mut limits = Limits::default();
+    for setting in settings {
+        let (name, value) = setting
+            .split_once('=')
+            .ok_or_else(|| limit_error(&format!("--limit takes NAME=VALUE, not `{setting}`")))?;
+        let value =
+            value.parse().map_err(|_| limit_error(&format!("limit `{name}`: not a number: `{value}`")))?;
+        limits.set(name, value).map_err(|error| limit_error(&error))?;
+    }
+    Ok(limits)
+}
+
+fn limit_error(error: &dyn fmt::Display) -> PlanError {
+    refused(format!("rcapd: {error}\nhint: `rcapd --limit list` names all limits"))
 }
 
 fn receive_buffer(text: Option<&str>) -> Result<Option<usize>, PlanError> {

@@ -69,6 +69,7 @@ pub(crate) fn decode(decoder: &mut Decoder, message: &mut Message<'_>, out: &mut
         addr: message.from.addr,
         protocol: message.protocol,
         domain: header.sub_agent,
+        port: None,
         agent: header.agent,
     };
     let limits = message.limits;

@@ -1,0 +1,75 @@
+//! Reports on standard output: what a capture tells about its exporters, and the limits there are.
+
+use std::io::{self, ErrorKind, Write};
+
+use flow_cli::ExitCode;
+use flow_collect::{CaptureError, DecoderOptions, Limits, Tunnels, explain};
+
+use crate::MESSAGES;
+use crate::args::Args;
+use crate::plan::{limits, sampling};
+
+/// `--explain FILE`.
+pub(crate) fn explain_capture(args: &Args) -> ExitCode {
+    let Some(path) = &args.explain else { return ExitCode::Failure };
+    let options = limits(&args.limits).and_then(|limits| {
+        let (default_sampling, override_sampling) = sampling(args.sampling.as_deref())?;
+        let tunnels = if args.tunnels { Tunnels::Opened } else { Tunnels::Closed };
+        Ok(DecoderOptions { default_sampling, override_sampling, tunnels, limits })
+    });
+    let options = match options {
+        Ok(options) => options,
+        Err(error) => {
+            MESSAGES.raw(&error);
+            return ExitCode::Failure;
+        }
+    };
+    match explain(path, options) {
+        Ok(explanation) => {
+            let code = print(&explanation.to_string());
+            match &explanation.failure {
+                Some(failure) => {
+                    MESSAGES.line(failure);
+                    ExitCode::Failure
+                }
+                None => code,
+            }
+        }
+        Err(error) => {
+            MESSAGES.line(&error);
+            match error {
+                CaptureError::Open { .. } | CaptureError::NotRegular { .. } => ExitCode::Filter,
+                _ => ExitCode::Failure,
+            }
+        }
+    }
+}
+
+/// `--limit list`.
+pub(crate) fn list_limits() -> ExitCode {
+    let lines = Limits::list().iter().flat_map(|info| {
+        let name = info.option_name();
+        [
+            name,
+            "=".to_owned(),
+            info.default.to_string(),
+            "\n   ".to_owned(),
+            info.doc.to_owned(),
+            "\n".to_owned(),
+        ]
+    });
+    print(&lines.collect::<String>())
+}
+
+/// A reader that has seen enough is no failure.
+fn print(text: &str) -> ExitCode {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => ExitCode::Success,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::Success,
+        Err(error) => {
+            MESSAGES.line(&format_args!("writing to stdout: {error}"));
+            ExitCode::Failure
+        }
+    }
+}
