@@ -321,3 +321,157 @@ impl Registry {
         Some(index)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::vectors::{Bench, FROM, NOW, ipfix, octets, set, template, v9};
+    use crate::{Decoded, DecoderOptions, Exporter, Limits, Quirk};
+    use flow_model::{BatchBuilder, Field, NameKind};
+
+    /// What a datagram from a port becomes.
+    fn from_port(bench: &mut Bench, out: &mut BatchBuilder, port: u16, datagram: &[u8]) -> Decoded {
+        bench.decoder.decode(Exporter { port, ..FROM }, NOW, datagram, out)
+    }
+
+    #[test]
+    fn two_ports_that_disagree_about_a_template_are_two_exporters() {
+        let (mut bench, mut out) = (Bench::new(), BatchBuilder::new());
+        let definition = |element| v9(1, 0, &[set(0, &[template(256, &[(element, 4)])])]);
+        let data = v9(1, 0, &[set(256, &[octets![5u32]])]);
+        let mut take = |port, datagram: &[u8]| from_port(&mut bench, &mut out, port, datagram);
+        take(1000, &definition(1));
+        assert_eq!(take(1000, &data).exporter, Some(1));
+        // As an exporter that starts anew.
+        take(2000, &definition(2));
+        assert_eq!(take(2000, &data).exporter, Some(1));
+        // But the first one still sends: its data must not be read by the other's template.
+        let waiting = take(1000, &data);
+        assert_eq!(
+            (waiting.exporter, waiting.new_exporter, waiting.flows, waiting.sets_waiting),
+            (Some(2), Some(2), 0, 1)
+        );
+        assert_eq!(take(1000, &definition(1)).flows, 1);
+        for _ in 0..2 {
+            take(1000, &data);
+            take(2000, &data);
+        }
+        // A third port is one of the first kind that started anew.
+        assert_eq!(take(3000, &data).exporter, Some(1));
+        let flows = out.finish();
+        let column = |field| crate::vectors::nums(&flows, field);
+        assert_eq!(column(Field::ExporterId), [1, 1, 2, 2, 1, 2, 1, 1]);
+        assert_eq!(column(Field::InBytes), [5, 0, 5, 5, 0, 5, 0, 0]);
+        assert_eq!(column(Field::InPackets), [0, 5, 0, 0, 5, 0, 5, 5]);
+        let described = bench.decoder.describe();
+        assert_eq!(described.iter().map(|exporter| exporter.port).collect::<Vec<_>>(), [None, Some(1000)]);
+        assert_eq!(
+            described.first().map(|exporter| exporter.quirks.contains(&(Quirk::TemplateChanged, 1))),
+            Some(true)
+        );
+    }
+
+    #[test]
+    fn ports_that_agree_are_one_exporter_and_a_late_change_too() {
+        let (mut bench, mut out) = (Bench::new(), BatchBuilder::new());
+        let definition = |element| v9(1, 0, &[set(0, &[template(256, &[(element, 4)])])]);
+        for (port, element) in [(1000, 1), (2000, 1), (1000, 1), (1000, 2), (1000, 3)] {
+            let decoded = from_port(&mut bench, &mut out, port, &definition(element));
+            assert_eq!(decoded.exporter, Some(1));
+        }
+    }
+
+    #[test]
+    fn data_of_a_template_that_timed_out_wait() {
+        let limits = Limits { template_age_ms: 10_000, ..Limits::default() };
+        let mut bench = Bench::with(DecoderOptions { limits, ..DecoderOptions::default() });
+        let data = || set(256, &[octets![5u32]]);
+        bench.take(&ipfix(0, 7, &[set(2, &[template(256, &[(1, 4)])]), data()]));
+        // Use keeps it alive, silence does not.
+        assert_eq!(bench.take_at(NOW + 9_000, &ipfix(1, 7, &[data()])).flows, 1);
+        assert_eq!(bench.take_at(NOW + 18_000, &ipfix(2, 7, &[data()])).flows, 1);
+        let late = bench.take_at(NOW + 28_001, &ipfix(3, 7, &[data()]));
+        assert_eq!((late.flows, late.sets_waiting), (0, 1));
+        let again = bench.take_at(NOW + 28_002, &ipfix(4, 7, &[set(2, &[template(256, &[(1, 4)])])]));
+        assert_eq!((again.flows, again.sets_late), (1, 1));
+        bench.decoder.expire(NOW + 90_000);
+        let described = bench.decoder.describe();
+        let exporter = described.first().unwrap();
+        assert_eq!((exporter.templates_expired, exporter.templates.len()), (2, 0));
+    }
+
+    #[test]
+    fn names_reach_whoever_asks_and_bad_ones_are_refused() {
+        let mut bench = Bench::new();
+        let interfaces = crate::vectors::ipfix_options(300, 1, &[(10, 4), (82, 8), (83, u16::MAX)]);
+        let vrfs = crate::vectors::ipfix_options(301, 1, &[(234, 4), (236, 8)]);
+        let applications = crate::vectors::ipfix_options(302, 1, &[(95, 4), (96, 8), (94, 8)]);
+        let text = |text: &str| {
+            let mut octets = text.as_bytes().to_vec();
+            octets.resize(8, 0);
+            octets
+        };
+        let interface = [octets![7u32], text("Gi0/7"), vec![3], b"WAN".to_vec()].concat();
+        let vrf = [octets![9u32], text("red")].concat();
+        let application = [octets![0x0d00_0050u32], text("http"), text("web")].concat();
+        let bad = [octets![8u32], vec![0xff; 8], vec![0]].concat();
+        let decoded = bench.take(&ipfix(
+            0,
+            7,
+            &[
+                set(3, &[interfaces, vrfs, applications]),
+                set(300, &[interface, bad]),
+                set(301, &[vrf]),
+                set(302, &[application]),
+            ],
+        ));
+        assert_eq!((decoded.options, decoded.refused), (4, 1));
+        assert_eq!(decoded.error.map(|error| error.fault.to_string()).as_deref(), Some("name is not UTF-8"));
+        let names = bench.decoder.names();
+        let list: Vec<_> = names.iter().map(|name| (name.kind, name.number(), name.name.as_str())).collect();
+        let expected = [
+            (NameKind::Interface, 7, "Gi0/7"),
+            (NameKind::InterfaceDescription, 7, "WAN"),
+            (NameKind::Vrf, 9, "red"),
+            (NameKind::Application, 0x0d00_0050, "http"),
+            (NameKind::ApplicationDescription, 0x0d00_0050, "web"),
+        ];
+        assert_eq!(list, expected);
+    }
+
+    #[test]
+    fn samplers_of_interfaces_scale_the_flows_of_their_interface() {
+        let mut bench = Bench::new();
+        let options = crate::vectors::v9_options(260, &[(2, 2)], &[(34, 4), (35, 1)]);
+        let sampler = |interface: u16, rate: u32| octets![interface, rate, 1u8];
+        let flows = template(256, &[(1, 4), (10, 2), (14, 2)]);
+        let record = |input: u16, output: u16| octets![1u32, input, output];
+        bench.good(&v9(
+            1,
+            0,
+            &[
+                set(1, &[options]),
+                set(260, &[sampler(3, 30), sampler(4, 40), vec![0; 2]]),
+                set(0, &[flows]),
+                set(256, &[record(3, 4), record(9, 4), record(9, 9)]),
+            ],
+        ));
+        assert_eq!(bench.nums(Field::InBytes), [30, 40, 1]);
+    }
+
+    #[test]
+    fn decoded_octets_of_a_datagram_are_bounded() {
+        let limits = Limits { decoded_len_bytes: 1_000, ..Limits::default() };
+        let mut bench = Bench::with(DecoderOptions { limits, ..DecoderOptions::default() });
+        let sets = [set(0, &[template(256, &[(4, 1)])]), set(256, &[vec![6; 100]])];
+        let decoded = bench.take(&v9(1, 0, &sets));
+        // 64 octets that every row has, and one.
+        assert_eq!((decoded.flows, decoded.refused), (1_000 / 65, 1));
+        let error = decoded.error.map(|error| error.to_string());
+        assert_eq!(
+            error.as_deref(),
+            Some(
+                "NetFlow v9 from 192.0.2.9 domain 0 set 256 at octet 36: more than 1000 octets of decoded flows"
+            )
+        );
+    }
+}

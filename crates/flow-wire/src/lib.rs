@@ -43,7 +43,11 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
 
+#[cfg(test)]
+mod bug_classes;
 mod compile;
+#[cfg(test)]
+mod completeness;
 mod decoder;
 mod describe;
 mod element;
@@ -59,6 +63,8 @@ mod names;
 mod options;
 mod packet;
 mod plan;
+#[cfg(test)]
+mod points;
 mod quirk;
 mod records;
 mod sampling;

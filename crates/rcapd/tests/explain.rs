@@ -51,6 +51,19 @@ fn a_capture_that_is_none_cannot_be_explained() {
 }
 
 #[test]
+fn names_that_exporters_announce_are_stored() {
+    let directory = tempfile::tempdir().unwrap();
+    let capture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/pcap/v9-softflowd-big/case.pcap");
+    let output = run(rcapd().arg("-f").arg(capture).arg("-w").arg(directory.path()));
+    assert_eq!(output.status.code(), Some(0));
+    let file = open(&directory.path().join(&files(directory.path())[0]));
+    let names: Vec<_> =
+        file.names().iter().map(|name| (name.exporter, name.number(), name.name.as_str())).collect();
+    assert_eq!(names, [(1, 0, "gen/sliceA.pcap")]);
+}
+
+#[test]
 fn limits_are_listed_set_and_checked() {
     let output = run(rcapd().args(["--limit", "list"]));
     let text = String::from_utf8(output.stdout).unwrap();
