@@ -10,7 +10,7 @@ use chrono::DateTime;
 use flow_model::{BatchBuilder, ExportedInfo, LossLedger, NameKind, SamplerInfo, field_info};
 use flow_wire::{
     Becomes, ClockSkew, Decoded, Decoder, DecoderOptions, Exporter, ExporterDescription, FieldDescription,
-    TemplateDescription,
+    SourceDescription, TemplateDescription,
 };
 
 use crate::capture::{CaptureError, CaptureReader, CaptureStats};
@@ -141,6 +141,16 @@ fn write_exporter(f: &mut fmt::Formatter<'_>, exporter: &ExporterDescription) ->
         writeln!(f, "  samplers")?;
         exporter.samplers.iter().try_for_each(|sampler| write_sampler(f, sampler))?;
     }
+    let samples = [
+        ("of counters", exporter.counter_samples),
+        ("of discarded packets", exporter.discarded_packets),
+        ("of further sources", exporter.other_samples),
+    ];
+    write_counts(f, "  samples    ", &samples)?;
+    if !exporter.sources.is_empty() {
+        writeln!(f, "  sources")?;
+        exporter.sources.iter().try_for_each(|source| write_source(f, source))?;
+    }
     if !exporter.quirks.is_empty() {
         writeln!(f, "  quirks")?;
         for (quirk, count) in &exporter.quirks {
@@ -148,7 +158,12 @@ fn write_exporter(f: &mut fmt::Formatter<'_>, exporter: &ExporterDescription) ->
         }
     }
     if !exporter.skipped.is_empty() || exporter.skipped_others > 0 {
-        writeln!(f, "  elements without a field, and records that had them")?;
+        let what = if info.version == 9999 {
+            "formats without a field, and how often they came"
+        } else {
+            "elements without a field, and records that had them"
+        };
+        writeln!(f, "  {what}")?;
         for element in &exporter.skipped {
             let number = element_number(element.enterprise, element.id);
             let name = element.name.as_deref().unwrap_or("unknown");
@@ -206,6 +221,20 @@ fn write_sampler(f: &mut fmt::Formatter<'_>, sampler: &SamplerInfo) -> fmt::Resu
     };
     let of = u64::from(interval) + u64::from(space);
     writeln!(f, "    {whose}: {interval} of {of} packets, algorithm {algorithm}")
+}
+
+fn write_source(f: &mut fmt::Formatter<'_>, source: &SourceDescription) -> fmt::Result {
+    let &SourceDescription { class, index, rate, samples, missed, dropped, .. } = source;
+    let class = match class {
+        0 => "interface",
+        1 => "VLAN",
+        2 => "entity",
+        _ => "other",
+    };
+    writeln!(
+        f,
+        "    {class} {index}: 1 of {rate} packets, samples {samples}, missed {missed}, dropped by the agent {dropped}"
+    )
 }
 
 fn write_template(f: &mut fmt::Formatter<'_>, template: &TemplateDescription) -> fmt::Result {

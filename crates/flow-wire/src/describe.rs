@@ -9,6 +9,7 @@ use crate::options::OptionsPlan;
 use crate::quirk::Quirk;
 use crate::records::VARIABLE;
 use crate::sampling::Configured;
+use crate::sflow::{self, Source};
 use crate::template::{Meaning, Template};
 use flow_model::{ExportedInfo, ExporterInfo, Field, NameKind, SamplerInfo};
 use std::net::IpAddr;
@@ -49,7 +50,15 @@ pub struct ExporterDescription {
     pub sets_waiting: usize,
     /// What it does otherwise than its protocol says, and how often.
     pub quirks: Vec<(Quirk, u64)>,
-    /// Elements that no field is for, ordered by enterprise and number.
+    /// Where an sFlow agent samples, ordered by class and index.
+    pub sources: Vec<SourceDescription>,
+    /// Flow samples of further sources, which there was no room to follow one by one.
+    pub other_samples: u64,
+    /// Samples of counters from an sFlow agent.
+    pub counter_samples: u64,
+    /// Samples from an sFlow agent of packets that its device discarded.
+    pub discarded_packets: u64,
+    /// Elements that no field is for, or in sFlow formats, ordered by enterprise and number.
     pub skipped: Vec<SkippedElement>,
     /// Records with further such elements, which there was no room to count one by one.
     pub skipped_others: u64,
@@ -107,6 +116,24 @@ pub enum Becomes {
     Skipped,
 }
 
+/// A place where an sFlow agent samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SourceDescription {
+    /// What it is: 0 an interface, 1 a VLAN, 2 a physical entity.
+    pub class: u32,
+    /// Its number among those.
+    pub index: u32,
+    /// One packet of so many, by the latest sample.
+    pub rate: u32,
+    /// Flow samples that came.
+    pub samples: u64,
+    /// Flow samples that did not, by their sequence numbers.
+    pub missed: u64,
+    /// Samples that the agent says it dropped itself for want of resources.
+    pub dropped: u64,
+}
+
 /// An element that no field is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -128,6 +155,21 @@ pub(crate) fn describe(state: &State, configured: Configured) -> ExporterDescrip
         quirks.insert(0, (Quirk::SequenceIncludesMessage, state.whole_ledger().datagrams));
     }
     let (skipped, skipped_others) = state.templates.skipped();
+    let element = |((enterprise, id), records)| SkippedElement {
+        enterprise,
+        id,
+        name: name_of(dialect, Specifier { enterprise, id, len: 0 }).map(Into::into),
+        records,
+    };
+    let format = |(part, enterprise, id, records)| SkippedElement {
+        enterprise,
+        id,
+        name: Some(sflow::name_of(part, enterprise, id)),
+        records,
+    };
+    let mut skipped: Vec<_> =
+        skipped.into_iter().map(element).chain(state.agent.skipped.iter().map(format)).collect();
+    skipped.sort_by_key(|element| (element.enterprise, element.id));
     ExporterDescription {
         info: ExporterInfo { ledger: state.whole_ledger(), ..state.info() },
         protocol: state.key.protocol,
@@ -150,17 +192,18 @@ pub(crate) fn describe(state: &State, configured: Configured) -> ExporterDescrip
         exported: state.exported_info(),
         sets_waiting: state.waiting.len(),
         quirks,
-        skipped: skipped
-            .into_iter()
-            .map(|((enterprise, id), records)| SkippedElement {
-                enterprise,
-                id,
-                name: name_of(dialect, Specifier { enterprise, id, len: 0 }).map(Into::into),
-                records,
-            })
-            .collect(),
-        skipped_others,
+        sources: state.agent.sources().iter().map(describe_source).collect(),
+        other_samples: state.agent.other_samples,
+        counter_samples: state.agent.counter_samples,
+        discarded_packets: state.agent.discarded_packets,
+        skipped,
+        skipped_others: skipped_others + state.agent.skipped.others,
     }
+}
+
+fn describe_source(source: &Source) -> SourceDescription {
+    let &Source { id: (class, index), rate, samples, missed, dropped, .. } = source;
+    SourceDescription { class, index, rate, samples, missed, dropped }
 }
 
 fn describe_template(dialect: Dialect, id: u16, template: &Template) -> TemplateDescription {

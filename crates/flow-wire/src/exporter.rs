@@ -6,6 +6,7 @@ use crate::options::Exported;
 use crate::quirk::{Quirk, Quirks};
 use crate::sampling::Samplers;
 use crate::sequence::Sequence;
+use crate::sflow::Agent;
 use crate::template::Templates;
 use crate::waiting::Waiting;
 use crate::{Decoded, Limits, WireProtocol};
@@ -52,6 +53,8 @@ pub(crate) struct State {
     pub(crate) names: Names,
     /// What the exporter says it has sent.
     pub(crate) exported: Option<Exported>,
+    /// Of an sFlow agent.
+    pub(crate) agent: Agent,
     /// systemInitTimeMilliseconds (160) from options data.
     pub(crate) init_ms: Option<u64>,
     pub(crate) quirks: Quirks,
@@ -96,6 +99,7 @@ impl State {
             templates: Templates::default(),
             samplers: Samplers::default(),
             waiting: Waiting::default(),
+            agent: Agent::default(),
             names: Names::default(),
             exported: None,
             init_ms: None,

@@ -83,7 +83,9 @@ mod vectors;
 mod waiting;
 
 pub use decoder::{Decoded, Decoder, DecoderOptions};
-pub use describe::{Becomes, ExporterDescription, FieldDescription, SkippedElement, TemplateDescription};
+pub use describe::{
+    Becomes, ExporterDescription, FieldDescription, SkippedElement, SourceDescription, TemplateDescription,
+};
 pub use error::{DecodeError, Fault, WireProtocol};
 pub use exporter::{ClockSkew, Exporter};
 pub use limits::{LimitError, LimitInfo, Limits};

@@ -105,6 +105,8 @@ limits! {
     /// The largest sampling rate believed. The wire's largest in practice is 24 bits (sFlow's practical
     /// bound).
     sampling_rate: u32 = 1 << 24, 1..=u32::MAX as u64;
+    /// Places where one sFlow agent samples whose sequence is followed: one per interface of a large chassis.
+    sources_per_exporter: usize = 4_096, 0..=1 << 20;
     /// Octets kept of a variable-length value, such as a sampled frame: a jumbo frame.
     value_len_bytes: usize = 9_216, 0..=DATAGRAM;
     /// Octets of decoded flows, their strings aside, from one datagram. 8,192 flows of a hundred fields need
@@ -122,7 +124,7 @@ limits! {
     name_len_bytes: usize = 255, 0..=DATAGRAM;
     /// Octets of the names of all exporters, a part of `state_len_bytes`. Every file has them all.
     names_len_bytes: usize = 8 << 20, 0..=32 << 20;
-    /// Information elements without a field whose records are counted, of one exporter.
+    /// Information elements without a field whose records are counted, of one exporter; and formats of sFlow.
     skipped_elements_per_exporter: usize = 1_024, 0..=1 << 20;
     /// Data sets of one exporter that wait for their template. A router sends its templates with every 20th
     /// datagram or every few minutes.

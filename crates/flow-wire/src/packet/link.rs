@@ -1,6 +1,6 @@
 //! From the start of a frame to the IP header in it.
 
-use super::{LinkType, Macs, Packet};
+use super::{Labels, LinkType, Macs, Packet};
 
 /// Ether types (IEEE 802 numbers) that lead to IP.
 mod ether {
@@ -69,16 +69,17 @@ fn llc<'a>(packet: &mut Packet, octets: &'a [u8]) -> Option<&'a [u8]> {
 
 /// Labels down to the bottom of the stack, then what the first four bits say (RFC 3032 2.1, RFC 4928).
 fn mpls<'a>(packet: &mut Packet, octets: &'a [u8]) -> Option<&'a [u8]> {
-    let mut rest = octets;
-    loop {
-        let (&[high, middle, low, _ttl], after) = rest.split_first_chunk()?;
-        packet.labels.push(u32::from_be_bytes([0, high, middle, low]));
+    let (mut labels, mut rest) = (Labels::default(), octets);
+    while let Some((&[high, middle, low, _ttl], after)) = rest.split_first_chunk() {
+        labels.push(u32::from_be_bytes([0, high, middle, low]));
+        packet.labels = labels;
         rest = after;
         if low & 1 == 1 {
             // Where it is no IP header, reading that says so.
             return Some(rest);
         }
     }
+    None
 }
 
 /// Address and control, which may be left out, then the protocol.

@@ -83,19 +83,18 @@ pub(crate) struct Ip {
     pub(crate) tcp_flags: u8,
 }
 
-/// Reads the headers of a packet.
-pub(crate) fn dissect(link: LinkType, octets: &[u8], tunnels: Tunnels) -> Packet {
-    let mut packet = Packet::default();
-    if let Some((ip, payload)) = link::walk(&mut packet, link, octets).and_then(ip::read) {
-        packet.ip = Some(ip);
+impl Packet {
+    /// Reads the headers of a captured packet. What they do not have stays as it is.
+    pub(crate) fn read(&mut self, link: LinkType, octets: &[u8], tunnels: Tunnels) {
+        let Some((ip, payload)) = link::walk(self, link, octets).and_then(ip::read) else { return };
+        self.ip = Some(ip);
         if tunnels == Tunnels::Opened
             && let Some((inner, _)) =
                 payload.and_then(|payload| tunnel::inner(ip.proto, payload)).and_then(ip::read)
         {
-            (packet.ip, packet.tunnel) = (Some(inner), Some(ip));
+            (self.ip, self.tunnel) = (Some(inner), Some(ip));
         }
     }
-    packet
 }
 
 impl Macs {

@@ -59,6 +59,12 @@ fn tcp_over_v6() -> Ip {
     tcp_over("2001:db8::1", "2001:db8::7")
 }
 
+fn dissect(link: LinkType, octets: &[u8], tunnels: Tunnels) -> Packet {
+    let mut packet = Packet::default();
+    packet.read(link, octets, tunnels);
+    packet
+}
+
 fn closed(link: LinkType, octets: &[u8]) -> Packet {
     dissect(link, octets, Tunnels::Closed)
 }

@@ -5,6 +5,7 @@
 //! or router knew about it. In v5 samples and records have lengths and are passed over when they are not known; in
 //! v2 and v4 they have none.
 
+mod agent;
 mod columns;
 mod record;
 mod sample;
@@ -16,6 +17,7 @@ use crate::decoder::{Decoder, Message};
 use crate::exporter::Key;
 use crate::sampling::{GENERIC, Sampler};
 use crate::{Fault, WireProtocol};
+pub(crate) use agent::{Agent, Source, name_of};
 use flow_model::BatchBuilder;
 use record::Sampled;
 use sample::Samples;
@@ -82,7 +84,17 @@ pub(crate) fn decode(decoder: &mut Decoder, message: &mut Message<'_>, out: &mut
     let sampled = &mut decoder.sflow.sampled;
     sampled.clear();
     let limit = message.allowance(out);
-    let mut samples = Samples { message, sampled, limit, tunnels, rate: None };
+    let mut samples = Samples {
+        message,
+        agent: &mut state.agent,
+        memory,
+        restarted,
+        tunnels,
+        limit,
+        sampled,
+        flows: 0,
+        rate: None,
+    };
     samples.walk(xdr.named("sample"), header.samples);
     if let Some(rate) = samples.rate {
         // Implausible rates were refused before they came here, so only want of room can be a reason.

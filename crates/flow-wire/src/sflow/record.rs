@@ -2,7 +2,7 @@
 
 use super::xdr::{Wrong, Xdr};
 use crate::Fault;
-use crate::packet::{Ip, Labels, LinkType, Macs, Packet, Tunnels, dissect};
+use crate::packet::{Ip, Labels, LinkType, Macs, Packet, Tunnels};
 use crate::sampling::Rate;
 use crate::transport::from_ports;
 use flow_model::{Field, Groups, Protocol};
@@ -26,7 +26,7 @@ pub(super) struct Sampled {
     pub(super) output: u32,
     /// Octets of the packet on the wire, by the record that knows best.
     pub(super) len: u32,
-    /// What a record with a header has, completed by the other records.
+    /// From a record with a header; what that does not have, from the others.
     pub(super) packet: Packet,
     pub(super) src_vlan: u32,
     pub(super) dst_vlan: u32,
@@ -40,10 +40,6 @@ pub(super) struct Sampled {
     pub(super) user: (usize, usize),
     pub(super) groups: Groups,
     lens: Lens,
-    /// From records without a header.
-    ip: Option<Ip>,
-    macs: Option<Macs>,
-    labels: Labels,
     label_next_hop: Option<IpAddr>,
 }
 
@@ -184,9 +180,6 @@ impl Sampled {
             user: (0, 0),
             groups: Groups::default(),
             lens: Lens::default(),
-            ip: None,
-            macs: None,
-            labels: Labels::default(),
             label_next_hop: None,
         }
     }
@@ -196,15 +189,9 @@ impl Sampled {
         let Lens { header, ip, ethernet } = self.lens;
         let Some(len) = header.or(ip).or(ethernet) else { return false };
         self.len = len;
-        let packet = &mut self.packet;
-        packet.ip = packet.ip.or(self.ip);
-        packet.macs = packet.macs.or(self.macs);
-        if packet.labels.is_empty() {
-            packet.labels = self.labels;
-        }
         // A tag of the frame stands for a switch that does not know, or does not say.
         if self.src_vlan == 0 {
-            self.src_vlan = packet.vlan.map_or(0, u32::from);
+            self.src_vlan = self.packet.vlan.map_or(0, u32::from);
         }
         self.next_hop = self.next_hop.or(self.label_next_hop);
         self.group();
@@ -249,7 +236,7 @@ impl Sampled {
         if self.lens.header.is_none() {
             self.lens.header = Some(len);
             if let Some(link) = link_type(protocol) {
-                self.packet = dissect(link, octets, tunnels);
+                self.packet.read(link, octets, tunnels);
             }
         }
         Ok(())
@@ -261,7 +248,7 @@ impl Sampled {
         let [src, dst] = [xdr.array()?, xdr.array()?].map(|octets| u64::from_be_bytes(octets) >> 16);
         xdr.skip(1)?;
         self.lens.ethernet = Some(len);
-        self.macs = Some(Macs { src, dst });
+        self.packet.macs.get_or_insert(Macs { src, dst });
         Ok(())
     }
 
@@ -280,7 +267,7 @@ impl Sampled {
             (src_port as u16, dst_port as u16)
         };
         self.lens.ip = Some(len);
-        self.ip = Some(Ip {
+        self.packet.ip.get_or_insert(Ip {
             src: Some(src.into()),
             dst: Some(dst.into()),
             proto,
@@ -372,7 +359,10 @@ impl Sampled {
         }
         let left = xdr.word()?;
         xdr.skip(left)?;
-        (self.label_next_hop, self.labels) = (next_hop, labels);
+        self.label_next_hop = next_hop;
+        if self.packet.labels.is_empty() {
+            self.packet.labels = labels;
+        }
         Ok(())
     }
 

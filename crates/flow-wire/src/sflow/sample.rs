@@ -1,8 +1,10 @@
 //! Samples: how to walk them, and which are flows.
 
+use super::agent::{Agent, Part, Sampling};
 use super::record::{self, Dialect, Sampled};
 use super::xdr::{Wrong, Xdr};
 use crate::decoder::Message;
+use crate::memory::Memory;
 use crate::packet::Tunnels;
 use crate::sampling::Rate;
 use crate::{Fault, WireProtocol};
@@ -37,17 +39,31 @@ mod interface {
 /// The samples of a datagram on their way to flows.
 pub(super) struct Samples<'a, 'm> {
     pub(super) message: &'a mut Message<'m>,
-    pub(super) sampled: &'a mut Vec<Sampled>,
+    pub(super) agent: &'a mut Agent,
+    pub(super) memory: &'a mut Memory,
+    /// Whether the agent started anew since its last datagram.
+    pub(super) restarted: bool,
+    pub(super) tunnels: Tunnels,
     /// How many flows there may be.
     pub(super) limit: usize,
-    pub(super) tunnels: Tunnels,
+    /// The flows, and behind them the one that is being read.
+    pub(super) sampled: &'a mut Vec<Sampled>,
+    /// How many of them are flows.
+    pub(super) flows: usize,
     /// The latest sampling rate that a flow came with.
     pub(super) rate: Option<u32>,
 }
 
 impl Samples<'_, '_> {
     /// Walks `count` samples, or as many as there are.
-    pub(super) fn walk(&mut self, mut xdr: Xdr<'_>, count: u32) {
+    pub(super) fn walk(&mut self, xdr: Xdr<'_>, count: u32) {
+        self.each(xdr, count);
+        self.sampled.truncate(self.flows);
+        self.agent.counter_samples += self.message.decoded.counter_samples as u64;
+        self.agent.discarded_packets += self.message.decoded.discarded_packets as u64;
+    }
+
+    fn each(&mut self, mut xdr: Xdr<'_>, count: u32) {
         // However many the header counts, each takes octets or is the last.
         for index in 0..count {
             let number = u16::try_from(index + 1).unwrap_or(u16::MAX);
@@ -79,13 +95,16 @@ impl Samples<'_, '_> {
         match kind {
             format::FLOW | format::FLOW_EXPANDED => {
                 match self.flow(part, number, kind == format::FLOW_EXPANDED) {
-                    Ok(sampled) => self.keep(sampled, start)?,
+                    Ok(()) => self.keep(start)?,
                     Err(Wrong { offset, fault }) => self.message.fail(Some(number), offset, fault),
                 }
             }
             format::COUNTERS | format::COUNTERS_EXPANDED => self.message.decoded.counter_samples += 1,
             format::DISCARDED => self.message.decoded.discarded_packets += 1,
-            _ => self.message.decoded.samples_skipped += 1,
+            _ => {
+                self.message.decoded.samples_skipped += 1;
+                self.agent.skipped.count(Part::Sample, kind, &self.message.limits, self.memory);
+            }
         }
         Ok(())
     }
@@ -97,15 +116,23 @@ impl Samples<'_, '_> {
     /// | 3 | rate, packets that could have been sampled, drops | same |
     /// | 2, 4 | input, output: format (2 bits), value (30) | format, value of each |
     /// | 1 | records | same |
-    fn flow(&mut self, mut xdr: Xdr<'_>, number: u16, expanded: bool) -> Result<Sampled, Wrong> {
-        let (rate, input, output, count) = if expanded {
-            let [_, _, _, rate, _, _, input_format, input, output_format, output, count] = xdr.words()?;
-            (rate, interface(input_format, input), interface(output_format, output), count)
+    fn flow(&mut self, mut xdr: Xdr<'_>, number: u16, expanded: bool) -> Result<(), Wrong> {
+        let (sampling, input, output, count) = if expanded {
+            let [sequence, class, index, rate, _, drops, input_format, input, output_format, output, count] =
+                xdr.words()?;
+            let sampling = Sampling { source: (class, index), sequence, rate, drops };
+            (sampling, interface(input_format, input), interface(output_format, output), count)
         } else {
-            let [_, _, rate, _, _, input, output, count] = xdr.words()?;
-            (rate, packed(input), packed(output), count)
+            let [sequence, source, rate, _, drops, input, output, count] = xdr.words()?;
+            (
+                Sampling { source: source_of(source), sequence, rate, drops },
+                packed(input),
+                packed(output),
+                count,
+            )
         };
-        let mut sampled = self.start(rate, input, output, number, xdr.at());
+        self.start(sampling, input, output, number, xdr.at());
+        let Some(sampled) = self.sampled.last_mut() else { return Ok(()) };
         for index in 0..count {
             if xdr.left() == 0 {
                 let fault = Fault::RecordCount { expected: count as usize, found: index as usize };
@@ -114,13 +141,16 @@ impl Samples<'_, '_> {
             }
             let [kind, len] = xdr.words()?;
             let part = xdr.part("flow record", len)?;
-            match record::read(kind, part, self.tunnels, &mut sampled) {
+            match record::read(kind, part, self.tunnels, sampled) {
                 Ok(true) => {}
-                Ok(false) => self.message.decoded.records_skipped += 1,
+                Ok(false) => {
+                    self.message.decoded.records_skipped += 1;
+                    self.agent.skipped.count(Part::FlowRecord, kind, &self.message.limits, self.memory);
+                }
                 Err(Wrong { offset, fault }) => self.message.fail(Some(number), offset, fault),
             }
         }
-        Ok(sampled)
+        Ok(())
     }
 
     /// A sample of v2 or v4. An error leaves nothing behind it to be found.
@@ -145,45 +175,53 @@ impl Samples<'_, '_> {
     /// Sequence, source, rate, packets, drops, input, output as in v5; then the packet; then what is known about it.
     fn plain_flow(&mut self, xdr: &mut Xdr<'_>, number: u16, start: usize) -> Result<(), Wrong> {
         let dialect = if self.message.protocol == WireProtocol::SflowV2 { Dialect::V2 } else { Dialect::V4 };
-        let [_, _, rate, _, _, input, output] = xdr.words()?;
-        let mut sampled = self.start(rate, packed(input), packed(output), number, xdr.at());
-        record::plain_packet(xdr, dialect, self.tunnels, &mut sampled)?;
+        let [sequence, source, rate, _, drops, input, output] = xdr.words()?;
+        let sampling = Sampling { source: source_of(source), sequence, rate, drops };
+        self.start(sampling, packed(input), packed(output), number, xdr.at());
+        let Some(sampled) = self.sampled.last_mut() else { return Ok(()) };
+        record::plain_packet(xdr, dialect, self.tunnels, sampled)?;
         // The packet is known from here on, so this is a flow, be it the last one.
-        let extended = record::plain_extended(xdr, dialect, &mut sampled);
-        self.keep(sampled, start)?;
+        let extended = record::plain_extended(xdr, dialect, sampled);
+        self.keep(start)?;
         extended
     }
 
-    /// A sample of which the rate and the interfaces are known.
-    fn start(&mut self, rate: u32, input: u32, output: u32, number: u16, offset: usize) -> Sampled {
+    /// Begins a sample.
+    fn start(&mut self, sampling: Sampling, input: u32, output: u32, number: u16, offset: usize) {
+        self.agent.observe(sampling, self.restarted, &self.message.limits, self.memory);
         let limit = self.message.limits.sampling_rate;
+        let rate = sampling.rate;
         let announced = (1..=limit).contains(&rate).then_some(rate);
         if rate > limit {
-            self.message.refuse(
-                Some(number),
-                offset,
-                Fault::Limit { what: "packets per sample", limit: limit as usize },
-            );
+            let fault = Fault::SamplingRate { found: rate.into(), limit: limit.into() };
+            self.message.refuse(Some(number), offset, fault);
         }
         let configured = self.message.configured;
         let rate = configured.forced.or(announced).or(configured.default).map_or(Rate::ALL, Rate::one_of);
-        Sampled::new(announced, rate, input, output)
+        self.sampled.truncate(self.flows);
+        self.sampled.push(Sampled::new(announced, rate, input, output));
     }
 
-    /// Makes a flow of a sample that has a packet.
-    fn keep(&mut self, mut sampled: Sampled, start: usize) -> Result<(), Wrong> {
+    /// Makes a flow of the sample that was read, if it has a packet.
+    fn keep(&mut self, start: usize) -> Result<(), Wrong> {
+        let Some(sampled) = self.sampled.last_mut() else { return Ok(()) };
         if !sampled.finish() {
             self.message.decoded.samples_skipped += 1;
             return Ok(());
         }
-        if self.sampled.len() >= self.limit {
+        if self.flows >= self.limit {
             let limit = self.message.limits.flows_per_datagram;
             return Err(Wrong { offset: start, fault: Fault::Limit { what: "flows in a datagram", limit } });
         }
         self.rate = sampled.announced.or(self.rate);
-        self.sampled.push(sampled);
+        self.flows += 1;
         Ok(())
     }
+}
+
+/// A source whose highest octet is its class.
+fn source_of(word: u32) -> (u32, u32) {
+    (word >> 24, word & 0x00ff_ffff)
 }
 
 /// An interface whose two highest bits are its format.

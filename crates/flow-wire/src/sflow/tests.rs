@@ -334,7 +334,8 @@ fn expanded_samples_and_what_interfaces_can_be() {
 #[test]
 fn what_is_no_flow_is_counted() {
     let wireless = part(1021, &[0; 12]);
-    let decoded = Bench::new().good(&v5(
+    let mut bench = Bench::new();
+    let decoded = bench.good(&v5(
         1,
         &[
             part(2, &[0; 12]),
@@ -350,6 +351,24 @@ fn what_is_no_flow_is_counted() {
     ));
     assert_eq!((decoded.flows, decoded.counter_samples, decoded.discarded_packets), (1, 2, 1));
     assert_eq!((decoded.samples_skipped, decoded.records_skipped), (4, 2));
+    let described = bench.decoder.describe();
+    let exporter = &described[0];
+    assert_eq!((exporter.counter_samples, exporter.discarded_packets), (2, 1));
+    let skipped = exporter.skipped.iter();
+    let skipped: Vec<_> =
+        skipped.map(|one| (one.enterprise, one.id, one.name.as_deref(), one.records)).collect();
+    assert_eq!(
+        skipped,
+        [
+            (0, 99, Some("sample"), 1),
+            (0, 1021, Some("flow record extended_l2_tunnel_egress"), 1),
+            (9, 1, Some("flow record"), 1),
+            (4413, 1, Some("sample"), 1),
+        ]
+    );
+    let sources: Vec<_> =
+        exporter.sources.iter().map(|source| (source.class, source.index, source.samples)).collect();
+    assert_eq!(sources, [(0, 7, 3)]);
 }
 
 #[test]
@@ -566,7 +585,7 @@ fn rates_that_cannot_be_are_refused() {
         let samples = [0, 1, 1000, 1001, u32::MAX].map(|rate| flow(rate, &[udp_header()]));
         let decoded = bench.take(&v5(1, &samples));
         assert_eq!((decoded.flows, decoded.refused), (5, 2));
-        let fault = Fault::Limit { what: "packets per sample", limit: 1000 };
+        let fault = Fault::SamplingRate { found: 1001, limit: 1000 };
         assert_eq!(wrong(&decoded).map(|(sample, _, fault)| (sample, fault)), Some((Some(4), fault)));
         bench.nums(Field::InPackets)
     };
