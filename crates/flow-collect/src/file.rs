@@ -153,7 +153,7 @@ impl BlockWriter {
             Some(writer) => writer,
             None => open.insert(self.open(created_ms)?),
         };
-        writer.announce(&sources.exporters, &sources.samplers)?;
+        writer.announce(&sources.exporters, &sources.samplers, &[])?;
         writer.write(batch)?;
         count(&self.counters.blocks, 1);
         Ok(())

@@ -123,7 +123,7 @@ pub struct Omitted {
     pub fields: BTreeMap<Field, u64>,
     /// Samplers of unknown exporters.
     pub samplers: u64,
-    /// Names that exporters announced.
+    /// Names that exporters announced: descriptions of interfaces, and where two exporters name one thing differently.
     pub names: u64,
     /// Exporters' own counts of what they sent.
     pub exported: u64,
@@ -250,8 +250,8 @@ impl FileWriter {
         }
     }
 
-    /// Says which exporters and samplers the flows to come are from. nfdump's layout has them in front of the flows;
-    /// those that it already has are not written again. Ours has them at its end.
+    /// Says which exporters and samplers the flows to come are from, and what is known by name. nfdump's layout has them
+    /// in front of the flows; what it already has is not written again. Ours has them at its end.
     ///
     /// # Errors
     /// When the system refuses.
@@ -259,10 +259,11 @@ impl FileWriter {
         &mut self,
         exporters: &[ExporterInfo],
         samplers: &[SamplerInfo],
+        names: &[NameInfo],
     ) -> Result<(), FileError> {
         match &mut self.layout {
             Layout::Columnar(_) => Ok(()),
-            Layout::Nfdump(writer) => writer.announce(exporters, samplers),
+            Layout::Nfdump(writer) => writer.announce(exporters, samplers, names),
         }
     }
 

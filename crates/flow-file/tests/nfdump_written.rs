@@ -72,7 +72,7 @@ fn nfdump_options(compression: BlockCompression, release: NfdumpRelease) -> Writ
 fn write(path: &Path, options: WriteOptions, batches: &[FlowBatch]) -> Result<Omitted, Failed> {
     let mut writer = FileWriter::create(path, options)?;
     let tail = tail();
-    writer.announce(&tail.exporters, &tail.samplers)?;
+    writer.announce(&tail.exporters, &tail.samplers, &tail.names)?;
     for batch in batches {
         writer.write(batch)?;
     }
@@ -164,6 +164,9 @@ fn sizes() -> Result<(), Failed> {
             match kind {
                 7 => assert_eq!((record.len(), is_appendix), (32, false)),
                 15 => assert_eq!((record.len(), is_appendix), (24, false)),
+                12 => assert_eq!((number(record, 4, 2), record.len() % 4), (1, 2)),
+                13 => assert_eq!((number(record, 4, 2), record.len()), (9, 12 + 9 * (4 + 24))),
+                14 => assert_eq!((number(record, 4, 2), record.len()), (1, 12 + 4 + 8)),
                 8 => assert_eq!((record.len(), number_of_block), (8 + 24 * 2, blocks.len() - 2)),
                 0x8001 => assert_eq!((record, is_appendix), (&b"\x01\x80\x0a\x00test\0\0"[..], true)),
                 0x8002 => assert_eq!((record.len(), is_appendix), (148, true)),
@@ -239,10 +242,14 @@ fn announced() -> Result<(), Failed> {
         FileWriter::create(&path, nfdump_options(BlockCompression::None, NfdumpRelease::V1_7_8))?;
     let sampler = SamplerInfo { exporter: 1, id: -1, algorithm: 2, interval: 1, space: 99 };
     let orphan = SamplerInfo { exporter: 9, ..sampler };
-    writer.announce(&[exporter(1, 7)], &[sampler, orphan])?;
-    writer.announce(&[exporter(1, 7)], &[sampler])?;
+    writer.announce(&[exporter(1, 7)], &[sampler, orphan], &[])?;
+    writer.announce(&[exporter(1, 7)], &[sampler], &[])?;
     writer.write(&fixture::flows())?;
-    writer.announce(&[exporter(1, 8), exporter(2, 7)], &[sampler, SamplerInfo { interval: 2, ..sampler }])?;
+    writer.announce(
+        &[exporter(1, 8), exporter(2, 7)],
+        &[sampler, SamplerInfo { interval: 2, ..sampler }],
+        &[],
+    )?;
     let finished = writer.finish(FileTail {
         exporters: vec![exporter(1, 8), exporter(2, 7), exporter(3, 0)],
         samplers: vec![sampler, orphan],
@@ -407,8 +414,8 @@ fn verified(nfdump: &Path, method: BlockCompression) -> Result<(), Failed> {
     let output = Command::new(nfdump).arg("-v").arg(&path).output()?;
     let text = String::from_utf8(output.stdout)?;
     assert!(output.status.success() && output.stderr.is_empty(), "{text}");
-    // Flows, exporters, samplers, their statistics, and the appendix.
-    let records = format!("Records       : {}", 11_506 + 2 + 2 + 1 + 2);
+    // Flows, exporters, samplers, tables of names, statistics of exporters, and the appendix.
+    let records = format!("Records       : {}", 11_506 + 2 + 2 + 3 + 1 + 2);
     assert!(text.contains(&records), "{text}");
     let output = Command::new(nfdump).arg("-r").arg(&path).args(["-o", "null"]).output()?;
     let (text, errors) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
@@ -668,7 +675,8 @@ fn meta(reader: &(PathBuf, PathBuf)) -> Result<(), Failed> {
     let mut writer =
         FileWriter::create(&path, nfdump_options(BlockCompression::Bz2(9), NfdumpRelease::V1_7_8))?;
     writer.write(&fixture::flows())?;
-    let totals = writer.finish(tail())?.totals;
+    let finished = writer.finish(tail())?;
+    let totals = finished.totals;
     let meta: Value = serde_json::from_str(&nfread(reader, &["--meta"], &path)?)?;
     assert_eq!(meta["ident"], "test");
     assert_eq!((&meta["nfdversion"], &meta["creator"]), (&"0x01070800".into(), &1.into()));
@@ -690,6 +698,15 @@ fn meta(reader: &(PathBuf, PathBuf)) -> Result<(), Failed> {
         serde_json::json!({"sysid": 2, "algorithm": 2, "id": 7, "packet_interval": 1, "packet_space": 0}),
     ];
     assert_eq!(meta["samplers"], Value::from(samplers.to_vec()));
+    let interfaces: Map<String, Value> =
+        (1..10).map(|index| (index.to_string(), format!("GigabitEthernet0/0/{index}").into())).collect();
+    assert_eq!(meta["ifnames"], Value::from(interfaces));
+    assert_eq!(meta["vrfnames"], serde_json::json!({"218103888": "Vrf ü"}));
+    let application =
+        serde_json::json!({"id": "0d000050", "name": "Application ü", "desc": "ApplicationDescription ü"});
+    assert_eq!(meta["nbar"], Value::from(vec![application]));
+    // Descriptions of interfaces have no table.
+    assert_eq!((finished.omitted.names, finished.omitted.exported), (1, 1));
     assert_eq!(meta["exporter_stats"][0]["packets"], 10);
     assert_eq!(meta["exporter_stats"][1]["flows"], 7);
     Ok(())

@@ -280,7 +280,7 @@ impl Run<'_> {
         order: Option<SortOrder>,
         grouping: Option<&Grouping>,
     ) -> anyhow::Result<Report> {
-        writer.announce(&tail.exporters, &tail.samplers)?;
+        writer.announce(&tail.exporters, &tail.samplers, &tail.names)?;
         let (batches, report) = match (grouping, order) {
             (None, None) => return Ok(flow_query::write(&self.query, writer)?),
             (None, Some(order)) => flow_query::run(&self.query, &sort(order, 0, FieldSet::ALL))?,

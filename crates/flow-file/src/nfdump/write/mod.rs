@@ -2,6 +2,7 @@
 
 mod compress;
 mod lzo;
+mod names;
 mod rows;
 
 pub use compress::{BlockCompression, UnknownCompression};
@@ -14,8 +15,9 @@ use crate::error::FileError;
 use crate::writer::{FileTail, Finished, Omitted};
 use compress::Compressor;
 use flow_model::{
-    CountRule, ExporterInfo, FlowBatch, LossLedger, MAX_BATCH_ROWS, SamplerInfo, Selection, Totals,
+    CountRule, ExporterInfo, FlowBatch, LossLedger, MAX_BATCH_ROWS, NameInfo, SamplerInfo, Selection, Totals,
 };
+use names::Names;
 use rows::{RowEncoder, v4_octets, v6_octets};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -53,6 +55,7 @@ pub(crate) struct Writer {
     /// Exporters and samplers written so far.
     exporters: HashMap<u16, Identity>,
     samplers: HashSet<SamplerKey>,
+    names: Names,
     /// Records of the block at hand, and the block as it is stored.
     records: Vec<u8>,
     stored: Vec<u8>,
@@ -126,6 +129,7 @@ impl Writer {
             omitted,
             exporters: HashMap::new(),
             samplers: HashSet::new(),
+            names: Names::default(),
             records: Vec::new(),
             stored: Vec::new(),
         };
@@ -154,11 +158,12 @@ impl Writer {
         &self.omitted
     }
 
-    /// Writes the exporters and samplers that were not written before: their records come before the flows.
+    /// Writes the exporters, samplers and names that were not written before: their records come before the flows.
     pub(crate) fn announce(
         &mut self,
         exporters: &[ExporterInfo],
         samplers: &[SamplerInfo],
+        names: &[NameInfo],
     ) -> Result<(), FileError> {
         let exporters: Vec<&ExporterInfo> = exporters
             .iter()
@@ -183,11 +188,17 @@ impl Writer {
             put_sampler(sampler, &mut self.records);
             self.end_record(&mut count)?;
         }
+        let names = self.names.news(names);
+        for record in names.records() {
+            self.records.extend_from_slice(&record);
+            self.end_record(&mut count)?;
+        }
         if count > 0 {
             self.append_block(count)?;
         }
         self.exporters.extend(exporters.iter().map(|exporter| (exporter.sysid, identity(exporter))));
         self.samplers.extend(samplers.iter().map(sampler_key));
+        self.names.extend(names);
         Ok(())
     }
 
@@ -227,11 +238,11 @@ impl Writer {
     pub(crate) fn finish(mut self, tail: FileTail) -> Result<Finished, FileError> {
         let FileTail { exporters, samplers, names, exported, ledger, span_if_empty, sequence_failures } =
             tail;
-        self.announce(&exporters, &samplers)?;
+        self.announce(&exporters, &samplers, &names)?;
         let is_missing = |sampler: &&SamplerInfo| !self.samplers.contains(&sampler_key(sampler));
         let orphans = samplers.iter().filter(is_missing).count();
         self.omitted.samplers += orphans as u64;
-        self.omitted.names += names.len() as u64;
+        self.omitted.names += self.names.missing(&names);
         self.omitted.exported += exported.len() as u64;
         self.omitted.losses |=
             exporters.iter().map(|exporter| &exporter.ledger).chain([&ledger]).any(has_losses);
@@ -281,10 +292,10 @@ impl Writer {
         Ok(())
     }
 
-    /// Counts a record of an exporter or a sampler, and appends the block when another one may not fit.
+    /// Counts a record that is not of a flow, and appends the block when another one may not fit.
     fn end_record(&mut self, count: &mut u32) -> Result<(), FileError> {
         *count += 1;
-        if self.records.len() + usize::from(record_len::EXPORTER) > MAX_BLOCK {
+        if self.records.len() + MAX_RECORD > MAX_BLOCK {
             self.append_block(std::mem::take(count))?;
             self.records.clear();
         }
