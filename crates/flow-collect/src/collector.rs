@@ -127,7 +127,7 @@ enum Source {
 impl Collector {
     /// Checks everything that can be checked, and takes what must be ours: the directory and the port.
     pub fn prepare(options: CollectorOptions, input: &Input, log: Arc<Log>) -> Result<Collector, StartError> {
-        let spool = Spool::open(&options.directory, options.naming)?;
+        let spool = Spool::open(&options.directory, options.naming, options.format)?;
         let source = match input {
             Input::Listen(listen) => Source::Socket(Listener::open(listen)?),
             Input::Capture(path) => Source::Capture(CaptureReader::open(path)?),
@@ -270,6 +270,7 @@ impl Run {
             log: Arc::clone(&self.log),
             ident: ident.clone(),
             interval_s: naming.interval_s,
+            format: *format,
         };
         let filer = spawn("file", move || filer.run(leftovers, &to_file))?;
         let writer = BlockWriter {

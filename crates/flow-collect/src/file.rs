@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::UNIX_EPOCH;
 
 use flow_file::{FileError, FileFormat, FileTail, FileWriter, Finished, FlowFile, WriteOptions, merge_files};
 use flow_model::{CountRule, ExporterInfo, FlowBatch, LossLedger, SamplerInfo, Totals};
@@ -181,6 +182,7 @@ pub(crate) struct Filer {
     pub(crate) log: Arc<Log>,
     pub(crate) ident: String,
     pub(crate) interval_s: u32,
+    pub(crate) format: FileFormat,
 }
 
 impl Filer {
@@ -246,15 +248,12 @@ impl Filer {
             }
             Err(error) => return Err(error.into()),
         };
-        let start_ms = Slots::new(self.interval_s).start_of(file.created_ms());
-        let (flows, is_finished) = (file.totals().flows, file.is_finished());
+        let start_ms = Slots::new(self.interval_s).start_of(created_ms(&file));
         for problem in file.problems() {
             self.log.error(problem);
         }
-        if !is_finished {
-            complete(&file, orphan)?;
-        }
-        Ok(Some((flows, self.spool.file(orphan, start_ms, false, &self.log)?)))
+        let totals = if file.is_finished() { *file.totals() } else { complete(&file, orphan, self.format)? };
+        Ok(Some((totals.flows, self.spool.file(orphan, start_ms, false, &self.log)?)))
     }
 }
 
@@ -272,21 +271,34 @@ enum FilerError {
 }
 
 /// Gives a file without footer one, by merging it into an empty file: blocks are copied, not encoded anew.
-fn complete(file: &FlowFile, path: &Path) -> Result<(), FilerError> {
+fn complete(file: &FlowFile, path: &Path, format: FileFormat) -> Result<Totals, FilerError> {
     let (empty, scratch) = (scratch_path(path, "empty"), scratch_path(path, "complete"));
     let options = WriteOptions {
         ident: file.ident().to_owned(),
         format: FileFormat::default(),
         rule: file.rule(),
-        created_ms: file.created_ms(),
+        created_ms: created_ms(file),
     };
     let result = FileWriter::create(&empty, options)
         .and_then(|writer| writer.finish(FileTail::default()))
-        .and_then(|_| merge_files(&empty, path, &scratch));
+        .and_then(|_| merge_files(&empty, path, &scratch, format));
     // Should this fail, the next start clears it away.
     let _ = fs::remove_file(&empty);
-    result?;
-    fs::rename(&scratch, path).map_err(|source| FilerError::Replace { source })
+    let totals = result?;
+    fs::rename(&scratch, path).map_err(|source| FilerError::Replace { source })?;
+    Ok(totals)
+}
+
+/// When a file was begun. A file of nfdump 1.6 that was not finished does not tell: when it was last written to.
+fn created_ms(file: &FlowFile) -> u64 {
+    let written_ms = || {
+        let age = file.path().metadata().ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        u64::try_from(age.as_millis()).ok()
+    };
+    match file.created_ms() {
+        0 => written_ms().unwrap_or(0),
+        created_ms => created_ms,
+    }
 }
 
 /// The line that monitoring parses.
@@ -320,7 +332,7 @@ mod tests {
     use super::*;
     use crate::spool::{Naming, Zone};
     use chrono::FixedOffset;
-    use flow_file::SubDir;
+    use flow_file::{BlockCompression, FileLayout, SubDir};
     use flow_model::{BatchBuilder, Field};
     use std::sync::mpsc;
     use tempfile::TempDir;
@@ -331,7 +343,7 @@ mod tests {
     fn spool(directory: &TempDir) -> Arc<Spool> {
         let zone = Zone::Fixed(FixedOffset::east_opt(0).unwrap());
         let naming = Naming { interval_s: 300, layout: SubDir::Flat, zone, with_offset: false };
-        Arc::new(Spool::open(directory.path(), naming).unwrap())
+        Arc::new(Spool::open(directory.path(), naming, FileFormat::default()).unwrap())
     }
 
     fn batch(flows: u64) -> FlowBatch {
@@ -368,7 +380,7 @@ mod tests {
 
     fn filer(spool: &Arc<Spool>, log: &Arc<Log>) -> Filer {
         let (spool, log) = (Arc::clone(spool), Arc::clone(log));
-        Filer { spool, log, ident: "x".to_owned(), interval_s: 300 }
+        Filer { spool, log, ident: "x".to_owned(), interval_s: 300, format: FileFormat::default() }
     }
 
     /// Lets the writer do its jobs, and the filer what the writer asks for.
@@ -492,6 +504,42 @@ mod tests {
             lines.iter().any(|line| line.starts_with("cannot adopt") && line.contains("f.orphan")),
             "{lines:?}"
         );
+    }
+
+    #[test]
+    fn what_a_dead_nfcapd_left_is_filed_under_its_slot_and_into_its_file() {
+        let nfdump = FileFormat::Nfdump {
+            compression: BlockCompression::Lz4,
+            release: flow_file::NfdumpRelease::default(),
+        };
+        for (format, layout) in [(FileFormat::default(), FileLayout::Columnar), (nfdump, FileLayout::Nfdump2)]
+        {
+            let directory = tempfile::tempdir().unwrap();
+            let (spool, log) = (spool(&directory), Arc::new(Log::to_memory()));
+            let path = |name: &str| spool.directory().join(name);
+            let create = |name: &str, created_ms| {
+                let ident = "theirs".to_owned();
+                let options = WriteOptions { ident, format: nfdump, rule: CountRule::Collected, created_ms };
+                FileWriter::create(&path(name), options).unwrap()
+            };
+            // Two of one slot, whose file there is, and one of the next, with a random name.
+            create("nfcapd.current.4194305", START_MS + 1000).write(&batch(10)).unwrap();
+            create("nfcapd.current.4194306", START_MS + 2000).write(&batch(20)).unwrap();
+            create("nfcapd.current.a1b2c3", START_MS + 301_000).write(&batch(5)).unwrap();
+            let mut filed = create("nfcapd.202311142215", START_MS);
+            filed.write(&batch(3)).unwrap();
+            filed.finish(FileTail::default()).unwrap();
+            let (_, filings) = mpsc::sync_channel(1);
+            let filer = Filer { format, ..filer(&spool, &log) };
+            filer.run(spool.leftovers(&log), &filings);
+            let first = FlowFile::open(&path("nfcapd.202311142215")).unwrap();
+            assert_eq!((first.totals().flows, first.ident()), (33, "theirs"), "{:?}", log.lines());
+            let second = FlowFile::open(&path("nfcapd.202311142220")).unwrap();
+            assert_eq!((second.is_finished(), second.totals().flows, second.layout()), (true, 5, layout));
+            let left = fs::read_dir(spool.directory()).unwrap().count();
+            assert_eq!(left, 3, "the lock and two files");
+            assert!(log.lines().iter().all(|line| line.starts_with("Adopted")), "{:?}", log.lines());
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -142,6 +143,24 @@ pub(crate) fn is_collector(pid: u32) -> bool {
     }
 }
 
+/// Whether any other process has a file open; nfcapd 1.7.8 does not say in the file's name which one. A collector that
+/// does not let us look may.
+pub(crate) fn is_in_use(path: &Path) -> bool {
+    let Ok(file) = fs::metadata(path) else { return false };
+    // Without /proc nobody knows.
+    let Ok(processes) = fs::read_dir("/proc") else { return true };
+    let pids = processes.filter_map(|process| process.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(|&pid: &u32| pid != std::process::id()).any(|pid| {
+        match fs::read_dir(format!("/proc/{pid}/fd")) {
+            Ok(mut open) => open.any(|open| {
+                let open = open.and_then(|open| fs::metadata(open.path()));
+                open.is_ok_and(|open| (open.dev(), open.ino()) == (file.dev(), file.ino()))
+            }),
+            Err(error) => error.kind() == io::ErrorKind::PermissionDenied && is_collector(pid),
+        }
+    })
+}
+
 /// Second and third field of `/proc/PID/stat` (proc(5)); the name may contain anything, also `)`.
 fn name_and_state(stat: &str) -> Option<(&str, char)> {
     let (start, end) = (stat.find('(')?, stat.rfind(')')?);
@@ -151,7 +170,20 @@ fn name_and_state(stat: &str) -> Option<(&str, char)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_file_that_another_process_has_open_is_in_use() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let file = fs::File::create(&path).unwrap();
+        assert!(!is_in_use(&path), "our own does not count");
+        let mut other = Command::new("sleep").arg("60").stdin(Stdio::from(file)).spawn().unwrap();
+        assert!(is_in_use(&path));
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert!(!is_in_use(&path));
+    }
 
     #[test]
     fn a_pid_file_is_replaced_whole_and_removed() {

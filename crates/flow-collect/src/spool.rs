@@ -17,11 +17,12 @@ use std::path::{Path, PathBuf};
 
 use chrono::{FixedOffset, Local};
 use flow_file::{
-    FileError, FileLayout, FlowFile, SlotName, SubDir, WORKING_PREFIX, merge_files, working_name, working_pid,
+    FileError, FileFormat, FileLayout, FlowFile, SlotName, SubDir, WORKING_PREFIX, merge_files, working_name,
+    working_pid,
 };
 
 use crate::log::Log;
-use crate::process::{is_collector, with_patience};
+use crate::process::{is_collector, is_in_use, with_patience};
 
 const LOCK_NAME: &str = ".rcapd.stat";
 const ORPHAN: &str = ".orphan";
@@ -128,6 +129,7 @@ pub enum FilingError {
 pub(crate) struct Spool {
     directory: PathBuf,
     naming: Naming,
+    format: FileFormat,
     lock: File,
     pid: u32,
 }
@@ -152,7 +154,8 @@ impl fmt::Display for Filed {
 
 impl Spool {
     /// Takes possession of a directory. A collector that has it may take a moment to end.
-    pub(crate) fn open(directory: &Path, naming: Naming) -> Result<Spool, SpoolError> {
+    /// `format` is that of the files that come of two.
+    pub(crate) fn open(directory: &Path, naming: Naming, format: FileFormat) -> Result<Spool, SpoolError> {
         let canonical = directory.canonicalize().map_err(|_| SpoolError::Missing(directory.to_owned()))?;
         if !canonical.is_dir() {
             return Err(SpoolError::NotDirectory(directory.to_owned()));
@@ -179,7 +182,7 @@ impl Spool {
             }
             Err(TryLockError::Error(error)) => return Err(fail("lock it")(error)),
         }
-        let mut spool = Spool { directory: canonical, naming, lock, pid: 0 };
+        let mut spool = Spool { directory: canonical, naming, format, lock, pid: 0 };
         spool.refuse_foreign_collector()?;
         spool.set_pid(std::process::id()).map_err(fail("write it"))?;
         Ok(spool)
@@ -222,7 +225,7 @@ impl Spool {
         let mut orphans = Vec::new();
         for path in files {
             let in_our_way = path == self.working_path();
-            if !in_our_way && is_foreign(&path) {
+            if !in_our_way && is_foreign(&path) && (FlowFile::open(&path).is_err() || is_in_use(&path)) {
                 log.error(format_args!("{}: left by another program; not touched", path.display()));
                 continue;
             }
@@ -259,7 +262,7 @@ impl Spool {
                 fs::remove_file(finished).map_err(failed(finished, "remove it"))?;
                 return Ok(Filed::Merged(target));
             }
-            match merge(&target, finished) {
+            match merge(&target, finished, self.format) {
                 Ok(()) => {
                     sync(parent)?;
                     return Ok(Filed::Merged(target));
@@ -322,18 +325,21 @@ impl Spool {
 
 /// Merges two files into one in place of the first, and removes the second. If it is interrupted anywhere,
 /// [`Spool::settle_mergers`] knows from the names that exist how far it came.
-fn merge(existing: &Path, newer: &Path) -> Result<(), FileError> {
+fn merge(existing: &Path, newer: &Path, format: FileFormat) -> Result<(), FileError> {
     let scratch = with_suffix(newer, MERGE);
     let merged = with_suffix(newer, MERGED);
     let io_error = |path: &Path, action| {
         let path = path.to_owned();
         move |source| FileError::Io { path, action, source: std::sync::Arc::new(source) }
     };
-    if let Some(problem) = FlowFile::open(existing)?.problems().first() {
+    let file = FlowFile::open(existing)?;
+    // Only whoever asks for blocks learns what is wrong with files of nfdump's.
+    file.block_count();
+    if let Some(problem) = file.problems().first() {
         // The result would be without what cannot be found in it now.
         return Err(problem.clone());
     }
-    if let Err(error) = merge_files(existing, newer, &scratch) {
+    if let Err(error) = merge_files(existing, newer, &scratch, format) {
         // It may not even exist.
         let _ = fs::remove_file(&scratch);
         return Err(error);
@@ -414,7 +420,7 @@ mod tests {
     };
 
     fn spool(directory: &TempDir) -> Spool {
-        Spool::open(directory.path(), NAMING).unwrap()
+        Spool::open(directory.path(), NAMING, FileFormat::default()).unwrap()
     }
 
     /// A finished file with as many flows.
@@ -584,7 +590,7 @@ mod tests {
             write(&newer, 4);
             let scratch = with_suffix(&newer, MERGE);
             let merged = with_suffix(&newer, MERGED);
-            merge_files(&existing, &newer, &scratch).unwrap();
+            merge_files(&existing, &newer, &scratch, FileFormat::default()).unwrap();
             match state {
                 "scratch begun" => fs::write(&scratch, &fs::read(&scratch).unwrap()[..50]).unwrap(),
                 "newer renamed" => fs::rename(&newer, &merged).unwrap(),
@@ -610,7 +616,7 @@ mod tests {
     fn a_directory_has_one_collector() {
         let directory = tempfile::tempdir().unwrap();
         let first = spool(&directory);
-        let error = Spool::open(directory.path(), NAMING).unwrap_err();
+        let error = Spool::open(directory.path(), NAMING, FileFormat::default()).unwrap_err();
         let expected = format!(
             "Another collector with pid {} is already running, and configured for '{}'",
             std::process::id(),
@@ -618,7 +624,7 @@ mod tests {
         );
         assert_eq!(error.to_string(), expected);
         drop(first);
-        Spool::open(directory.path(), NAMING).unwrap();
+        Spool::open(directory.path(), NAMING, FileFormat::default()).unwrap();
     }
 
     #[test]
@@ -626,8 +632,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("file");
         fs::write(&file, "").unwrap();
-        assert!(matches!(Spool::open(&file, NAMING), Err(SpoolError::NotDirectory(_))));
-        assert!(matches!(Spool::open(&directory.path().join("no"), NAMING), Err(SpoolError::Missing(_))));
+        assert!(matches!(
+            Spool::open(&file, NAMING, FileFormat::default()),
+            Err(SpoolError::NotDirectory(_))
+        ));
+        assert!(matches!(
+            Spool::open(&directory.path().join("no"), NAMING, FileFormat::default()),
+            Err(SpoolError::Missing(_))
+        ));
     }
 
     #[test]

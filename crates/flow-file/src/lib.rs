@@ -38,17 +38,21 @@ mod columnar;
 mod error;
 mod file;
 mod fileset;
+mod gather;
 mod map;
+mod merge;
 mod name;
 mod nfdump;
 mod replace;
 mod rewrite;
 mod writer;
 
-pub use columnar::{Compression, Verification, merge_files};
+pub use columnar::{Compression, Verification};
 pub use error::{Damage, FileError, ForeignLayout};
 pub use file::{Block, FileCompression, FileLayout, FlowFile, RowCount};
 pub use fileset::{FileSelection, FileSet, SelectionError, SelectionWarning};
+pub use gather::BatchGatherer;
+pub use merge::merge_files;
 pub use name::{
     SLOT_PREFIX, SlotName, SubDir, WORKING_PREFIX, is_data_file, slot_start_s, working_name, working_pid,
 };

@@ -4,7 +4,10 @@
 mod common;
 
 use common::{any_batch, exporter, options, read, write};
-use flow_file::{Compression, FileTail, FileWriter, FlowFile, merge_files};
+use flow_file::{
+    BlockCompression, Compression, FileFormat, FileLayout, FileTail, FileWriter, FlowFile, NfdumpRelease,
+    merge_files,
+};
 use flow_model::{
     BatchBuilder, CountRule, ExportedInfo, Field, FlowBatch, LossLedger, NameInfo, NameKind, SamplerInfo,
     Selection, Totals,
@@ -40,7 +43,7 @@ fn has_the_blocks_of_both_and_adds_up() {
     let batches: Vec<_> = (1..5).map(|seed| any_batch(seed, 300)).collect();
     write(&existing, Compression::Lz4, &batches[..2]);
     write(&newer, Compression::Zstd(1), &batches[2..]);
-    let totals = merge_files(&existing, &newer, &scratch).unwrap();
+    let totals = merge_files(&existing, &newer, &scratch, FileFormat::default()).unwrap();
     let merged = FlowFile::open(&scratch).unwrap();
     assert!(merged.is_finished());
     assert_eq!(merged.block_count(), 4);
@@ -93,7 +96,7 @@ fn exporters_with_the_same_number_are_told_apart() {
             ..FileTail::default()
         },
     );
-    merge_files(&existing, &newer, &scratch).unwrap();
+    merge_files(&existing, &newer, &scratch, FileFormat::default()).unwrap();
     let merged = FlowFile::open(&scratch).unwrap();
     let ids = |block| {
         let batch = read(&merged, block);
@@ -123,7 +126,7 @@ fn takes_what_a_dead_writer_left() {
     let file = std::fs::File::options().write(true).open(&existing).unwrap();
     file.set_len(whole - 1).unwrap();
     write(&newer, Compression::Lz4, &batches[2..]);
-    merge_files(&existing, &newer, &scratch).unwrap();
+    merge_files(&existing, &newer, &scratch, FileFormat::default()).unwrap();
     let merged = FlowFile::open(&scratch).unwrap();
     assert_eq!(merged.block_count(), 2);
     assert_eq!(read(&merged, 0), batches[0]);
@@ -143,7 +146,87 @@ fn two_files_without_flows_span_both_slots() {
             })
             .unwrap();
     }
-    let totals = merge_files(&existing, &newer, &scratch).unwrap();
+    let totals = merge_files(&existing, &newer, &scratch, FileFormat::default()).unwrap();
     assert_eq!((totals.flows, totals.first_ms, totals.last_ms), (0, 300, 700));
     assert_eq!(FlowFile::open(&scratch).unwrap().ledger().datagrams, 2);
+}
+
+const NFDUMP: FileFormat =
+    FileFormat::Nfdump { compression: BlockCompression::Lz4, release: NfdumpRelease::V1_7_8 };
+
+fn write_as(path: &Path, format: FileFormat, batch: &FlowBatch, tail: FileTail) {
+    let mut writer =
+        FileWriter::create(path, flow_file::WriteOptions { format, ..options(Compression::Lz4) }).unwrap();
+    writer.announce(&tail.exporters, &tail.samplers, &tail.names).unwrap();
+    writer.write(batch).unwrap();
+    writer.finish(tail).unwrap();
+}
+
+/// Layout, source ports and exporters of all flows of a file.
+fn content(path: &Path) -> (FileLayout, Vec<(u64, u64)>) {
+    let file = FlowFile::open(path).unwrap();
+    let mut flows = Vec::new();
+    for number in 0..file.block_count() {
+        let block = file.block(number).unwrap();
+        let mut batch = FlowBatch::new(block.rows());
+        block.read(flow_model::FieldSet::ALL, &mut batch).unwrap();
+        flows
+            .extend((0..batch.len()).map(|row| {
+                (batch.column(Field::SrcPort).num(row), batch.column(Field::ExporterId).num(row))
+            }));
+    }
+    assert!(file.is_finished());
+    assert!(file.problems().is_empty(), "{:?}", file.problems());
+    (file.layout(), flows)
+}
+
+#[test]
+fn files_of_nfdumps_layout_become_one_of_the_format_asked_for() {
+    let ours = FileFormat::Columnar(Compression::Lz4);
+    let exported_by = |exporter: flow_model::ExporterInfo| {
+        let ledger = LossLedger { datagrams: 4, flows: 2, ..LossLedger::default() };
+        FileTail {
+            exporters: vec![flow_model::ExporterInfo { ledger, ..exporter }],
+            sequence_failures: 1,
+            ..FileTail::default()
+        }
+    };
+    for (of_existing, of_newer, asked, expected) in [
+        (NFDUMP, NFDUMP, NFDUMP, FileLayout::Nfdump2),
+        (NFDUMP, NFDUMP, ours, FileLayout::Columnar),
+        (NFDUMP, ours, ours, FileLayout::Columnar),
+        (ours, NFDUMP, NFDUMP, FileLayout::Nfdump2),
+        (ours, ours, NFDUMP, FileLayout::Columnar),
+    ] {
+        let (_dir, [existing, newer, scratch]) = places();
+        write_as(&existing, of_existing, &of_exporters(&[1, 1]), exported_by(exporter(1, 1)));
+        write_as(&newer, of_newer, &of_exporters(&[1, 1, 0]), exported_by(exporter(1, 9)));
+        let totals = merge_files(&existing, &newer, &scratch, asked).unwrap();
+        let (layout, flows) = content(&scratch);
+        assert_eq!(layout, expected, "{of_existing:?} and {of_newer:?} as {asked:?}");
+        assert_eq!(flows, [(1001, 1), (1001, 1), (1001, 2), (1001, 2), (1000, 0)]);
+        let merged = FlowFile::open(&scratch).unwrap();
+        assert_eq!((&totals, totals.flows, totals.sequence_failures), (merged.totals(), 5, 2));
+        assert_eq!(merged.ident(), "test");
+        assert_eq!(merged.exporters().len(), 2);
+        assert_eq!(merged.exporters()[1].addr, exporter(1, 9).addr);
+        assert_eq!(merged.exporters()[1].ledger.datagrams, 4);
+    }
+}
+
+#[test]
+fn what_nfdumps_layout_has_no_place_for_makes_a_file_of_ours() {
+    let (_dir, [existing, newer, scratch]) = places();
+    let mut builder = BatchBuilder::new();
+    builder.set(Field::SecurityGroupTag, 7);
+    builder.finish_row();
+    let ledger = LossLedger { kernel_drops: 1, ..LossLedger::default() };
+    for (batch, ledger) in [(builder.finish(), LossLedger::default()), (of_exporters(&[1]), ledger)] {
+        write_as(&existing, FileFormat::default(), &batch, FileTail { ledger, ..FileTail::default() });
+        write_as(&newer, NFDUMP, &of_exporters(&[1]), FileTail::default());
+        merge_files(&existing, &newer, &scratch, NFDUMP).unwrap();
+        let merged = FlowFile::open(&scratch).unwrap();
+        assert_eq!((merged.layout(), merged.totals().flows), (FileLayout::Columnar, 2));
+        assert_eq!(merged.ledger().kernel_drops, ledger.kernel_drops);
+    }
 }

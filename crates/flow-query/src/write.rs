@@ -2,8 +2,8 @@
 
 use crate::scan::{Scan, Workers, with_files};
 use crate::{Query, QueryError, Report, Source};
-use flow_file::{FileError, FileWriter};
-use flow_model::{BatchBuilder, FieldSet, FlowBatch, MAX_BATCH_ROWS, Selection};
+use flow_file::{BatchGatherer, FileWriter};
+use flow_model::{FieldSet, FlowBatch};
 use std::ops::ControlFlow;
 
 /// Writes the matching flows of files in their order, small batches taken together into large blocks. The file is not
@@ -34,9 +34,9 @@ pub fn write_on<R: Source>(
 }
 
 fn copy<R: Source>(scan: &Scan<'_, R>, writer: &mut FileWriter) -> Result<crate::scan::Outcome, QueryError> {
-    let mut pending = BatchBuilder::new();
+    let mut gatherer = BatchGatherer::default();
     let mut failure = None;
-    let mut emit = |batch: FlowBatch| match append(&mut pending, &batch, writer) {
+    let mut emit = |batch: FlowBatch| match gatherer.write(&batch, writer) {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => {
             failure = Some(error);
@@ -47,28 +47,6 @@ fn copy<R: Source>(scan: &Scan<'_, R>, writer: &mut FileWriter) -> Result<crate:
     if let Some(error) = failure {
         return Err(error.into());
     }
-    if !pending.is_empty() {
-        writer.write(&pending.finish())?;
-    }
+    gatherer.finish(writer)?;
     Ok(outcome)
-}
-
-/// Adds the rows of `batch` to those pending, and writes these whenever they fill a block. A batch that is large enough
-/// for a block of its own is written as it is: taking rows together costs more than the space they save.
-fn append(pending: &mut BatchBuilder, batch: &FlowBatch, writer: &mut FileWriter) -> Result<(), FileError> {
-    if batch.len() >= MAX_BATCH_ROWS / 2 {
-        if !pending.is_empty() {
-            writer.write(&pending.finish())?;
-        }
-        return writer.write(batch);
-    }
-    let mut done = 0;
-    while done < batch.len() {
-        let rest = Selection::from_fn(batch.len(), |row| row >= done);
-        done += pending.append(batch, &rest);
-        if pending.is_full() {
-            writer.write(&pending.finish())?;
-        }
-    }
-    Ok(())
 }

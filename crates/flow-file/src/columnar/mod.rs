@@ -11,7 +11,6 @@ mod header;
 mod index;
 pub(crate) mod layout;
 mod membership;
-mod merge;
 mod names;
 mod reader;
 mod rewrite;
@@ -21,7 +20,6 @@ mod verify;
 mod writer;
 
 pub use compress::Compression;
-pub use merge::merge_files;
 pub(crate) use reader::{ColumnarFile, Opened};
 pub use verify::Verification;
 pub(crate) use writer::Writer;

@@ -2,7 +2,7 @@
 
 use crate::nfdump::layout::{MAX_RECORD, record};
 use flow_model::{NameInfo, NameKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The names that a file has.
 #[derive(Debug, Default)]
@@ -24,14 +24,14 @@ impl Names {
     /// Those of `names` that the file lacks and the layout has a place for: of two names for one thing the first stays.
     pub(super) fn news(&self, names: &[NameInfo]) -> NewNames {
         let mut news = NewNames::default();
-        let mut taken = BTreeMap::new();
+        let mut taken = BTreeSet::new();
         for NameInfo { kind, id, name, .. } in names {
             let is_number = id.len() == 4;
             let key = (*kind, id.clone());
             if name.len() > MAX_NAME
                 || name.contains('\0')
                 || self.known.contains_key(&key)
-                || taken.insert(key, ()).is_some()
+                || !taken.insert(key)
             {
                 continue;
             }

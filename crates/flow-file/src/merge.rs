@@ -1,10 +1,10 @@
 //! Merging two files into one.
 
-use super::reader::ColumnarFile;
-use super::writer::Writer;
-use crate::FlowFile;
+use crate::columnar::{self, ColumnarFile};
 use crate::error::FileError;
-use crate::writer::FileTail;
+use crate::file::FlowFile;
+use crate::gather::BatchGatherer;
+use crate::writer::{FileFormat, FileTail, FileWriter, Finished, WriteOptions};
 use flow_model::{
     Column, Dictionary, ExportedInfo, ExporterInfo, Field, FieldSet, FlowBatch, NameInfo, SamplerInfo,
     Totals, Value, Values,
@@ -15,20 +15,35 @@ use std::path::Path;
 /// Writes the flows of `existing` and then those of `newer` into the new, finished file `scratch`, and gives its
 /// totals. The caller renames it over the old file.
 ///
-/// Ident, creation time and rule of counting are those of `existing`. Blocks are copied as they are. Where both
-/// files gave the same number to different exporters, those of `newer` get other numbers and its blocks are encoded
-/// anew. Blocks that could not be found in a damaged file are not in the result: look at
-/// [`FlowFile::problems`] of both before.
+/// Ident, creation time and rule of counting are those of `existing`. Two files of our format become one of our format:
+/// blocks are copied as they are. Otherwise the result has the format asked for; where that is nfdump's and has no place
+/// for something of the two, it has ours, so that nothing is lost. Where both files gave the same number to different
+/// exporters, those of `newer` get other numbers and its blocks are encoded anew. Blocks that could not be found in a
+/// damaged file are not in the result: look at [`FlowFile::problems`] of both before.
 ///
 /// # Errors
 /// When a file cannot be read or written, or a block that must be encoded anew is damaged. `scratch` may then exist
 /// and be incomplete.
-pub fn merge_files(existing: &Path, newer: &Path, scratch: &Path) -> Result<Totals, FileError> {
+pub fn merge_files(
+    existing: &Path,
+    newer: &Path,
+    scratch: &Path,
+    format: FileFormat,
+) -> Result<Totals, FileError> {
     let (existing, newer) = (FlowFile::open(existing)?, FlowFile::open(newer)?);
-    let (existing, newer) = (existing.columnar()?, newer.columnar()?);
-    let header = existing.header();
-    let mut writer =
-        Writer::create(scratch, header.ident.clone(), header.compression, header.rule, header.created_ms)?;
+    let (tail, renumbered) = merged_tail(&existing, &newer);
+    if let (Ok(existing), Ok(newer)) = (existing.columnar(), newer.columnar()) {
+        return copy_both(existing, newer, scratch, tail, &renumbered);
+    }
+    let finished = write_both(&existing, &newer, scratch, format, tail.clone(), &renumbered)?;
+    if finished.omitted.is_empty() {
+        return Ok(finished.totals);
+    }
+    Ok(write_both(&existing, &newer, scratch, FileFormat::default(), tail, &renumbered)?.totals)
+}
+
+/// What is known of both files at their end, and the new numbers of exporters.
+fn merged_tail(existing: &FlowFile, newer: &FlowFile) -> (FileTail, HashMap<u16, u16>) {
     let mut exporters = existing.exporters().to_vec();
     let mut samplers = existing.samplers().to_vec();
     let renumbered = add_exporters(&mut exporters, newer.exporters());
@@ -38,17 +53,6 @@ pub fn merge_files(existing: &Path, newer: &Path, scratch: &Path) -> Result<Tota
     NameInfo::merge(&mut names, newer.names(), new);
     let mut exported = existing.exported().to_vec();
     ExportedInfo::merge(&mut exported, newer.exported(), new);
-    copy(existing, &mut writer)?;
-    if renumbered.is_empty() {
-        copy(newer, &mut writer)?;
-    } else {
-        for block in 0..newer.block_count() {
-            let mut batch = FlowBatch::new(newer.block_rows(block));
-            newer.read(block, FieldSet::ALL, &mut batch)?;
-            renumber(&mut batch, &renumbered);
-            writer.write(&batch)?;
-        }
-    }
     let mut ledger = *existing.ledger();
     ledger.merge(newer.ledger());
     let (a, b) = (existing.totals(), newer.totals());
@@ -61,11 +65,80 @@ pub fn merge_files(existing: &Path, newer: &Path, scratch: &Path) -> Result<Tota
         span_if_empty: Some((a.first_ms.min(b.first_ms), a.last_ms.max(b.last_ms))),
         sequence_failures: a.sequence_failures.saturating_add(b.sequence_failures),
     };
+    (tail, renumbered)
+}
+
+/// Merges files of our format.
+fn copy_both(
+    existing: &ColumnarFile,
+    newer: &ColumnarFile,
+    scratch: &Path,
+    tail: FileTail,
+    renumbered: &HashMap<u16, u16>,
+) -> Result<Totals, FileError> {
+    let header = existing.header();
+    let mut writer = columnar::Writer::create(
+        scratch,
+        header.ident.clone(),
+        header.compression,
+        header.rule,
+        header.created_ms,
+    )?;
+    copy(existing, &mut writer)?;
+    if renumbered.is_empty() {
+        copy(newer, &mut writer)?;
+    } else {
+        for block in 0..newer.block_count() {
+            let mut batch = FlowBatch::new(newer.block_rows(block));
+            newer.read(block, FieldSet::ALL, &mut batch)?;
+            renumber(&mut batch, renumbered);
+            writer.write(&batch)?;
+        }
+    }
+    writer.finish(tail)
+}
+
+/// Merges files of any layout, flow by flow.
+fn write_both(
+    existing: &FlowFile,
+    newer: &FlowFile,
+    scratch: &Path,
+    format: FileFormat,
+    tail: FileTail,
+    renumbered: &HashMap<u16, u16>,
+) -> Result<Finished, FileError> {
+    let options = WriteOptions {
+        ident: existing.ident().to_owned(),
+        format,
+        rule: existing.rule(),
+        created_ms: existing.created_ms(),
+    };
+    let mut writer = FileWriter::create(scratch, options)?;
+    writer.announce(&tail.exporters, &tail.samplers, &tail.names)?;
+    let mut gatherer = BatchGatherer::default();
+    for (file, renumbered) in [(existing, None), (newer, Some(renumbered))] {
+        for number in 0..file.block_count() {
+            let block = file.block(number)?;
+            if let Some(problem) = block.problems().first() {
+                return Err(problem.clone());
+            }
+            if block.rows() == 0 {
+                continue;
+            }
+            let mut batch = FlowBatch::new(block.rows());
+            block.read(FieldSet::ALL, &mut batch)?;
+            if let Some(renumbered) = renumbered.filter(|renumbered| !renumbered.is_empty()) {
+                renumber(&mut batch, renumbered);
+            }
+            gatherer.write(&batch, &mut writer)?;
+        }
+    }
+    gatherer.finish(&mut writer)?;
     writer.finish(tail)
 }
 
 /// Copies every block and counts its flows.
-fn copy(from: &ColumnarFile, writer: &mut Writer) -> Result<(), FileError> {
+fn copy(from: &ColumnarFile, writer: &mut columnar::Writer) -> Result<(), FileError> {
     for block in 0..from.block_count() {
         let octets = from.bytes(from.block_offset(block), from.block_bytes(block))?.to_vec();
         writer.copy_block(octets, from.index(), block)?;
