@@ -4,7 +4,7 @@
 mod messages;
 
 use flow_model::BatchBuilder;
-use flow_wire::{Decoder, DecoderOptions, Exporter, Limits};
+use flow_wire::{Decoder, DecoderOptions, Exporter, Limits, Tunnels};
 use messages::{V9_TWENTY_FIELDS, sflow, sflow_v4, v5, v9_data, v9_template};
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
@@ -18,7 +18,8 @@ fn decode(datagrams: &[Vec<u8>]) {
         waiting_len_bytes: 3_000,
         ..Limits::default()
     };
-    let mut decoder = Decoder::new(DecoderOptions { limits, ..DecoderOptions::default() });
+    let options = DecoderOptions { limits, tunnels: Tunnels::Opened, ..DecoderOptions::default() };
+    let mut decoder = Decoder::new(options);
     let mut out = BatchBuilder::new();
     let mut sum = 0;
     let (mut waiting, mut late, mut skipped) = (0, 0, 0);
