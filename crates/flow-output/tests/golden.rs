@@ -328,6 +328,15 @@ fn the_improved_tags() {
 }
 
 #[test]
+fn point_17_the_time_of_an_event_has_all_three_digits_of_its_milliseconds() {
+    let mut events = events();
+    set_nums(&mut events, Field::EventTimeMs, |_| 1_700_000_001_007);
+    let lines = rows("json", &events, |_| {});
+    let found = lines.iter().find(|line| line.contains("\"t_event\"")).expect("the event has a time");
+    assert!(found.contains("\"2023-11-14T22:13:21.007\""), "{found}");
+}
+
+#[test]
 fn payloads_end_their_line() {
     assert_eq!(rows("fmt:%ipl%sp%opl", &flows(), |_| {})[..3], ["", " 51000", ""]);
 }
