@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::UNIX_EPOCH;
 
 use flow_file::{FileError, FileFormat, FileTail, FileWriter, Finished, FlowFile, WriteOptions, merge_files};
-use flow_model::{CountRule, ExporterInfo, FlowBatch, LossLedger, SamplerInfo, Totals};
+use flow_model::{CountRule, ExporterInfo, FlowBatch, LossLedger, NameInfo, SamplerInfo, Totals};
 
 use crate::counters::{Counters, count};
 use crate::log::Log;
@@ -39,11 +39,12 @@ pub(crate) enum Job {
     Close(Box<SlotEnd>),
 }
 
-/// Exporters and their samplers.
+/// Exporters, their samplers, and the names that they announced.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Sources {
     pub(crate) exporters: Vec<ExporterInfo>,
     pub(crate) samplers: Vec<SamplerInfo>,
+    pub(crate) names: Vec<NameInfo>,
 }
 
 /// What is known about a slot when it ends.
@@ -154,7 +155,7 @@ impl BlockWriter {
             Some(writer) => writer,
             None => open.insert(self.open(created_ms)?),
         };
-        writer.announce(&sources.exporters, &sources.samplers, &[])?;
+        writer.announce(&sources.exporters, &sources.samplers, &sources.names)?;
         writer.write(batch)?;
         count(&self.counters.blocks, 1);
         Ok(())

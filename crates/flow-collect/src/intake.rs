@@ -57,8 +57,8 @@ struct SlotCounts {
     sequence_failures: u64,
     kernel_drops: u64,
     gaps: u64,
-    /// How many exporters and which samplers the writer was told.
-    told: (usize, Vec<SamplerInfo>),
+    /// How many exporters, which samplers and how many names the writer was told.
+    told: (usize, Vec<SamplerInfo>, usize),
 }
 
 impl Intake {
@@ -234,10 +234,11 @@ impl Intake {
     /// Tells whom the flows of the slot are from, when that is news.
     fn send_sources(&mut self) {
         let (exporters, samplers) = (self.decoder.exporters(), self.decoder.samplers());
-        let news = (exporters.len(), samplers.clone());
+        let names = self.decoder.names();
+        let news = (exporters.len(), samplers.clone(), names.len());
         if self.slot.told != news {
             self.slot.told = news;
-            self.send(Job::Sources(Sources { exporters, samplers }));
+            self.send(Job::Sources(Sources { exporters, samplers, names }));
         }
     }
 
