@@ -1,8 +1,10 @@
 //! A flow file of any layout that can be read.
 
-use crate::columnar::{ColumnarFile, Compression, Opened, Verification, layout::FILE_MAGIC};
+use crate::columnar::{ColumnarFile, Compression, Opened, layout::FILE_MAGIC};
 use crate::error::{FileError, ForeignLayout};
-use crate::nfdump::{self, BlockCompression, NfdumpBlock, NfdumpFile};
+use crate::nfdump::{self, BlockCompression, ExtensionMap, NfdumpBlock, NfdumpFile};
+use crate::rewrite::{Change, columnar_compression};
+use crate::verify::Verification;
 use flow_model::{
     BlockStats, CountRule, ExportedInfo, ExporterInfo, FieldSet, FlowBatch, LossLedger, Membership, NameInfo,
     NoMembership, SamplerInfo, Totals,
@@ -67,6 +69,19 @@ pub enum FileCompression {
     Columns(Compression),
     /// Block by block, in nfdump's layouts.
     Blocks(BlockCompression),
+}
+
+/// What the header of a file of nfdump's says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NfdumpHeader {
+    /// The writer's number of its own release; layout 1 has none.
+    pub release: Option<u32>,
+    /// Whether all addresses are anonymised; layout 2 has that in each record.
+    pub anonymised: bool,
+    /// Blocks of flows.
+    pub blocks: u32,
+    /// Blocks of the appendix; layout 1 has none.
+    pub appendix_blocks: u16,
 }
 
 /// How many rows a block has.
@@ -315,30 +330,58 @@ impl FlowFile {
         }))
     }
 
-    /// Looks at every octet of the file, and does not stop at the first damage. Files of nfdump's have no checksums: that
-    /// their blocks decompress to records that make sense is all that can be said.
-    ///
-    /// Problems include those of [opening](Self::problems).
+    /// Looks at every octet of the file, and does not stop at the first damage. Of our format, each value is held against
+    /// what the file says of it; of nfdump's, each block is decompressed and its records are taken apart.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn verify(&self) -> Result<Verification, FileError> {
         match &self.layout {
             Inner::Columnar(file) => file.verify(),
-            Inner::Nfdump(file) => {
-                let mut found = Verification::default();
-                for number in 0..file.block_count() {
-                    match file.block(number) {
-                        Ok(block) => {
-                            found.rows += block.rows() as u64;
-                            found.problems.extend_from_slice(block.problems());
-                        }
-                        Err(error @ FileError::Io { .. }) => return Err(error),
-                        Err(error) => found.problems.push(error),
-                    }
-                }
-                found.problems.extend_from_slice(file.problems());
-                Ok(found)
+            Inner::Nfdump(file) => file.verify(),
+        }
+    }
+
+    /// What the header of a file of nfdump's says.
+    pub fn nfdump_header(&self) -> Option<NfdumpHeader> {
+        match &self.layout {
+            Inner::Columnar(_) => None,
+            Inner::Nfdump(file) => Some(file.about()),
+        }
+    }
+
+    /// The extension maps, in file order; only files of layout 1 have any.
+    ///
+    /// # Errors
+    /// When a block cannot be read; its maps and those behind it are not known then.
+    pub fn extension_maps(&self) -> Result<Vec<ExtensionMap>, FileError> {
+        match &self.layout {
+            Inner::Nfdump(file) if file.layout() == nfdump::Layout::One => file.extension_maps(),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether the file has this compression: of nfdump's files, whose level nobody recorded, this method.
+    pub fn is_compressed(&self, compression: BlockCompression) -> bool {
+        match self.compression() {
+            FileCompression::Columns(own) => columnar_compression(compression) == Some(own),
+            FileCompression::Blocks(own) => own.code() == compression.code(),
+        }
+    }
+
+    /// Writes the file anew into `scratch`, with what is given in place of its own.
+    pub(crate) fn rewrite(&self, change: Change<'_>, scratch: &Path) -> Result<(), FileError> {
+        let Change { ident, compression } = change;
+        match &self.layout {
+            Inner::Nfdump(file) => file.rewrite(ident, compression, scratch),
+            Inner::Columnar(file) => {
+                let compression = compression.map(|compression| {
+                    columnar_compression(compression).ok_or_else(|| FileError::NotRewritable {
+                        path: self.path().into(),
+                        reason: "its columns are compressed with LZ4 or zstd, not with LZO or bzip2",
+                    })
+                });
+                file.rewrite(ident, compression.transpose()?, scratch)
             }
         }
     }

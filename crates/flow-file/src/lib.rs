@@ -45,17 +45,19 @@ mod name;
 mod nfdump;
 mod replace;
 mod rewrite;
+mod verify;
 mod writer;
 
-pub use columnar::{Compression, Verification};
+pub use columnar::Compression;
 pub use error::{Damage, FileError, ForeignLayout};
-pub use file::{Block, FileCompression, FileLayout, FlowFile, RowCount};
+pub use file::{Block, FileCompression, FileLayout, FlowFile, NfdumpHeader, RowCount};
 pub use fileset::{FileSelection, FileSet, SelectionError, SelectionWarning};
 pub use gather::BatchGatherer;
 pub use merge::merge_files;
 pub use name::{
     SLOT_PREFIX, SlotName, SubDir, WORKING_PREFIX, is_data_file, slot_start_s, working_name, working_pid,
 };
-pub use nfdump::{BlockCompression, NfdumpRelease, UnknownCompression};
+pub use nfdump::{BlockCompression, ExtensionMap, NfdumpRelease, UnknownCompression};
 pub use rewrite::{Change, rewrite_file};
+pub use verify::{Counts, Verification};
 pub use writer::{FileFormat, FileTail, FileWriter, Finished, Omitted, UnknownFormat, WriteOptions};

@@ -5,8 +5,8 @@ mod common;
 
 use common::{any_batch, full_batch, options, read, tail, write};
 use flow_file::{
-    Change, Compression, FileCompression, FileError, FileTail, FileWriter, FlowFile, rewrite_file,
-    working_name,
+    BlockCompression, Change, Compression, FileCompression, FileError, FileTail, FileWriter, FlowFile,
+    rewrite_file, working_name,
 };
 use flow_model::{Field, FlowBatch};
 use std::fs::{self, File};
@@ -69,12 +69,17 @@ fn every_compression_becomes_every_other() {
     let fixture = Fixture::new();
     let old = FlowFile::open(&fixture.path).unwrap();
     let mut sizes = Vec::new();
-    for compression in
-        [Compression::Light, Compression::Zstd(9), Compression::Lz4, Compression::Zstd(1), Compression::Light]
-    {
-        fixture.change(Change { compression: Some(compression), ..Change::default() });
+    for (asked, becomes) in [
+        (BlockCompression::None, Compression::Light),
+        (BlockCompression::Zstd(9), Compression::Zstd(9)),
+        (BlockCompression::Lz4, Compression::Lz4),
+        (BlockCompression::Zstd(1), Compression::Zstd(1)),
+        (BlockCompression::None, Compression::Light),
+    ] {
+        fixture.change(Change { compression: Some(asked), ..Change::default() });
         let new = FlowFile::open(&fixture.path).unwrap();
-        assert_eq!((new.compression(), new.ident()), (FileCompression::Columns(compression), "test"));
+        assert_eq!((new.compression(), new.ident()), (FileCompression::Columns(becomes), "test"));
+        assert!(new.is_compressed(asked) && !new.is_compressed(BlockCompression::Lzo));
         assert_same(&fixture.path, &old, &fixture.batches);
         sizes.push(new.byte_len());
     }
@@ -89,8 +94,8 @@ fn a_file_may_come_back_octet_by_octet() {
     fixture.change(Change { ident: Some("elsewhere"), ..Change::default() });
     assert_eq!(FlowFile::open(&fixture.path).unwrap().ident(), "elsewhere");
     assert_ne!(fs::read(&fixture.path).unwrap(), before);
-    fixture.change(Change { ident: Some("test"), compression: Some(Compression::Zstd(3)) });
-    fixture.change(Change { compression: Some(Compression::Lz4), ..Change::default() });
+    fixture.change(Change { ident: Some("test"), compression: Some(BlockCompression::Zstd(3)) });
+    fixture.change(Change { compression: Some(BlockCompression::Lz4), ..Change::default() });
     assert!(fs::read(&fixture.path).unwrap() == before);
 }
 
@@ -100,7 +105,7 @@ fn a_file_without_flows_keeps_its_times() {
     write(&fixture.path, Compression::Lz4, &[]);
     let old = FlowFile::open(&fixture.path).unwrap();
     assert_eq!((old.totals().first_ms, old.totals().last_ms), (1, 2));
-    fixture.change(Change { ident: Some(""), compression: Some(Compression::Light) });
+    fixture.change(Change { ident: Some(""), compression: Some(BlockCompression::None) });
     assert_same(&fixture.path, &old, &[]);
 }
 
@@ -139,7 +144,7 @@ fn assert_refused(fixture: &Fixture, change: Change<'_>) -> FileError {
 fn damage_is_never_written_over() {
     let fixture = Fixture::new();
     let sound = fs::read(&fixture.path).unwrap();
-    let change = Change { compression: Some(Compression::Zstd(1)), ..Change::default() };
+    let change = Change { compression: Some(BlockCompression::Zstd(1)), ..Change::default() };
     for place in (0..sound.len()).step_by(sound.len() / 97) {
         let mut damaged = sound.clone();
         damaged[place] ^= 0x10;
@@ -159,6 +164,15 @@ fn a_file_that_is_being_written_is_left_alone() {
     assert!(matches!(error, FileError::NotRewritable { .. }), "{error}");
     writer.finish(FileTail { ..tail() }).unwrap();
     fixture.change(Change { ident: Some("x"), ..Change::default() });
+}
+
+#[test]
+fn a_compression_that_columns_do_not_have_is_refused() {
+    let fixture = Fixture::new();
+    for compression in [BlockCompression::Lzo, BlockCompression::Bz2(9)] {
+        let error = assert_refused(&fixture, Change { compression: Some(compression), ..Change::default() });
+        assert!(error.to_string().contains("not with LZO or bzip2"), "{error}");
+    }
 }
 
 #[test]

@@ -21,5 +21,4 @@ mod writer;
 
 pub use compress::Compression;
 pub(crate) use reader::{ColumnarFile, Opened};
-pub use verify::Verification;
 pub(crate) use writer::Writer;

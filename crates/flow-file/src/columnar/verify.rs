@@ -6,33 +6,28 @@
 
 use super::header::{Header, MAX_HEADER_LEN, Parsed};
 use super::index::Index;
-use super::layout::verify;
+use super::layout::verify as verify_checksum;
 use super::reader::ColumnarFile;
 use crate::error::{Damage, FileError};
+use crate::verify::{Counts, Verification};
 use flow_model::{
     BlockStats, Field, FieldSet, FlowBatch, Kind, Membership, Range, Selection, Totals, field_info,
 };
 
-/// What verifying a file of our format found.
-#[derive(Debug, Default)]
-pub struct Verification {
-    /// Columns that are there, over all blocks.
-    pub columns: u64,
-    /// Rows, over all blocks.
-    pub rows: u64,
-    /// Everything that is not as it should be, in file order.
-    pub problems: Vec<FileError>,
+#[derive(Default)]
+struct Found {
+    columns: u64,
+    rows: u64,
+    problems: Vec<FileError>,
 }
 
 impl ColumnarFile {
     /// Looks at every octet of the file, and does not stop at the first damage.
     ///
-    /// Problems include those of [opening](Self::problems).
-    ///
     /// # Errors
     /// When the file cannot be read.
     pub(crate) fn verify(&self) -> Result<Verification, FileError> {
-        let mut found = Verification { problems: self.problems().to_vec(), ..Verification::default() };
+        let mut found = Found { problems: self.problems().to_vec(), ..Found::default() };
         let mut totals = Totals::default();
         let mut end = self.verify_header(&mut found.problems)?;
         for block in 0..self.block_count() {
@@ -57,7 +52,8 @@ impl ColumnarFile {
             let damage = Damage::Inconsistent("the totals are not those of the blocks");
             found.problems.push(FileError::Footer { path: self.path().into(), offset: end, damage });
         }
-        Ok(found)
+        let Found { columns, rows, problems } = found;
+        Ok(Verification { counts: Counts::Columnar { columns, rows }, problems, surplus: 0 })
     }
 
     /// The header at the start; gives where the first block belongs.
@@ -73,12 +69,7 @@ impl ColumnarFile {
         Ok(if self.block_count() > 0 { self.block_offset(0) } else { 0 })
     }
 
-    fn verify_block(
-        &self,
-        block: usize,
-        totals: &mut Totals,
-        found: &mut Verification,
-    ) -> Result<(), FileError> {
+    fn verify_block(&self, block: usize, totals: &mut Totals, found: &mut Found) -> Result<(), FileError> {
         let start = self.block_offset(block);
         let directory = match self.directory(block) {
             Ok(directory) => directory,
@@ -102,7 +93,7 @@ impl ColumnarFile {
         }
         for chunk in directory.chunks.iter().filter(|chunk| chunk.stored_len > 0) {
             let offset = start + chunk.offset;
-            if let Err(damage) = verify(&self.bytes(offset, chunk.stored_len)?, chunk.checksum) {
+            if let Err(damage) = verify_checksum(&self.bytes(offset, chunk.stored_len)?, chunk.checksum) {
                 found.problems.push(self.damaged(block, offset, chunk.field(), damage));
             }
         }

@@ -34,20 +34,20 @@ impl Method {
         })
     }
 
+    /// The flag of layout 1 that stands for this; layout 1 knows no zstd.
+    pub(crate) fn flag(self) -> u32 {
+        match self {
+            Method::None | Method::Zstd => 0,
+            Method::Lzo => 1,
+            Method::Bz2 => 8,
+            Method::Lz4 => 16,
+        }
+    }
+
     /// What the flags in a header of layout 1 say.
     pub(crate) fn from_flags(flags: u32) -> Method {
-        const LZO: u32 = 1;
-        const BZ2: u32 = 8;
-        const LZ4: u32 = 16;
-        if flags & LZO != 0 {
-            Method::Lzo
-        } else if flags & BZ2 != 0 {
-            Method::Bz2
-        } else if flags & LZ4 != 0 {
-            Method::Lz4
-        } else {
-            Method::None
-        }
+        let methods = [Method::Lzo, Method::Bz2, Method::Lz4];
+        methods.into_iter().find(|method| flags & method.flag() != 0).unwrap_or(Method::None)
     }
 
     fn name(self) -> &'static str {

@@ -14,6 +14,7 @@ use flow_model::{
     BlockStats, ExporterInfo, Field, FieldSet, FlowBatch, LossLedger, MAX_BATCH_ROWS, NameInfo, Range,
     SamplerInfo, Totals,
 };
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -37,16 +38,38 @@ pub(crate) struct NfdumpFile {
     /// Where the blocks end, if that is known.
     end: Option<u64>,
     stats: BlockStats,
+    /// The blocks of the appendix.
+    appendix: Walked,
     /// Damage found while opening.
     problems: Vec<FileError>,
     chain: OnceLock<Chain>,
     senders: OnceLock<Senders>,
 }
 
+/// What a walk along blocks came by, those included that hold no flows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Walked {
+    /// Blocks by their type.
+    pub(super) blocks: BTreeMap<u16, u64>,
+    /// Records, as the blocks' headers count.
+    pub(super) records: u64,
+    /// Where the last block ends.
+    pub(super) end: u64,
+}
+
+impl Walked {
+    fn pass(&mut self, offset: u64, header: BlockHeader) {
+        *self.blocks.entry(header.kind).or_default() += 1;
+        self.records += u64::from(header.records);
+        self.end = offset + BLOCK_HEADER_LEN as u64 + u64::from(header.len);
+    }
+}
+
 /// The blocks of a file.
 #[derive(Debug)]
 struct Chain {
     blocks: Vec<Block>,
+    walked: Walked,
     /// Damage found while opening and in the chain.
     problems: Vec<FileError>,
 }
@@ -60,6 +83,23 @@ struct Block {
     number: usize,
     /// In layout 1, the extension maps it leaves to later blocks.
     maps: OnceLock<BlockMaps>,
+}
+
+/// In which part of a file a block stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Flows,
+    Appendix,
+}
+
+/// A block of any type.
+pub(crate) struct RawBlock<'a> {
+    pub(crate) part: Part,
+    pub(crate) header: BlockHeader,
+    /// The payload as it is in the file.
+    pub(crate) stored: &'a [u8],
+    /// The payload decompressed.
+    pub(crate) octets: &'a [u8],
 }
 
 /// A block that was decompressed and whose flow records were found.
@@ -98,6 +138,7 @@ impl NfdumpFile {
             finished: false,
             end: None,
             stats: BlockStats::unknown(),
+            appendix: Walked::default(),
             problems: Vec::new(),
             chain: OnceLock::new(),
             senders: OnceLock::new(),
@@ -149,6 +190,21 @@ impl NfdumpFile {
 
     pub(crate) fn layout(&self) -> Layout {
         self.layout
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// All blocks, the appendix's included.
+    pub(super) fn walked(&self) -> Walked {
+        let Walked { mut blocks, mut records, mut end } = self.chain().walked.clone();
+        for (&kind, count) in &self.appendix.blocks {
+            *blocks.entry(kind).or_default() += count;
+        }
+        records += self.appendix.records;
+        end = end.max(self.appendix.end);
+        Walked { blocks, records, end }
     }
 
     pub(crate) fn ident(&self) -> &str {
@@ -205,8 +261,65 @@ impl NfdumpFile {
         BLOCK_HEADER_LEN as u64 + u64::from(self.chain().blocks[block].header.len)
     }
 
+    /// The number that messages give a block.
+    pub(super) fn block_number(&self, block: usize) -> usize {
+        self.chain().blocks[block].number
+    }
+
     pub(crate) fn block_offset(&self, block: usize) -> u64 {
         self.chain().blocks[block].offset
+    }
+
+    /// The header as it is.
+    pub(crate) fn header_octets(&self) -> Result<Vec<u8>, FileError> {
+        let mut octets = vec![0; header_len(self.layout)];
+        self.file.read_exact_at(&mut octets, 0).map_err(FileError::io(&self.path, "read"))?;
+        Ok(octets)
+    }
+
+    /// Visits every block in file order, of whatever type, then those of the appendix.
+    ///
+    /// # Errors
+    /// The first problem of the walk along the blocks, a block that cannot be decompressed, or what `visit` says.
+    pub(crate) fn each_block(
+        &self,
+        mut visit: impl FnMut(RawBlock<'_>) -> Result<(), FileError>,
+    ) -> Result<(), FileError> {
+        let Chain { walked, problems, .. } = self.chain();
+        if let Some(problem) = problems.first() {
+            return Err(problem.clone());
+        }
+        let mut memory = Held::new();
+        let memory = &mut *memory;
+        let mut offset = header_len(self.layout) as u64;
+        let appendix = self.header.appendix.map(|(_, offset)| offset);
+        let end = self.appendix.end.max(walked.end);
+        let mut number = 0;
+        while offset < end {
+            let part = if appendix.is_some_and(|appendix| offset >= appendix) {
+                Part::Appendix
+            } else {
+                Part::Flows
+            };
+            let damaged = |damage| FileError::Block {
+                path: self.path.clone(),
+                block: number,
+                offset,
+                field: None,
+                damage,
+            };
+            let header = self.block_header(offset).map_err(|failure| match failure {
+                Failure::Read(error) => error,
+                Failure::Damage(damage) => damaged(damage),
+                Failure::Torn => damaged(Damage::Inconsistent("it is not whole")),
+            })?;
+            self.read(offset, header, &mut memory.stored)?;
+            let len = self.header.method.decompress(&memory.stored, &mut memory.octets).map_err(damaged)?;
+            visit(RawBlock { part, header, stored: &memory.stored, octets: &memory.octets[..len] })?;
+            offset += BLOCK_HEADER_LEN as u64 + u64::from(header.len);
+            number += 1;
+        }
+        Ok(())
     }
 
     /// Decompresses a block and finds its flow records.
@@ -291,6 +404,7 @@ impl NfdumpFile {
 
     fn walk(&self) -> Chain {
         let mut blocks = Vec::new();
+        let mut walked = Walked { end: header_len(self.layout) as u64, ..Walked::default() };
         let mut problems = self.problems.clone();
         let end = self.end.unwrap_or(self.len);
         let mut offset = header_len(self.layout) as u64;
@@ -319,6 +433,7 @@ impl NfdumpFile {
                     break;
                 }
             };
+            walked.pass(offset, header);
             match (header.kind, self.layout) {
                 (block::RECORDS_1, Layout::One) | (block::RECORDS_2, Layout::Two) => {
                     if blocks.len() == MAX_BLOCKS {
@@ -333,7 +448,7 @@ impl NfdumpFile {
                     problems.push(damaged(Damage::Unknown { what: "type of block", found: kind.into() }));
                 }
             }
-            offset += BLOCK_HEADER_LEN as u64 + u64::from(header.len);
+            offset = walked.end;
             number += 1;
         }
         let is_whole = self.end.is_some() && problems.len() == self.problems.len();
@@ -344,7 +459,7 @@ impl NfdumpFile {
                 damage: Damage::Count { announced, found },
             });
         }
-        Chain { blocks, problems }
+        Chain { blocks, walked, problems }
     }
 
     /// The header of the block at `offset`, whose payload is there.
@@ -383,6 +498,7 @@ impl NfdumpFile {
         let mut memory = Held::new();
         let memory = &mut *memory;
         let mut about = About::default();
+        let mut walked = Walked::default();
         for _ in 0..blocks {
             let header = if offset < self.len { self.block_header(offset) } else { Err(Failure::Torn) };
             let header = header.map_err(|failure| match failure {
@@ -400,9 +516,11 @@ impl NfdumpFile {
                     kind => return Err(Damage::Unknown { what: "type of record", found: kind.into() }),
                 }
             }
-            offset += BLOCK_HEADER_LEN as u64 + u64::from(header.len);
+            walked.pass(offset, header);
+            offset = walked.end;
         }
         self.about = about;
+        self.appendix = walked;
         Ok(())
     }
 
@@ -424,6 +542,11 @@ impl NfdumpFile {
 }
 
 impl NfdumpBlock {
+    /// All records.
+    pub(super) fn octets(&self) -> &[u8] {
+        &self.memory.octets[..self.len]
+    }
+
     pub(crate) fn rows(&self) -> usize {
         self.memory.rows.len()
     }

@@ -9,6 +9,8 @@ use flow_model::Totals;
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) method: Method,
+    /// The writer's number of its release; layout 1 does not tell.
+    pub(super) release: Option<u32>,
     /// Whether every flow has anonymised addresses; layout 2 has that in each record.
     pub(super) anonymised: bool,
     /// When the file was created, ms since 1970; layout 1 does not tell.
@@ -76,6 +78,7 @@ impl Header {
         let totals = totals(statistics, span, u32_at(statistics, 132).into());
         Header {
             method: Method::from_flags(flags),
+            release: None,
             anonymised: flags & ANONYMISED != 0,
             created_ms: None,
             blocks: u32_at(bytes, 8),
@@ -95,6 +98,7 @@ impl Header {
         let (appendix_blocks, appendix) = (u16_at(bytes, 18), u64_at(bytes, 24));
         Ok(Header {
             method: Method::from_code(bytes[16])?,
+            release: Some(u32_at(bytes, 4)),
             anonymised: false,
             created_ms: Some(u64::try_from(created).unwrap_or_default().saturating_mul(1000)),
             blocks: u32_at(bytes, 36),

@@ -24,11 +24,27 @@ pub(crate) struct BlockHeader {
     pub(crate) len: u32,
     /// Its type.
     pub(crate) kind: u16,
+    /// Means nothing.
+    pub(crate) flags: u16,
 }
 
 impl BlockHeader {
     pub(crate) fn parse(bytes: &[u8; BLOCK_HEADER_LEN]) -> BlockHeader {
-        BlockHeader { records: u32_at(bytes, 0), len: u32_at(bytes, 4), kind: u16_at(bytes, 8) }
+        BlockHeader {
+            records: u32_at(bytes, 0),
+            len: u32_at(bytes, 4),
+            kind: u16_at(bytes, 8),
+            flags: u16_at(bytes, 10),
+        }
+    }
+
+    pub(crate) fn to_octets(self) -> [u8; BLOCK_HEADER_LEN] {
+        let mut out = [0; BLOCK_HEADER_LEN];
+        out[0..4].copy_from_slice(&self.records.to_le_bytes());
+        out[4..8].copy_from_slice(&self.len.to_le_bytes());
+        out[8..10].copy_from_slice(&self.kind.to_le_bytes());
+        out[10..12].copy_from_slice(&self.flags.to_le_bytes());
+        out
     }
 }
 

@@ -10,6 +10,7 @@ mod extension;
 mod file;
 mod findings;
 mod header;
+mod inspect;
 mod layout;
 mod maps;
 mod memory;
@@ -18,5 +19,7 @@ mod records;
 mod shape;
 mod two;
 
-pub(crate) use file::{NfdumpBlock, NfdumpFile};
-pub(crate) use layout::Layout;
+pub(crate) use decompress::Method;
+pub(crate) use file::{NfdumpBlock, NfdumpFile, Part, RawBlock};
+pub use inspect::ExtensionMap;
+pub(crate) use layout::{BlockHeader, Layout, Records};

@@ -69,7 +69,7 @@ impl FromStr for BlockCompression {
 }
 
 /// Compresses block after block.
-pub(super) enum Compressor {
+pub(crate) enum Compressor {
     None,
     Lzo(Lzo),
     Bz2(bzip2::Compression),
@@ -90,7 +90,7 @@ impl fmt::Debug for Compressor {
 }
 
 impl Compressor {
-    pub(super) fn new(how: BlockCompression) -> io::Result<Compressor> {
+    pub(crate) fn new(how: BlockCompression) -> io::Result<Compressor> {
         Ok(match how {
             BlockCompression::None => Compressor::None,
             BlockCompression::Lzo => Compressor::Lzo(Lzo::new()),
@@ -101,7 +101,7 @@ impl Compressor {
     }
 
     /// Appends what `block` is compressed to.
-    pub(super) fn compress(&mut self, block: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    pub(crate) fn compress(&mut self, block: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         let start = out.len();
         match self {
             Compressor::None => out.extend_from_slice(block),

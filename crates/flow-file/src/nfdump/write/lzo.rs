@@ -12,7 +12,7 @@
 
 /// Compresses block after block.
 #[derive(Debug)]
-pub(super) struct Lzo {
+pub(crate) struct Lzo {
     /// By hash of four octets, where they were last seen, counted from 1.
     seen: Vec<u32>,
 }

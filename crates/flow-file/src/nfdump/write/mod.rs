@@ -5,6 +5,7 @@ mod lzo;
 mod names;
 mod rows;
 
+pub(crate) use compress::Compressor;
 pub use compress::{BlockCompression, UnknownCompression};
 
 use super::layout::{
@@ -13,7 +14,6 @@ use super::layout::{
 };
 use crate::error::FileError;
 use crate::writer::{FileTail, Finished, Omitted};
-use compress::Compressor;
 use flow_model::{
     CountRule, ExporterInfo, FlowBatch, LossLedger, MAX_BATCH_ROWS, NameInfo, SamplerInfo, Selection, Totals,
 };
@@ -387,7 +387,7 @@ fn put_sampler(sampler: &SamplerInfo, out: &mut Vec<u8>) {
     out.extend_from_slice(&sampler.space.to_le_bytes());
 }
 
-fn put_ident(ident: &str, out: &mut Vec<u8>) {
+pub(crate) fn put_ident(ident: &str, out: &mut Vec<u8>) {
     let octets = (ident.len() + 1).next_multiple_of(2);
     put_record(record::IDENT, 4 + octets as u16, out);
     let start = out.len();
