@@ -51,7 +51,8 @@ mod zone;
 
 pub use format::{Format, FormatError};
 pub use maintenance::{
-    ExtensionMap, check_heading, check_totals, exporters, extension_maps, gnuplot_heading, gnuplot_row,
+    ExtensionMap, check_heading, check_progress, check_totals, exporters, extension_maps, gnuplot_heading,
+    gnuplot_row,
 };
 pub use options::OutputOptions;
 pub use printer::RecordPrinter;

@@ -152,15 +152,28 @@ const EXTENSIONS: [(u16, u16, &str); 34] = [
 ];
 
 /// Appends what `-v` says of a file before it looks into it: labels and values.
-pub fn check_heading(lines: &[(&str, &dyn Display)], out: &mut Vec<u8>) {
+pub fn check_heading(lines: &[(&str, String)], out: &mut Vec<u8>) {
     for (label, value) in lines {
         put(out, format_args!("{label:11}: {value}\n"));
     }
     out.extend_from_slice(b"Checking data blocks\n");
 }
 
+/// Appends the signs of life that nfdump gives while it checks so many blocks of flows and of the appendix.
+pub fn check_progress(blocks: u32, appendix_blocks: u16, out: &mut Vec<u8>) {
+    let (blocks, all) = (u64::from(blocks), u64::from(blocks) + u64::from(appendix_blocks));
+    for block in 0..all {
+        if block > 0 && block == blocks {
+            out.extend_from_slice(b"Checking appendix blocks\n");
+        }
+        if block % 8 == 0 {
+            out.extend_from_slice(if block % 32 < 16 { b" |\r" } else { b" -\r" });
+        }
+    }
+}
+
 /// Appends what `-v` counted: labels and numbers.
-pub fn check_totals(lines: &[(&str, u64)], out: &mut Vec<u8>) {
+pub fn check_totals(lines: &[(String, u64)], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\nTotal\n");
     for (label, count) in lines {
         put(out, format_args!("{label:14}: "));
@@ -246,13 +259,23 @@ mod tests {
     #[test]
     fn the_check_and_the_plot() {
         assert_eq!(
-            text(|out| check_heading(&[("File", &"f"), ("Data blks", &3)], out)),
+            text(|out| check_heading(&[("File", "f".into()), ("Data blks", "3".into())], out)),
             "File       : f\nData blks  : 3\nChecking data blocks\n"
         );
         assert_eq!(
-            text(|out| check_totals(&[("Type 3 blocks", 4), ("Records", 19)], out)),
+            text(|out| check_totals(&[("Type 3 blocks".into(), 4), ("Records".into(), 19)], out)),
             "\nTotal\nType 3 blocks : 4\nRecords       : 19\n"
         );
+        for (blocks, appendix_blocks, expected) in [
+            (0, 0, ""),
+            (0, 1, " |\r"),
+            (3, 0, " |\r"),
+            (3, 1, " |\rChecking appendix blocks\n"),
+            (8, 1, " |\rChecking appendix blocks\n |\r"),
+            (33, 1, " |\r |\r -\r -\r |\rChecking appendix blocks\n"),
+        ] {
+            assert_eq!(text(|out| check_progress(blocks, appendix_blocks, out)), expected, "{blocks}");
+        }
         let totals = Totals { flows: 32, packets: 118, bytes: 5507, ..Totals::default() };
         assert_eq!(
             text(|out| {

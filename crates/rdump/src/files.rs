@@ -2,17 +2,18 @@
 //! about them.
 
 use crate::output::Output;
-use crate::plan::{FileTask, Method, Plan, Recompression};
+use crate::plan::{FileTask, Plan};
 use crate::query::verdict;
 use anyhow::{Context, bail};
 use flow_cli::{ExitCode, Messages};
 use flow_file::{
-    BlockCompression, Change, Compression, FileCompression, FileError, FileLayout, FlowFile, SlotName,
-    rewrite_file,
+    BlockCompression, Change, Compression, Counts, FileCompression, FileError, FlowFile, NfdumpHeader,
+    SlotName, Verification, rewrite_file,
 };
 use flow_model::{LossLedger, Totals};
 use flow_output::{
-    Zone, check_heading, check_totals, exporters, extension_maps, gnuplot_heading, gnuplot_row, info,
+    ExtensionMap, Zone, check_heading, check_progress, check_totals, exporters, extension_maps,
+    gnuplot_heading, gnuplot_row, info,
 };
 use std::path::{Path, PathBuf};
 
@@ -33,15 +34,19 @@ pub(crate) fn answer(
         FileTask::Verify => verify(files, &plan.options.zone, &mut out, messages)?,
         FileTask::Exporters => listings(files, plan, &mut out, messages, |file, out| {
             exporters(file.exporters(), file.samplers(), out);
+            Ok(())
         })?,
-        FileTask::ExtensionMaps => {
-            listings(files, plan, &mut out, messages, |_, out| extension_maps([], out))?
-        }
+        FileTask::ExtensionMaps => listings(files, plan, &mut out, messages, maps)?,
         FileTask::Recompress(how) => recompress(files, *how, &mut out, messages)?,
         FileTask::Ident(ident) => change_ident(files, ident, plan, &mut out)?,
     };
     out.finish().context("writing to stdout")?;
     Ok(code)
+}
+
+/// Whether a file tells its totals. In a file of nfdump's of which the appendix is damaged they are lost.
+fn tells_totals(file: &FlowFile) -> bool {
+    !file.problems().iter().any(|problem| matches!(problem, FileError::Appendix { .. }))
 }
 
 /// The files that can be opened, one after the other; returns how many, and what was wrong with all of them.
@@ -69,15 +74,22 @@ fn totals(files: &[PathBuf], plan: &Plan, out: &mut Output, messages: &Messages)
     let mut totals = Totals::default();
     let mut ledger = LossLedger::default();
     let mut ident = None;
-    let (read, problems) = each(files, |file| {
-        totals.merge(file.totals());
-        ledger.merge(file.ledger());
-        ident.get_or_insert_with(|| file.ident().to_owned());
+    let mut told = 0;
+    let (_, problems) = each(files, |file| {
+        if tells_totals(file) {
+            told += 1;
+            totals.merge(file.totals());
+            ledger.merge(file.ledger());
+            ident.get_or_insert_with(|| file.ident().to_owned());
+        }
         Ok(())
     })?;
-    out.print(|out| info(ident.as_deref().unwrap_or("none"), &totals, out))?;
-    out.print(|out| losses(&ledger, out))?;
-    Ok(verdict(&problems, read, files.len(), plan.strict, messages))
+    // Zeros of files that tell nothing would be taken for numbers.
+    if told > 0 || files.is_empty() {
+        out.print(|out| info(ident.as_deref().unwrap_or("none"), &totals, out))?;
+        out.print(|out| losses(&ledger, out))?;
+    }
+    Ok(verdict(&problems, told, files.len(), plan.strict, messages))
 }
 
 /// What was lost, below the keys that callers know, and only what there is (D-108).
@@ -103,13 +115,22 @@ fn gnuplot(
     out: &mut Output,
     messages: &Messages,
 ) -> anyhow::Result<ExitCode> {
-    out.print(gnuplot_heading)?;
-    let (read, problems) = each(files, |file| {
-        let name = file.path().file_name().and_then(|name| SlotName::parse(name.to_str()?));
-        out.print(|out| gnuplot_row(name.map(|name| name.local()), file.totals(), out))?;
+    let mut told = 0;
+    if files.is_empty() {
+        out.print(gnuplot_heading)?;
+    }
+    let (_, problems) = each(files, |file| {
+        if tells_totals(file) {
+            if told == 0 {
+                out.print(gnuplot_heading)?;
+            }
+            told += 1;
+            let name = file.path().file_name().and_then(|name| SlotName::parse(name.to_str()?));
+            out.print(|out| gnuplot_row(name.map(|name| name.local()), file.totals(), out))?;
+        }
         Ok(())
     })?;
-    Ok(verdict(&problems, read, files.len(), plan.strict, messages))
+    Ok(verdict(&problems, told, files.len(), plan.strict, messages))
 }
 
 /// `-E` and `-x`. Where several files were selected, each listing says of which it is.
@@ -118,18 +139,32 @@ fn listings(
     plan: &Plan,
     out: &mut Output,
     messages: &Messages,
-    list: impl Fn(&FlowFile, &mut Vec<u8>),
+    list: impl Fn(&FlowFile, &mut Vec<u8>) -> Result<(), FileError>,
 ) -> anyhow::Result<ExitCode> {
-    let (read, problems) = each(files, |file| {
-        out.print(|out| {
-            if files.len() > 1 {
-                out.extend_from_slice(format!("File: {}\n", file.path().display()).as_bytes());
-            }
-            list(file, out);
-        })?;
+    let mut unread = Vec::new();
+    let (read, mut problems) = each(files, |file| {
+        let mut text = Vec::new();
+        if files.len() > 1 {
+            text.extend_from_slice(format!("File: {}\n", file.path().display()).as_bytes());
+        }
+        unread.extend(list(file, &mut text).err());
+        out.print(|out| out.append(&mut text))?;
         Ok(())
     })?;
+    problems.append(&mut unread);
     Ok(verdict(&problems, read, files.len(), plan.strict, messages))
+}
+
+fn maps(file: &FlowFile, out: &mut Vec<u8>) -> Result<(), FileError> {
+    let maps = file.extension_maps()?;
+    let printed = maps.iter().map(|map| ExtensionMap {
+        id: map.id,
+        record_len: map.record_len,
+        extensions_len: map.extensions_len,
+        extensions: &map.extensions,
+    });
+    extension_maps(printed, out);
+    Ok(())
 }
 
 /// `-v`: anything that is not as it should be makes the exit code 1.
@@ -137,7 +172,7 @@ fn verify(files: &[PathBuf], zone: &Zone, out: &mut Output, messages: &Messages)
     let mut sound = true;
     for path in files {
         let problems = match FlowFile::open(path) {
-            Ok(file) => verify_file(&file, zone, out)?,
+            Ok(file) => verify_file(&file, zone, out, messages)?,
             Err(error) => vec![error],
         };
         for problem in &problems {
@@ -148,54 +183,100 @@ fn verify(files: &[PathBuf], zone: &Zone, out: &mut Output, messages: &Messages)
     Ok(if sound { ExitCode::Success } else { ExitCode::Failure })
 }
 
-fn verify_file(file: &FlowFile, zone: &Zone, out: &mut Output) -> anyhow::Result<Vec<FileError>> {
-    let (path, created) = (file.path().display(), zone.text(file.created_ms()));
-    let (layout, end) = match file.layout() {
-        FileLayout::Columnar => ("rdump 1", "Footer"),
-        FileLayout::Nfdump1 => ("nfdump layout 1", "Statistics"),
-        FileLayout::Nfdump2 => ("nfdump layout 2", "Appendix"),
+fn verify_file(
+    file: &FlowFile,
+    zone: &Zone,
+    out: &mut Output,
+    messages: &Messages,
+) -> anyhow::Result<Vec<FileError>> {
+    out.print(|out| heading(file, zone, out))?;
+    let Verification { counts, problems, surplus } = match file.verify() {
+        Ok(found) => found,
+        Err(error) => return Ok(vec![error]),
     };
-    let version = format!("{layout} - {}", compression_name(file.compression()));
-    let finished =
-        if file.is_finished() { "yes" } else { "no, the file is being written or its writer died" };
-    let blocks = file.block_count();
-    let heading: [(&str, &dyn std::fmt::Display); 5] = [
-        ("File", &path),
-        ("Version", &version),
-        ("Created", &created),
-        (end, &finished),
-        ("Data blks", &blocks),
-    ];
-    out.print(|out| check_heading(&heading, out))?;
-    match file.verify() {
-        Err(error) => Ok(vec![error]),
-        Ok(found) => {
-            let counts = [("Columns", found.columns), ("Records", found.rows)];
-            out.print(|out| check_totals(&counts, out))?;
-            Ok(found.problems)
+    let lines: Vec<(String, u64)> = match counts {
+        Counts::Columnar { columns, rows } => {
+            vec![("Columns".to_owned(), columns), ("Records".to_owned(), rows)]
+        }
+        Counts::Nfdump { blocks, records } => {
+            let types = blocks.into_iter().map(|(kind, count)| (format!("Type {kind} blocks"), count));
+            types.chain([("Records".to_owned(), records)]).collect()
+        }
+    };
+    out.print(|out| check_totals(&lines, out))?;
+    if !file.is_finished() {
+        messages.raw(&format_args!("{}: it is being written, or its writer died", file.path().display()));
+    }
+    if surplus > 0 {
+        messages.raw(&format_args!(
+            "{}: Extra data detected after regular blocks: {surplus} bytes",
+            file.path().display()
+        ));
+    }
+    Ok(problems)
+}
+
+/// What a file says of itself, in nfdump's words for its own layouts.
+fn heading(file: &FlowFile, zone: &Zone, out: &mut Vec<u8>) {
+    let (path, created) = (file.path().display().to_string(), zone.text(file.created_ms()));
+    let compression = compression_name(file.compression());
+    match file.nfdump_header() {
+        None => {
+            let lines = [
+                ("File", path),
+                ("Version", format!("rdump 1 - {compression}")),
+                ("Created", created),
+                ("Footer", if file.is_finished() { "yes" } else { "no" }.to_owned()),
+                ("Data blks", file.block_count().to_string()),
+            ];
+            check_heading(&lines, out);
+        }
+        Some(NfdumpHeader { release: None, anonymised, blocks, .. }) => {
+            let anonymised = if anonymised { "anonymized" } else { "" };
+            let lines = [
+                ("File", path),
+                ("Version", format!("1 - {compression} {anonymised}")),
+                ("Blocks", blocks.to_string()),
+            ];
+            check_heading(&lines, out);
+            check_progress(blocks, 0, out);
+        }
+        Some(NfdumpHeader { release: Some(release), blocks, appendix_blocks, .. }) => {
+            let lines = [
+                ("File", path),
+                ("Version", format!("2 - {compression}")),
+                ("Created", created),
+                ("nfdump", format!("{release:x}")),
+                ("encryption", "no".to_owned()),
+                ("Appdx blks", appendix_blocks.to_string()),
+                ("Data blks", blocks.to_string()),
+            ];
+            check_heading(&lines, out);
+            check_progress(blocks, appendix_blocks, out);
         }
     }
 }
 
 fn compression_name(compression: FileCompression) -> String {
-    match compression {
+    let name = match compression {
         FileCompression::Columns(Compression::Light) | FileCompression::Blocks(BlockCompression::None) => {
-            "not compressed".to_owned()
+            "not"
         }
-        FileCompression::Columns(Compression::Lz4) | FileCompression::Blocks(BlockCompression::Lz4) => {
-            "lz4 compressed".to_owned()
+        FileCompression::Columns(Compression::Lz4) | FileCompression::Blocks(BlockCompression::Lz4) => "lz4",
+        FileCompression::Columns(Compression::Zstd(level)) => {
+            return format!("zstd compressed, level {level}");
         }
-        FileCompression::Columns(Compression::Zstd(level)) => format!("zstd compressed, level {level}"),
-        FileCompression::Blocks(BlockCompression::Lzo) => "lzo compressed".to_owned(),
-        FileCompression::Blocks(BlockCompression::Bz2(_)) => "bz2 compressed".to_owned(),
-        FileCompression::Blocks(BlockCompression::Zstd(_)) => "zstd compressed".to_owned(),
-    }
+        FileCompression::Blocks(BlockCompression::Lzo) => "lzo",
+        FileCompression::Blocks(BlockCompression::Bz2(_)) => "bz2",
+        FileCompression::Blocks(BlockCompression::Zstd(_)) => "zstd",
+    };
+    format!("{name} compressed")
 }
 
 /// `-J`: one file after the other. One that cannot be changed stays as it is, and makes the exit code 1.
 fn recompress(
     files: &[PathBuf],
-    how: Recompression,
+    how: BlockCompression,
     out: &mut Output,
     messages: &Messages,
 ) -> anyhow::Result<ExitCode> {
@@ -208,7 +289,7 @@ fn recompress(
                 })?;
             }
             Err(error) => {
-                messages.error(&error);
+                messages.problem(&error);
                 code = ExitCode::Failure;
             }
         }
@@ -216,31 +297,13 @@ fn recompress(
     Ok(code)
 }
 
-fn recompress_file(path: &Path, how: Recompression) -> anyhow::Result<&'static str> {
-    let file = FlowFile::open(path)?;
-    let wanted = match how.method {
-        Method::None => Compression::Light,
-        Method::Lz4 => Compression::Lz4,
-        Method::Zstd => match (how.level, file.compression()) {
-            (None, FileCompression::Columns(Compression::Zstd(level))) => Compression::Zstd(level),
-            (level, _) => Compression::Zstd(level.unwrap_or(DEFAULT_ZSTD_LEVEL)),
-        },
-        Method::Lzo | Method::Bz2 => {
-            bail!(
-                "{}: the columns of this format are compressed with LZ4 or zstd, not LZO or BZ2",
-                path.display()
-            )
-        }
-    };
-    if FileCompression::Columns(wanted) == file.compression() {
+fn recompress_file(path: &Path, how: BlockCompression) -> Result<&'static str, FileError> {
+    if FlowFile::open(path)?.is_compressed(how) {
         return Ok("is already same compression methode");
     }
-    rewrite_file(path, Change { compression: Some(wanted), ..Change::default() }, std::process::id())?;
+    rewrite_file(path, Change { compression: Some(how), ..Change::default() }, std::process::id())?;
     Ok("compression changed")
 }
-
-/// What zstd itself takes where none is named.
-const DEFAULT_ZSTD_LEVEL: i32 = 3;
 
 /// `-i`
 fn change_ident(files: &[PathBuf], ident: &str, plan: &Plan, out: &mut Output) -> anyhow::Result<ExitCode> {

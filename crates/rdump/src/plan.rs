@@ -3,7 +3,7 @@
 use crate::args::Args;
 use anyhow::{Error, anyhow};
 use flow_cli::{TimeSpec, compression_argument};
-use flow_file::{FileFormat, FileSelection};
+use flow_file::{BlockCompression, FileFormat, FileSelection};
 use flow_model::{Aggregate, Field, Order, Statistic, aggregate_by_name, statistic_by_name};
 use flow_output::{Format, OutputOptions, Zone};
 use flow_query::{KeyPart, StatSpec};
@@ -59,27 +59,9 @@ pub(crate) enum FileTask {
     /// `-x`
     ExtensionMaps,
     /// `-J`
-    Recompress(Recompression),
+    Recompress(BlockCompression),
     /// `-i`
     Ident(String),
-}
-
-/// How `-J` compresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Recompression {
-    pub(crate) method: Method,
-    /// `:LEVEL`
-    pub(crate) level: Option<i32>,
-}
-
-/// nfdump's methods of compression, by the numbers that `-J` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Method {
-    None,
-    Lzo,
-    Bz2,
-    Lz4,
-    Zstd,
 }
 
 /// An order and its direction.
@@ -232,29 +214,20 @@ fn file_task(args: &mut Args) -> Result<(Option<FileTask>, Option<FileSelection>
     Ok((task, None))
 }
 
-/// A number as in 1.7.1, or a name with an optional level as in later releases.
-fn recompression(text: &str) -> Result<Recompression, Error> {
-    let (name, level) = match text.split_once(':') {
-        Some((name, level)) => (name, Some(level)),
-        None => (text, None),
+/// A number as in 1.7.1, or a name as in later releases; both may have a level behind a colon.
+fn recompression(text: &str) -> Result<BlockCompression, Error> {
+    let (name, level) = text.split_at(text.find(':').unwrap_or(text.len()));
+    let names = ["none", "lzo", "bz2", "lz4", "zstd"];
+    let numbered = name.parse::<usize>().ok().and_then(|number| names.get(number)).copied();
+    let known = match numbered.unwrap_or(&name.to_ascii_lowercase()) {
+        "none" if level.is_empty() => Some(BlockCompression::None),
+        name => format!("{name}{level}").parse().ok(),
     };
-    let wrong = || {
+    known.ok_or_else(|| {
         usage(format!(
             "Expected -J <num>, 0: uncompressed, 1: LZO, 2: BZ2, 3: LZ4, 4: ZSTD compressed, not '{text}'"
         ))
-    };
-    let names = ["none", "lzo", "bz2", "lz4", "zstd"];
-    let number = names.iter().position(|known| name.eq_ignore_ascii_case(known)).or(name.parse().ok());
-    let methods = [Method::None, Method::Lzo, Method::Bz2, Method::Lz4, Method::Zstd];
-    let method = *number.and_then(|number| methods.get(number)).ok_or_else(wrong)?;
-    let highest = match method {
-        Method::Lz4 => 12,
-        Method::Zstd => 22,
-        Method::None | Method::Lzo | Method::Bz2 => 0,
-    };
-    let level =
-        level.map(|level| level.parse().ok().filter(|level| (1..=highest).contains(level)).ok_or_else(wrong));
-    Ok(Recompression { method, level: level.transpose()? })
+    })
 }
 
 fn count_limit(text: &str) -> Result<u64, Error> {
@@ -465,23 +438,21 @@ mod tests {
 
     #[test]
     fn compressions_have_numbers_names_and_levels() {
-        let parsed =
-            |text: &str| recompression(text).map(|Recompression { method, level }| (method, level)).ok();
-        for (text, method, level) in [
-            ("0", Method::None, None),
-            ("1", Method::Lzo, None),
-            ("2", Method::Bz2, None),
-            ("3", Method::Lz4, None),
-            ("4", Method::Zstd, None),
-            ("LZ4:9", Method::Lz4, Some(9)),
-            ("zstd:19", Method::Zstd, Some(19)),
-            ("4:1", Method::Zstd, Some(1)),
-            ("none", Method::None, None),
+        for (text, expected) in [
+            ("0", BlockCompression::None),
+            ("1", BlockCompression::Lzo),
+            ("2", BlockCompression::Bz2(9)),
+            ("3", BlockCompression::Lz4),
+            ("4", BlockCompression::Zstd(3)),
+            ("LZ4:9", BlockCompression::Lz4),
+            ("zstd:19", BlockCompression::Zstd(19)),
+            ("4:1", BlockCompression::Zstd(1)),
+            ("none", BlockCompression::None),
         ] {
-            assert_eq!(parsed(text), Some((method, level)), "{text}");
+            assert_eq!(recompression(text).ok(), Some(expected), "{text}");
         }
-        for wrong in ["", "5", "-1", "zstd:", "zstd:23", "lz4:0", "lzo:1", "0:1", "gzip", "zstd:1:1"] {
-            assert_eq!(parsed(wrong), None, "{wrong}");
+        for wrong in ["", "5", "-1", "zstd:", "zstd:23", "0:1", "none:", "gzip", "zstd:1:1", ":", "3 "] {
+            assert_eq!(recompression(wrong).ok(), None, "{wrong}");
         }
     }
 
