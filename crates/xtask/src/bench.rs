@@ -1,8 +1,9 @@
 //! `cargo xtask bench`: the programs beside nfdump, on the same flows, in one run.
 //!
 //! Generated flows are ingested twice: by `rcapd` from a capture, and by nfcapd from the same datagrams over loopback,
-//! paced by its socket so that none is lost (verified by count). Then every query runs alternately in both programs; the
-//! ratio is the median of the pairs' ratios, which a slow minute of the machine cannot tilt.
+//! paced by its socket so that none is lost (verified by count). Then every query runs alternately in both programs, once
+//! with rdump on our files, once on the very files that nfdump reads; the ratio is the median of the pairs' ratios, which a
+//! slow minute of the machine cannot tilt.
 
 mod data;
 mod feed;
@@ -77,10 +78,15 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let directory = root().join("target/bench").join(flows.to_string());
     let mut report = Report::new(args.only.clone());
     report.machine(&programs, peer.as_ref())?;
+    report.start("rdump on its own files, nfdump on its own");
     let data = Data::prepare(&directory, flows, &programs, peer.as_ref(), args.fresh, &mut report)?;
     queries::run(&data, &programs, peer.as_ref(), runs, &mut report)?;
     if report.wants(feed::ROW) {
         feed::ingest(&data, &programs, peer.as_ref(), runs.min(3), &mut report)?;
+    }
+    if let Some(peer) = &peer {
+        report.start("both on nfdump's LZ4 files");
+        queries::run_on_their_files(&data, &programs, peer, runs, &mut report)?;
     }
     report.print();
     println!("{flows} flows; {:.0} s in all", start.elapsed().as_secs_f64());

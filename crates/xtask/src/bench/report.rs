@@ -47,15 +47,21 @@ struct Row {
     agreement: Agreement,
 }
 
-/// Collects rows and prints them.
+/// Collects rows of tables and prints them.
 pub(super) struct Report {
     only: Option<String>,
-    rows: Vec<Row>,
+    tables: Vec<(&'static str, Vec<Row>)>,
 }
 
 impl Report {
     pub(super) fn new(only: Option<String>) -> Self {
-        Self { only, rows: Vec::new() }
+        Self { only, tables: Vec::new() }
+    }
+
+    /// Starts a table; what follows goes into it.
+    pub(super) fn start(&mut self, title: &'static str) {
+        println!("{title}");
+        self.tables.push((title, Vec::new()));
     }
 
     /// Whether the user wants a row of this name.
@@ -65,7 +71,7 @@ impl Report {
 
     /// No compared answer differed.
     pub(super) fn agrees(&self) -> bool {
-        self.rows.iter().all(|row| row.agreement != Agreement::Different)
+        self.tables.iter().flat_map(|(_, rows)| rows).all(|row| row.agreement != Agreement::Different)
     }
 
     /// Prints what is measured where.
@@ -163,32 +169,11 @@ impl Report {
         });
     }
 
-    /// Prints the table.
+    /// Prints the tables that have rows.
     pub(super) fn print(&self) {
-        let mut table = Table::new();
-        table.load_style(UTF8_FULL_CONDENSED);
-        table.set_header([
-            "",
-            "ours: wall / CPU / memory",
-            "nfdump: wall / CPU / memory",
-            "ratio",
-            "goal",
-            "same",
-        ]);
-        for row in &self.rows {
-            let same = match row.agreement {
-                Agreement::Same => "yes",
-                Agreement::Different => "NO",
-                Agreement::NotCompared => "",
-            };
-            table.add_row([&row.name, &row.ours, &row.theirs, &row.ratio, &row.goal, same]);
+        for (title, rows) in self.tables.iter().filter(|(_, rows)| !rows.is_empty()) {
+            println!("\n{title}\n{}", table(rows));
         }
-        for column in 1..=3 {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        println!("{table}");
         println!(
             "memory: peak anonymous memory, sampled; ratio: median over pairs of runs, nfdump's value by ours"
         );
@@ -196,8 +181,37 @@ impl Report {
 
     fn push(&mut self, row: Row) {
         println!("  {} | {} | {} | {}", row.ours, row.theirs, row.ratio, row.goal);
-        self.rows.push(row);
+        if let Some((_, rows)) = self.tables.last_mut() {
+            rows.push(row);
+        }
     }
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    table.set_header([
+        "",
+        "ours: wall / CPU / memory",
+        "nfdump: wall / CPU / memory",
+        "ratio",
+        "goal",
+        "same",
+    ]);
+    for row in rows {
+        let same = match row.agreement {
+            Agreement::Same => "yes",
+            Agreement::Different => "NO",
+            Agreement::NotCompared => "",
+        };
+        table.add_row([&row.name, &row.ours, &row.theirs, &row.ratio, &row.goal, same]);
+    }
+    for column in 1..=3 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
 }
 
 fn version(mut program: Command) -> String {

@@ -1,0 +1,734 @@
+//! rdump on nfdump's own files: the corpus holds files of four releases, each with what nfdump printed of it. Our answer to
+//! the same question must be the same text, but for what a ruling allows. Where nothing is recorded, the installed nfdump
+//! 1.7.1 is asked.
+//!
+//! Every recording in the corpus is either asked for here or of a kind that stands in [`ELSEWHERE`]; a recording of another
+//! kind fails the run. Deliberate differences stand in [`RULED`], each with the number of its ruling (D-nn).
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use flow_testkit::conditions::{corpus, program, trial};
+use libtest_mimic::{Arguments, Failed, Trial};
+use xtask::programs::Programs;
+
+/// What a recording answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    Csv,
+    Json,
+    Info,
+    Exporters,
+    Verify,
+    ExtensionMaps,
+}
+
+impl Question {
+    fn arguments(self, file: &str) -> Vec<&str> {
+        match self {
+            Question::Csv => vec!["-r", file, "-o", "csv"],
+            Question::Json => vec!["-r", file, "-o", "json"],
+            Question::Info => vec!["-r", file, "-I"],
+            Question::Exporters => vec!["-E", file],
+            Question::Verify => vec!["-v", file],
+            Question::ExtensionMaps => vec!["-x", file],
+        }
+    }
+}
+
+/// Recordings that are compared: the folder, what follows the name of the file, and the question. Text is compared with
+/// 1.7.1 only, the reference; the stored totals are compared with every release, because its collector stored them.
+const COMPARED: &[(&str, &str, Question)] = &[
+    ("v1.7.1", ".csv", Question::Csv),
+    ("v1.7.1", ".csv.sha256", Question::Csv),
+    ("v1.7.1", ".json", Question::Json),
+    ("v1.7.1", ".json.sha256", Question::Json),
+    ("v1.7.1", ".exporters", Question::Exporters),
+    ("v1.7.1", ".verify", Question::Verify),
+    ("v1.6.13", ".by171.csv", Question::Csv),
+    ("v1.6.13", ".by171.json", Question::Json),
+    ("v1.6.25", ".by171.csv", Question::Csv),
+    ("v1.6.25", ".by171.json", Question::Json),
+    ("v1.6.13", ".info", Question::Info),
+    ("v1.6.25", ".info", Question::Info),
+    ("v1.7.1", ".info", Question::Info),
+    ("v1.7.8", ".info", Question::Info),
+    ("v1.6.13/damaged", ".info", Question::Info),
+    ("v1.6.25/damaged", ".info", Question::Info),
+    ("v1.7.1/damaged", ".info", Question::Info),
+    ("v1.7.8/damaged", ".info", Question::Info),
+];
+
+/// Folders of sound files, and what the installed nfdump is asked about each of them: its 1.7.1 reads them all but for
+/// zstd.
+const LIVE: &[(&str, &[Question])] = &[
+    ("v1.6.13", &[Question::Exporters, Question::Verify, Question::ExtensionMaps]),
+    ("v1.6.25", &[Question::Exporters, Question::Verify, Question::ExtensionMaps]),
+    ("v1.7.1", &[Question::ExtensionMaps]),
+    ("v1.7.8", &[Question::Verify]),
+];
+
+/// Kinds of recordings that are not compared here, and why.
+const ELSEWHERE: &[(&str, &str, &str)] = &[
+    ("", ".flows.jsonl", "fields of every flow: the tests of the reader"),
+    ("", ".flows.sha256", "fields of every flow: the tests of the reader"),
+    ("", ".recoverable.jsonl", "fields of every flow: the tests of the reader"),
+    ("", ".recoverable.sha256", "fields of every flow: the tests of the reader"),
+    ("", ".recoverable.err", "messages of the tool that made the corpus"),
+    ("", ".meta.json", "what the file says of itself: the tests of the reader"),
+    ("", ".err", "nfdump's messages; ours are our own"),
+    ("", ".by171.err", "nfdump's messages; ours are our own"),
+    ("", ".fmt", "columns as 1.6 prints them; 1.7.1 is the reference"),
+    ("", ".fmt.sha256", "columns as 1.6 prints them; 1.7.1 is the reference"),
+    ("v1.6.13", ".csv", "text of another release"),
+    ("v1.6.13", ".csv.sha256", "text of another release"),
+    ("v1.6.13", ".exporters", "text of another release"),
+    ("v1.6.13", ".verify", "text of another release"),
+    ("v1.6.25", ".csv", "text of another release"),
+    ("v1.6.25", ".csv.sha256", "text of another release"),
+    ("v1.6.25", ".json", "text of another release"),
+    ("v1.6.25", ".json.sha256", "text of another release"),
+    ("v1.6.25", ".exporters", "text of another release"),
+    ("v1.6.25", ".verify", "text of another release"),
+    ("v1.7.8", ".csv", "text of another release"),
+    ("v1.7.8", ".csv.sha256", "text of another release"),
+    ("v1.7.8", ".json", "text of another release"),
+    ("v1.7.8", ".json.sha256", "text of another release"),
+    ("v1.7.8", ".exporters", "text of another release"),
+    ("v1.7.8", ".verify", "text of another release"),
+    ("archive", ".by178.out", "text of another release"),
+    ("archive", ".by178.err", "text of another release"),
+    ("archive", ".flows.err", "messages of the tool that made the corpus"),
+    ("v1.6.13/damaged", ".csv", DAMAGED),
+    ("v1.6.13/damaged", ".verify", DAMAGED),
+    ("v1.6.25/damaged", ".csv", DAMAGED),
+    ("v1.6.25/damaged", ".verify", DAMAGED),
+    ("v1.7.1/damaged", ".csv", DAMAGED),
+    ("v1.7.1/damaged", ".verify", DAMAGED),
+    ("v1.7.8/damaged", ".csv", DAMAGED),
+    ("v1.7.8/damaged", ".verify", DAMAGED),
+    ("v1.6.13/damaged", ".by171.csv", DAMAGED),
+    ("v1.6.13/damaged", ".by171.json", DAMAGED),
+    ("v1.6.13/damaged", ".by171.info", DAMAGED),
+    ("v1.6.25/damaged", ".by171.csv", DAMAGED),
+    ("v1.6.25/damaged", ".by171.info", DAMAGED),
+];
+
+const DAMAGED: &str =
+    "nfdump stops at damage; what can be read behind it is compared by the tests of the reader";
+
+/// A difference of some recordings, and why.
+struct Ruled {
+    /// Path below the folder of files; `*` stands for anything.
+    recordings: &'static str,
+    what: Difference,
+    why: &'static str,
+}
+
+enum Difference {
+    /// These columns of csv rows, counted from 0.
+    Columns(&'static [usize]),
+    /// These keys of json.
+    Keys(&'static [&'static str]),
+    /// Lines of `-I` that start so.
+    Lines(&'static [&'static str]),
+    /// Rows that nfdump makes up for the ends of a tunnel.
+    TunnelRows,
+    /// Everything.
+    All,
+}
+
+use Difference::{All, Columns, Keys, Lines, TunnelRows};
+
+const fn ruled(recordings: &'static str, what: Difference, why: &'static str) -> Ruled {
+    Ruled { recordings, what, why }
+}
+
+const TUNNEL: &str = "D-35: no extra rows for tunnels";
+const TO_THE_END: &str = "the header counts fewer blocks than there are; we read all";
+const TYPE_1: &str = "1.7.1 does not read the flow records of nfdump 1.6.11 and before";
+const EVENTS_OF_1_6: &str = "1.7.1 leaves out the events of files of 1.6 in json, though not in csv";
+const UNREADABLE: &str = "D-12: nothing is read of such a file; nfdump prints zeros";
+const SYSID: &str =
+    "nfdump gives exporters new numbers when it reads several files; we keep those of the files";
+const ZSTD: &str = "1.7.1 knows no zstd";
+const EVENT_KEYS: &[&str] = &[
+    "connect_id",
+    "dst4_xlt_ip",
+    "dst6_xlt_ip",
+    "dst_xlt_port",
+    "egress_acl",
+    "egress_vrf",
+    "event",
+    "event_id",
+    "ingress_acl",
+    "ingress_vrf",
+    "nat_event",
+    "nat_event_id",
+    "pblock_end",
+    "pblock_size",
+    "pblock_start",
+    "pblock_step",
+    "src4_xlt_ip",
+    "src6_xlt_ip",
+    "src_xlt_port",
+    "t_event",
+    "user_name",
+    "xevent_id",
+];
+
+/// Keys of the generic flow.
+const GENERIC_KEYS: &[&str] = &[
+    "first",
+    "last",
+    "received",
+    "in_packets",
+    "in_bytes",
+    "proto",
+    "tcp_flags",
+    "src_port",
+    "dst_port",
+    "src_tos",
+];
+const MISC_KEYS: &[&str] = &[
+    "input_snmp",
+    "output_snmp",
+    "src_mask",
+    "dst_mask",
+    "src_net",
+    "dst_net",
+    "fwd_status",
+    "direction",
+    "dst_tos",
+];
+
+const RULED: &[Ruled] = &[
+    ruled("v1.7.1/append-pcap.csv", TunnelRows, TUNNEL),
+    ruled("v1.7.1/pcap-1.csv", TunnelRows, TUNNEL),
+    ruled("v1.7.1/written-*.csv", TunnelRows, TUNNEL),
+    ruled("archive/flat-csv.by171.out", TunnelRows, TUNNEL),
+    ruled("archive/tree-csv.by171.out", TunnelRows, TUNNEL),
+    ruled("archive/flat-from.by171.out", TunnelRows, TUNNEL),
+    ruled("archive/tree-range.by171.out", TunnelRows, TUNNEL),
+    ruled("archive/flat-line.by171.out", Lines(TUNNEL_LINES), TUNNEL),
+    ruled("archive/flat-long.by171.out", Lines(TUNNEL_LINES), TUNNEL),
+    ruled("archive/flat-csv.by171.out", Columns(&[EXPORTER]), SYSID),
+    ruled("archive/tree-csv.by171.out", Columns(&[EXPORTER]), SYSID),
+    ruled("archive/flat-range.by171.out", Columns(&[EXPORTER]), SYSID),
+    ruled("archive/flat-damaged-*.out", All, "D-12: nfdump stops at the damaged file; we go on"),
+    ruled("v1.7.1/nfgen.json", Keys(GENERIC_KEYS), "a record without any element: we print zeros"),
+    ruled("v1.7.1/unfinished-lz4.csv.sha256", All, TO_THE_END),
+    ruled("v1.7.1/unfinished-lz4.json.sha256", All, TO_THE_END),
+    ruled("v1.7.1/unfinished-lz4.verify", All, TO_THE_END),
+    ruled("v1.6.13/append-pcap.by171.*", All, TO_THE_END),
+    ruled("v1.6.25/append-pcap.by171.*", All, TO_THE_END),
+    ruled("v1.6.13/crafted-v0.by171.*", All, TYPE_1),
+    ruled("v1.6.13/nfgen.by171.*", All, TO_THE_END),
+    ruled("v1.6.25/nfgen.by171.*", All, TO_THE_END),
+    ruled("v1.6.13/aggregated.by171.json", Keys(MISC_KEYS), "1.7.1 makes up a group of zeros"),
+    ruled("v1.6.25/aggregated.by171.json", Keys(MISC_KEYS), "1.7.1 makes up a group of zeros"),
+    ruled("v1.6.13/crafted-none.by171.json", Keys(EVENT_KEYS), EVENTS_OF_1_6),
+    ruled("v1.6.25/crafted-none.by171.json", Keys(EVENT_KEYS), EVENTS_OF_1_6),
+    ruled("v1.6.13/nsel-none.by171.json", Keys(EVENT_KEYS), EVENTS_OF_1_6),
+    ruled("v1.6.25/nsel-none.by171.json", Keys(EVENT_KEYS), EVENTS_OF_1_6),
+    ruled("v1.6.25/ipfix-none.by171.json", Keys(EVENT_KEYS), EVENTS_OF_1_6),
+    ruled(
+        "v1.6.25/ipfix-none.by171.json",
+        Keys(MISC_KEYS),
+        "1.7.1 loses the direction of a biflow, and its group",
+    ),
+    ruled(
+        "v1.7.1/append-nfcapd.exporters",
+        All,
+        "a number that a restarted collector gave to two exporters: nfdump gives the second another",
+    ),
+    ruled("v1.6.13/damaged/header-20-bytes-none.info", All, UNREADABLE),
+    ruled("v1.6.25/damaged/header-20-bytes-none.info", All, UNREADABLE),
+    ruled("v1.7.1/damaged/compression-9-none.info", All, UNREADABLE),
+    ruled("v1.7.8/damaged/compression-9-none.info", All, UNREADABLE),
+    ruled("live/v1.6.13/append-pcap.nf ExtensionMaps", All, TO_THE_END),
+    ruled("live/v1.6.13/append-pcap.nf Verify", All, TO_THE_END),
+    ruled("live/v1.6.25/append-pcap.nf ExtensionMaps", All, TO_THE_END),
+    ruled("live/v1.6.25/append-pcap.nf Verify", All, TO_THE_END),
+    ruled("live/v1.6.13/nfgen.nf Verify", All, TO_THE_END),
+    ruled("live/v1.6.13/nfgen.nf ExtensionMaps", All, TO_THE_END),
+    ruled("live/v1.6.25/nfgen.nf Verify", All, TO_THE_END),
+    ruled("live/v1.6.25/nfgen.nf ExtensionMaps", All, TO_THE_END),
+    ruled("live/v1.6.13/unfinished-lzo.nf *", All, TO_THE_END),
+    ruled("live/v1.6.25/unfinished-lz4.nf *", All, TO_THE_END),
+    ruled("live/v1.7.8/unfinished-lz4.nf Verify", All, TO_THE_END),
+    ruled("live/v1.7.8/*zstd*.nf Verify", All, ZSTD),
+];
+
+/// Rows of the archive that nfdump makes up.
+const TUNNEL_LINES: &[&str] = &[
+    "2023-11-14 22:13:29.009     00:00:00.491 GRE           10.9.9.1:0",
+    "2023-11-14 22:13:39.019     00:00:00.481 GRE      2001:db8:b::1.0",
+];
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::from_args();
+    let mut trials = Vec::new();
+    match corpus() {
+        Err(reason) => trials.push(trial::<()>("corpus", Err(reason), |()| Ok(()))),
+        Ok(corpus) => {
+            let programs = Arc::new(Programs::for_tests()?);
+            let folder = corpus.join("nffiles");
+            let mut all = recordings(&folder)?;
+            match program("nfdump") {
+                Ok(nfdump) => {
+                    trials.extend(rewritten(&folder, &nfdump, &programs)?);
+                    all.extend(live(&folder, &nfdump)?);
+                }
+                Err(reason) => trials.push(trial::<()>("live", Err(reason), |()| Ok(()))),
+            }
+            let named: Vec<String> = all.iter().map(|recording| recording.name.clone()).collect();
+            for recording in all {
+                let (programs, name) = (Arc::clone(&programs), recording.name.clone());
+                trials.push(Trial::test(name, move || recording.check(&programs)));
+            }
+            trials.extend(orphans(&folder)?);
+            trials.push(Trial::test("every_ruling_covers_a_recording", move || every_ruling(&named)));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// An answer of nfdump that ours is held against.
+struct Recording {
+    /// Path below the folder of files, or of the file with the question.
+    name: String,
+    answer: Answer,
+    /// Where the question was asked.
+    directory: PathBuf,
+    arguments: Vec<String>,
+    question: Option<Question>,
+}
+
+enum Answer {
+    /// The recorded answer, or its SHA-256.
+    Recorded(PathBuf),
+    /// What this program says.
+    Live(PathBuf),
+}
+
+/// All recordings that are compared.
+fn recordings(folder: &Path) -> anyhow::Result<Vec<Recording>> {
+    let mut found = Vec::new();
+    for (below, suffix, question) in COMPARED {
+        let directory = folder.join(below);
+        for file in names(&directory)?.iter().filter_map(|name| Some(name.strip_suffix(".nf")?.to_owned())) {
+            let answer = directory.join(format!("{file}{suffix}"));
+            if answer.is_file() {
+                let nf = format!("{file}.nf");
+                found.push(Recording {
+                    name: format!("{below}/{file}{suffix}"),
+                    answer: Answer::Recorded(answer),
+                    directory: directory.clone(),
+                    arguments: question.arguments(&nf).into_iter().map(str::to_owned).collect(),
+                    question: Some(*question),
+                });
+            }
+        }
+    }
+    let count = found.len();
+    anyhow::ensure!(count > 300, "only {count} recordings in {}", folder.display());
+    found.extend(archive(&folder.join("archive"))?);
+    Ok(found)
+}
+
+/// What the installed program is asked.
+fn live(folder: &Path, nfdump: &Path) -> anyhow::Result<Vec<Recording>> {
+    let mut found = Vec::new();
+    for (below, questions) in LIVE {
+        let directory = folder.join(below);
+        for name in names(&directory)?.into_iter().filter(|name| name.strip_suffix(".nf").is_some()) {
+            found.extend(questions.iter().map(|question| Recording {
+                name: format!("live/{below}/{name} {question:?}"),
+                answer: Answer::Live(nfdump.to_owned()),
+                directory: directory.clone(),
+                arguments: question.arguments(&name).into_iter().map(str::to_owned).collect(),
+                question: Some(*question),
+            }));
+        }
+    }
+    Ok(found)
+}
+
+/// Trials that rewrite each file in every compression, and under another ident.
+fn rewritten(folder: &Path, nfdump: &Path, programs: &Arc<Programs>) -> anyhow::Result<Vec<Trial>> {
+    let mut trials = Vec::new();
+    for below in ["v1.6.13", "v1.6.25", "v1.7.1", "v1.7.8"] {
+        let directory = folder.join(below);
+        for name in names(&directory)?.into_iter().filter(|name| name.strip_suffix(".nf").is_some()) {
+            let (file, nfdump, programs) = (directory.join(&name), nfdump.to_owned(), Arc::clone(programs));
+            let of_1_6 = below.starts_with("v1.6");
+            trials.push(Trial::test(format!("rewritten/{below}/{name}"), move || {
+                rewrite(&file, of_1_6, &nfdump, &programs)
+            }));
+        }
+    }
+    Ok(trials)
+}
+
+/// `-J` with every method, then `-i`. What our own reader and nfdump say of the file does not change; a file that is not
+/// finished is refused.
+fn rewrite(file: &Path, of_1_6: bool, nfdump: &Path, programs: &Programs) -> Result<(), Failed> {
+    let scratch = tempfile::tempdir()?;
+    let copy = scratch.path().join("copy");
+    fs::copy(file, &copy)?;
+    let run = |mut command: Command, arguments: &[&str]| {
+        command.args(arguments).current_dir(scratch.path()).env("TZ", "UTC").env("LC_ALL", "C");
+        command.stdin(Stdio::null()).output()
+    };
+    let ours = |arguments: &[&str]| run(programs.command("rdump"), arguments);
+    let theirs = |arguments: &[&str]| run(Command::new(nfdump), arguments);
+    // The generator of 1.6 never completed the header.
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let is_unfinished = name.starts_with("unfinished") || of_1_6 && name == "nfgen.nf";
+    if is_unfinished {
+        let before = fs::read(&copy)?;
+        let (recompressed, renamed) =
+            (ours(&["-J", "2", "-r", "copy"])?, ours(&["-i", "new", "-r", "copy"])?);
+        let refused = recompressed.status.code() == Some(1) && renamed.status.code() == Some(1);
+        return if refused && fs::read(&copy)? == before { Ok(()) } else { Err("it was rewritten".into()) };
+    }
+    let questions: [&[&str]; 4] =
+        [&["-r", "copy", "-o", "csv"], &["-r", "copy", "-I"], &["-E", "copy"], &["-x", "copy"]];
+    let answers = |ask: &dyn Fn(&[&str]) -> std::io::Result<std::process::Output>| {
+        let answers = questions
+            .iter()
+            .map(|question| Ok(without_run(&String::from_utf8_lossy(&ask(question)?.stdout))));
+        answers.collect::<Result<Vec<String>, std::io::Error>>()
+    };
+    let before = answers(&ours)?;
+    // Of the file as it was, nfdump may read less: no zstd, and only as many blocks as the header counts.
+    let mut read_by_nfdump: Option<Vec<String>> = None;
+    for (method, name) in [("1", "lzo"), ("0", "not"), ("2", "bz2"), ("3", "lz4"), ("4", "zstd")] {
+        let output = ours(&["-J", method, "-r", "copy"])?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        if of_1_6 && method == "4" {
+            if output.status.code() != Some(1) {
+                return Err(format!("zstd in a file of 1.6: {said}").into());
+            }
+            continue;
+        }
+        if !said.starts_with("File copy ") || !output.status.success() {
+            return Err(format!("-J {method}: {said}{}", String::from_utf8_lossy(&output.stderr)).into());
+        }
+        let checked = String::from_utf8_lossy(&ours(&["-v", "copy"])?.stdout).into_owned();
+        if !checked.contains(&format!(" - {name} compressed")) {
+            return Err(format!("-J {method}: {checked}").into());
+        }
+        if answers(&ours)? != before {
+            return Err(format!("-J {method}: our answers change").into());
+        }
+        if method != "4" {
+            let now = answers(&theirs)?;
+            if read_by_nfdump.get_or_insert_with(|| now.clone()) != &now {
+                return Err(format!("-J {method}: nfdump's answers change").into());
+            }
+        }
+    }
+    ours(&["-J", "3", "-r", "copy"])?;
+    let renamed = ours(&["-i", "elsewhere", "-r", "copy"])?;
+    let after = String::from_utf8_lossy(&theirs(&["-r", "copy", "-I"])?.stdout).into_owned();
+    let old = before[1].lines().next().unwrap_or_default();
+    let after = after.replace("Ident: elsewhere", old);
+    if !renamed.status.success() || info_lines(&after, &[]) != info_lines(&before[1], &[]) {
+        return Err(format!("-i: {}{after}", String::from_utf8_lossy(&renamed.stdout)).into());
+    }
+    Ok(())
+}
+
+/// The recordings over whole folders, as their index lists them: name of the answer, command, release.
+fn archive(directory: &Path) -> anyhow::Result<Vec<Recording>> {
+    let index = fs::read_to_string(directory.join("INDEX.tsv"))?;
+    let mut found = Vec::new();
+    for line in index.lines() {
+        let mut columns = line.split('\t');
+        let (Some(name), Some(command), Some("1.7.1")) = (columns.next(), columns.next(), columns.next())
+        else {
+            continue;
+        };
+        let arguments = command.split(' ').skip(1).map(str::to_owned).collect::<Vec<_>>();
+        let question = match arguments.last().map(String::as_str) {
+            Some("csv") if !arguments.contains(&"-s".to_owned()) => Some(Question::Csv),
+            Some("-I") => Some(Question::Info),
+            _ => None,
+        };
+        found.push(Recording {
+            name: format!("archive/{name}.out"),
+            answer: Answer::Recorded(directory.join(format!("{name}.out"))),
+            directory: directory.to_owned(),
+            arguments,
+            question,
+        });
+    }
+    anyhow::ensure!(found.len() == 12, "{} recordings in {}", found.len(), directory.display());
+    Ok(found)
+}
+
+/// Names in a folder, sorted.
+fn names(directory: &Path) -> anyhow::Result<Vec<String>> {
+    let entries = fs::read_dir(directory)?.collect::<Result<Vec<_>, _>>()?;
+    let mut names: Vec<String> =
+        entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// A failing trial for every file beside a flow file that nothing here or elsewhere looks at.
+fn orphans(folder: &Path) -> anyhow::Result<Vec<Trial>> {
+    let mut trials = Vec::new();
+    for below in [
+        "archive",
+        "v1.6.13",
+        "v1.6.13/damaged",
+        "v1.6.25",
+        "v1.6.25/damaged",
+        "v1.7.1",
+        "v1.7.1/damaged",
+        "v1.7.8",
+        "v1.7.8/damaged",
+    ] {
+        let known: BTreeSet<&str> = COMPARED
+            .iter()
+            .filter(|(place, ..)| *place == below)
+            .map(|(_, suffix, _)| *suffix)
+            .chain(
+                ELSEWHERE.iter().filter(|(place, ..)| place.is_empty() || *place == below).map(|row| row.1),
+            )
+            .chain((below == "archive").then_some(".by171.out"))
+            .collect();
+        for name in names(&folder.join(below))? {
+            let suffix = name.find('.').map_or("", |dot| &name[dot..]);
+            if !suffix.is_empty() && !matches!(suffix, ".nf" | ".tsv") && !known.contains(suffix) {
+                let message = format!("{below}/{name}: no test asks for a recording of this kind");
+                trials.push(Trial::test(format!("{below}/{name}"), move || Err(message.into())));
+            }
+        }
+    }
+    Ok(trials)
+}
+
+fn every_ruling(names: &[String]) -> Result<(), Failed> {
+    let nameless = RULED.iter().find(|ruled| !names.iter().any(|name| matches(ruled.recordings, name)));
+    match nameless {
+        Some(Ruled { recordings, why, .. }) => Err(format!("`{recordings}` ({why}) covers nothing").into()),
+        None => Ok(()),
+    }
+}
+
+/// Whether a name has the form of a pattern, in which `*` stands for anything.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, rest)) => name.strip_prefix(start).is_some_and(|behind| {
+            (0..=behind.len()).any(|skip| behind.is_char_boundary(skip) && matches(rest, &behind[skip..]))
+        }),
+    }
+}
+
+impl Recording {
+    fn check(&self, programs: &Programs) -> Result<(), Failed> {
+        let ours = self.ask(programs.command("rdump"))?;
+        let theirs = match &self.answer {
+            Answer::Recorded(path) => String::from_utf8_lossy(&fs::read(path)?).into_owned(),
+            Answer::Live(nfdump) => self.ask(Command::new(nfdump))?,
+        };
+        let ruled: Vec<&Ruled> = RULED.iter().filter(|ruled| matches(ruled.recordings, &self.name)).collect();
+        if self.question == Some(Question::Json) {
+            // D-19: one valid document, whatever nfdump prints.
+            serde_json::from_str::<serde_json::Value>(&ours)?;
+        }
+        let mut difference = self.difference(&ours, &theirs, &ruled)?;
+        // An exception that is not needed any more would hide the next difference.
+        for left_out in &ruled {
+            let others: Vec<&Ruled> =
+                ruled.iter().filter(|other| !std::ptr::eq(**other, *left_out)).copied().collect();
+            if self.difference(&ours, &theirs, &others)?.is_empty() {
+                writeln!(difference, "agrees without the exception ({}): narrow it", left_out.why)?;
+            }
+        }
+        if difference.is_empty() { Ok(()) } else { Err(difference.into()) }
+    }
+
+    /// A program's answer. Messages and exit codes are each program's own.
+    fn ask(&self, mut command: Command) -> Result<String, Failed> {
+        command.args(&self.arguments).current_dir(&self.directory).env("TZ", "UTC").env("LC_ALL", "C");
+        let output = command.stdin(Stdio::null()).output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// How our answer differs from the recorded one; empty when it does not.
+    fn difference(&self, ours: &str, theirs: &str, ruled: &[&Ruled]) -> Result<String, Failed> {
+        if ruled.iter().any(|ruled| matches!(ruled.what, All)) {
+            return Ok(String::new());
+        }
+        if self.name.ends_with(".sha256") {
+            return hash_difference(ours, theirs);
+        }
+        let (ours, theirs) = (self.comparable(ours, ruled, false), self.comparable(theirs, ruled, true));
+        let mut text = String::new();
+        if ours.len() != theirs.len() {
+            writeln!(text, "{} lines, nfdump {}", ours.len(), theirs.len())?;
+        }
+        let differing = ours.iter().zip(&theirs).enumerate().filter(|(_, (a, b))| a != b);
+        for (number, (ours, theirs)) in differing.take(3) {
+            writeln!(text, "line {}:\n  ours   {ours}\n  nfdump {theirs}", number + 1)?;
+        }
+        Ok(text)
+    }
+
+    /// The lines that must be equal. What a ruling changes in every answer of the kind is applied to both.
+    fn comparable(&self, answer: &str, ruled: &[&Ruled], recorded: bool) -> Vec<String> {
+        let answer = without_run(answer);
+        match self.question {
+            Some(Question::Csv) => {
+                let tunnels = recorded && ruled.iter().any(|ruled| matches!(ruled.what, TunnelRows));
+                csv_lines(&answer, &columns(ruled), tunnels)
+            }
+            Some(Question::Json) => json_lines(&answer, &keys(ruled)),
+            Some(Question::Info) => info_lines(&answer, ruled),
+            Some(Question::Exporters) => exporter_lines(&answer, self.name.starts_with("live/v1.6")),
+            Some(Question::Verify | Question::ExtensionMaps) | None => text_lines(&answer, ruled),
+        }
+    }
+}
+
+/// Of long answers only the hash is recorded.
+fn hash_difference(ours: &str, recorded: &str) -> Result<String, Failed> {
+    let mut hasher =
+        Command::new(program("sha256sum")?).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut stdin = hasher.stdin.take().ok_or("sha256sum has no input")?;
+    stdin.write_all(ours.as_bytes())?;
+    drop(stdin);
+    let found = hasher.wait_with_output()?;
+    let found = String::from_utf8_lossy(&found.stdout);
+    let hash = |text: &str| text.split_whitespace().next().unwrap_or_default().to_owned();
+    let (found, recorded) = (hash(&found), hash(recorded));
+    Ok(if found == recorded { String::new() } else { format!("hash {found}, nfdump {recorded}\n") })
+}
+
+/// Without what tells about the run itself.
+fn without_run(answer: &str) -> String {
+    let kept = answer.split_inclusive('\n').filter(|line| !line.starts_with("Sys: "));
+    kept.map(|line| match line.split_once("Blocks skipped: ") {
+        Some((start, _)) => format!("{start}\n"),
+        None => line.to_owned(),
+    })
+    .collect()
+}
+
+fn columns(ruled: &[&Ruled]) -> BTreeSet<usize> {
+    let lists =
+        ruled.iter().filter_map(|ruled| if let Columns(list) = ruled.what { Some(list) } else { None });
+    lists.flatten().copied().collect()
+}
+
+fn keys(ruled: &[&Ruled]) -> BTreeSet<&'static str> {
+    let lists = ruled.iter().filter_map(|ruled| if let Keys(list) = ruled.what { Some(list) } else { None });
+    lists.flatten().copied().collect()
+}
+
+const CSV_COLUMNS: usize = 48;
+const CSV_DURATION: usize = 2;
+const CSV_SOURCE: usize = 3;
+const CSV_DESTINATION: usize = 4;
+const CSV_BGP_NEXT_HOP: usize = 24;
+const EXPORTER: usize = 46;
+
+/// csv without blanks behind numeric protocols (D-33), with the duration of flows that end before they start (D-31), without the BGP next hop of IPv6 flows (D-36), without the message
+/// about an empty result (D-04).
+fn csv_lines(answer: &str, left_out: &BTreeSet<usize>, tunnels: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for line in answer.lines().filter(|line| *line != "No matching flows") {
+        let mut columns: Vec<&str> = line.split(',').map(str::trim_end).collect();
+        if columns.len() == CSV_COLUMNS && columns[0] != "ts" {
+            if columns[CSV_SOURCE].contains(':') || columns[CSV_DESTINATION].contains(':') {
+                columns[CSV_BGP_NEXT_HOP] = "*";
+            }
+            // D-35: the row of a tunnel's ends, in front of the flow's own; 1.7.1 has no addresses in it.
+            let (source, destination) = (columns[CSV_SOURCE], columns[CSV_DESTINATION]);
+            if tunnels && matches!(source, "0.0.0.0" | "::") && source == destination {
+                continue;
+            }
+            // D-31: a flow that ends before it starts.
+            if columns[CSV_DURATION].starts_with("184467") {
+                columns[CSV_DURATION] = "0.000";
+            }
+            for &column in left_out {
+                columns[column] = "*";
+            }
+        }
+        lines.push(columns.join(","));
+    }
+    lines
+}
+
+/// json without the brackets around it, without a key that an object has already (D-19), with whole milliseconds in the
+/// times of events.
+fn json_lines(answer: &str, left_out: &BTreeSet<&str>) -> Vec<String> {
+    let answer = answer.replace("No matching flows\n", "");
+    let inner = answer.trim().trim_start_matches('[').trim_end_matches(']').trim();
+    let mut lines = Vec::new();
+    let mut seen = BTreeSet::new();
+    for line in inner.lines() {
+        let line = line.trim_end_matches(',').trim_end();
+        let key = line.trim_start().strip_prefix('"').and_then(|rest| Some(rest.split_once('"')?.0));
+        match key {
+            None => seen.clear(),
+            Some(key) if left_out.contains(key) || !seen.insert(key.to_owned()) => continue,
+            Some(_) => {}
+        }
+        lines.push(if key == Some("t_event") { whole_millis(line) } else { line.to_owned() });
+    }
+    lines
+}
+
+/// The time of an event with three digits of milliseconds; nfdump has no zeros in front of them, and no time for 0.
+fn whole_millis(line: &str) -> String {
+    let line = line.replace("<unknown>.0\"", "1970-01-01T00:00:00.000\"");
+    match line.rsplit_once('.').and_then(|(start, rest)| Some((start, rest.strip_suffix('"')?))) {
+        Some((start, millis)) => format!("{start}.{millis:0>3}\""),
+        None => line,
+    }
+}
+
+/// `-I` with the times of files without flows as 0 (D-37), and without the word that C has for a text that is not there.
+fn info_lines(answer: &str, ruled: &[&Ruled]) -> Vec<String> {
+    let presets = [
+        ("\nFirst: 9223372036854775\n", "\nmsec_first: 807\n"),
+        ("\nFirst: 2147483647\n", "\nmsec_first: 999\n"),
+    ];
+    let mut answer = answer.replace("Ident: (null)\n", "Ident: \n");
+    for (seconds, rest) in presets {
+        if answer.contains(seconds) && answer.contains(rest) {
+            answer = answer.replace(seconds, "\nFirst: 0\n").replace(rest, "\nmsec_first: 0\n");
+        }
+    }
+    text_lines(&answer, ruled)
+}
+
+/// `-E` without the blanks that 1.7.1 puts behind an exporter with an IPv6 address, and without the samplers of files of
+/// 1.6, which it does not read.
+fn exporter_lines(answer: &str, of_1_6: bool) -> Vec<String> {
+    let lines = answer.lines().filter(|line| *line != " ");
+    let lines = lines.map(|line| line.replace("     Sampler: ", "    Sampler: "));
+    lines.filter(|line| !(of_1_6 && line.starts_with("    Sampler: "))).collect()
+}
+
+/// Without the lines that differ.
+fn text_lines(answer: &str, ruled: &[&Ruled]) -> Vec<String> {
+    let starts =
+        ruled.iter().filter_map(|ruled| if let Lines(list) = ruled.what { Some(list) } else { None });
+    let starts: Vec<&str> = starts.flatten().copied().collect();
+    let kept = answer.lines().filter(|line| !starts.iter().any(|start| line.starts_with(start)));
+    kept.map(str::to_owned).collect()
+}
