@@ -56,8 +56,8 @@ impl Parser<'_, '_> {
             }
             FilterKind::Latency => {
                 let comparator = self.comparator();
-                let (millis, _) = self.expect_number("milliseconds")?;
-                numbers(compare(comparator, millis.saturating_mul(1_000)))
+                let (micros, _) = self.expect_number("microseconds")?;
+                numbers(compare(comparator, micros))
             }
             FilterKind::Time => {
                 let comparator = self.comparator();

@@ -132,7 +132,7 @@ fn value(kind: FilterKind) -> String {
             let names: Vec<String> = names.iter().map(|(name, _)| format!("`{name}`")).collect();
             format!("{}, or {}number up to {max}", names.join(" "), comparator(compare))
         }
-        FilterKind::Latency => "comparator, milliseconds".to_owned(),
+        FilterKind::Latency => "comparator, microseconds".to_owned(),
         FilterKind::Time => "comparator, time".to_owned(),
         FilterKind::Text => "label".to_owned(),
     }

@@ -128,7 +128,7 @@ pub enum FilterKind {
         /// What nfdump says when the number is larger.
         error: &'static str,
     },
-    /// A latency in milliseconds; the field holds µs.
+    /// A latency in µs. nfdump's manual says milliseconds, but nfdump 1.7.1 compares what is stored.
     Latency,
     /// A time, ISO 8601.
     Time,
