@@ -21,6 +21,9 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// What sFlow starts with, and nothing else.
 const SFLOW_START: [u8; 2] = [0, 0];
 
+/// What IPFIX messages start with.
+const IPFIX_START: [u8; 2] = [0, 10];
+
 /// Writes a directory of seeds for each target into `into`; gives how many each has.
 ///
 /// `corpus` is the folder of captures and files that are not shipped.
@@ -75,7 +78,7 @@ impl Seeds<'_> {
         fs::write(self.into.join(target).join(name), input)
     }
 
-    /// A capture as it is, in pcapng, as a sequence of datagrams, and as files of its flows.
+    /// A capture as it is, in pcapng, in pieces, as an IPFIX file, as a sequence of datagrams, as files of its flows.
     fn capture(&mut self, path: &Path) -> io::Result<()> {
         let name = name(path);
         let octets = fs::read(path)?;
@@ -93,6 +96,12 @@ impl Seeds<'_> {
             .map_err(io::Error::other)?;
         self.put("capture", &name, &octets)?;
         self.put("capture", &format!("{name}.pcapng"), &pcapng(&octets))?;
+        self.put("capture", &format!("{name}.pieces"), &in_pieces(&octets))?;
+        if datagrams.iter().all(|datagram| datagram.payload.starts_with(&IPFIX_START)) {
+            let messages: Vec<u8> =
+                datagrams.iter().flat_map(|datagram| &datagram.payload).copied().collect();
+            self.put("capture", &format!("{name}.ipfix"), &messages)?;
+        }
         let is_sflow = datagrams.first().is_some_and(|datagram| datagram.payload.starts_with(&SFLOW_START));
         self.put(if is_sflow { "sflow" } else { "datagrams" }, &name, &sequence_of(&datagrams))?;
         self.flow_files(&name, &datagrams)
@@ -174,17 +183,45 @@ fn pcapng(pcap: &[u8]) -> Vec<u8> {
     // Ethernet; option 9: resolution 10^-6, option 14: no offset.
     let options = [9, 0, 1, 0, 6, 0, 0, 0, 14, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     block(1, &[&[1, 0, 0, 0], &[0xff, 0xff, 0, 0], &options]);
-    let mut rest = pcap.get(24..).unwrap_or_default();
-    while let Some((header, behind)) = rest.split_first_chunk::<16>() {
+    for (header, packet) in records(pcap) {
         let word =
             |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         let ticks = u64::from(word(0)) * 1_000_000 + u64::from(word(4));
-        let Some((packet, behind)) = behind.split_at_checked(word(8) as usize) else { break };
         let ticks = [((ticks >> 32) as u32).to_le_bytes(), (ticks as u32).to_le_bytes()].concat();
         block(6, &[&[0; 4], &ticks, &header[8..16], packet]);
-        rest = behind;
     }
     file
+}
+
+/// A pcap file of Ethernet frames whose IPv4 packets are cut in two, the second piece first.
+fn in_pieces(pcap: &[u8]) -> Vec<u8> {
+    const AHEAD: usize = 14 + 20;
+    const CUT: usize = 16;
+    let mut file = pcap[..24].to_vec();
+    for (header, packet) in records(pcap) {
+        let Some((ahead, segment)) = packet.split_at_checked(AHEAD) else { continue };
+        let Some((first, second)) = segment.split_at_checked(CUT) else { continue };
+        for (place, piece) in [((CUT / 8) as u16, second), (0x2000, first)] {
+            let mut ahead = ahead.to_vec();
+            ahead[16..18].copy_from_slice(&((20 + piece.len()) as u16).to_be_bytes());
+            ahead[20..22].copy_from_slice(&place.to_be_bytes());
+            let len = ((AHEAD + piece.len()) as u32).to_le_bytes();
+            file.extend([&header[..8], &len, &len, &ahead, piece].concat());
+        }
+    }
+    file
+}
+
+/// Header and packet of every record of a pcap file.
+fn records(pcap: &[u8]) -> impl Iterator<Item = (&[u8; 16], &[u8])> {
+    let mut rest = pcap.get(24..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (header, behind) = rest.split_first_chunk::<16>()?;
+        let len = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
+        let (packet, behind) = behind.split_at_checked(len as usize)?;
+        rest = behind;
+        Some((header, packet))
+    })
 }
 
 /// Name of a seed: the end of its path. Directories tell the case, or the release that wrote a file.
