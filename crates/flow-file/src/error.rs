@@ -187,6 +187,35 @@ impl FileError {
         }
     }
 
+    /// What the user can do, beside doing without the file.
+    pub fn hint(&self) -> Option<&'static str> {
+        let FileError::ForeignLayout { layout, .. } = self else { return None };
+        match layout {
+            ForeignLayout::Nfdump(3) => {
+                Some("that layout is still changing; of nfdump's files those of 1.6 and 1.7 can be read")
+            }
+            ForeignLayout::Nfdump(_) => None,
+            ForeignLayout::Nfdump15 => Some(
+                "an nfdump 1.6 that was built to read files of 1.5 can write them anew: `nfdump -r OLD -w NEW`",
+            ),
+            ForeignLayout::NfdumpEncrypted => {
+                Some("nfdump, which has the key, can write it anew without encryption")
+            }
+            ForeignLayout::NfdumpSwapped => {
+                Some("it was written on a machine of the other byte order; only such a machine can read it")
+            }
+        }
+    }
+
+    /// What records of a file of nfdump's have that this version does not know, and its number. Other blocks of the file
+    /// are likely to have it too.
+    pub fn unknown(&self) -> Option<(&'static str, u64)> {
+        match self {
+            FileError::Records { damage: Damage::Unknown { what, found }, .. } => Some((what, *found)),
+            _ => None,
+        }
+    }
+
     pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> FileError {
         let path = path.to_path_buf();
         move |source| FileError::Io { path, action, source: Arc::new(source) }
@@ -244,8 +273,10 @@ pub enum Damage {
         available: u64,
     },
     /// A count that does not agree with what is there.
-    #[error("{announced} are announced, {found} are there")]
+    #[error("{announced} {what} are announced, {found} are there")]
     Count {
+        /// What is counted.
+        what: &'static str,
         /// The count.
         announced: u64,
         /// What is there.

@@ -48,6 +48,8 @@ pub struct Overview<'a> {
     /// About which share of the rows that are looked at match, from 0 to 1. 0 also when another pass may not see the same
     /// rows for less.
     pub matching: f64,
+    /// Whether another pass over the blocks costs about as much as the first: they are decompressed again as a whole.
+    pub dear: bool,
     /// [`Query::max_memory`](crate::Query::max_memory)
     pub max_memory: Option<u64>,
     pub(crate) spread: &'a dyn Fn(Field) -> u64,

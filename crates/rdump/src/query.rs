@@ -83,6 +83,7 @@ pub(crate) fn verdict(
 ) -> ExitCode {
     for problem in problems {
         messages.problem(problem);
+        problem.hint().iter().for_each(|hint| messages.hint(hint));
     }
     match problems {
         [] => ExitCode::Success,

@@ -12,7 +12,7 @@ use crate::{OpenBlock, Overview, Probe, Query, QueryError, Report, RowOrigin, Si
 use flow_file::{FileError, FlowFile, RowCount};
 use flow_filter::{EvalContext, FileContext};
 use flow_model::{Field, FieldSet, FlowBatch, Prune, Range, Selection, Totals};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -247,6 +247,7 @@ impl<'a, R: Source> Scan<'a, R> {
             first_ms: self.sources.iter().map(|source| source.totals().first_ms).min().unwrap_or(u64::MAX),
             workers: self.workers.useful(self.blocks.len()),
             matching: if thorough || self.query.limit.is_some() { 0.0 } else { self.matching() },
+            dear: self.is_dear(),
             max_memory: self.query.max_memory,
             spread: &|field| self.spread(field),
         };
@@ -267,6 +268,13 @@ impl<'a, R: Source> Scan<'a, R> {
         Ok(Ok((output, self.outcome(tally)?)))
     }
 
+    /// Whether some blocks must be decompressed as a whole before anything of them is known.
+    fn is_dear(&self) -> bool {
+        let is_unknown =
+            |source: &R| source.block_count() > 0 && matches!(source.block_rows(0), RowCount::About(_));
+        self.sources.iter().any(is_unknown)
+    }
+
     /// About which share of the rows of blocks that are not skipped match.
     fn matching(&self) -> f64 {
         if self.query.filter.matches_all() {
@@ -276,8 +284,11 @@ impl<'a, R: Source> Scan<'a, R> {
         let pass = Pass { fields: FieldSet::EMPTY, probes: Vec::new(), counts: false };
         let mut batch = FlowBatch::new(0);
         let (mut rows, mut matched) = (0, 0);
-        for sample in 0..SAMPLES.min(self.blocks.len()) {
-            let index = (2 * sample + 1) * self.blocks.len() / (2 * SAMPLES);
+        // To look into the middle of a file of nfdump 1.6 may mean to decompress what comes before.
+        let samples = if self.is_dear() { 1 } else { SAMPLES };
+        for sample in 0..samples.min(self.blocks.len()) {
+            let spread = (2 * sample + 1) * self.blocks.len() / (2 * SAMPLES);
+            let index = if samples == 1 { 0 } else { spread };
             if let Examined::Matched { selection, .. } = self.examine(index, &pass, &mut batch) {
                 rows += selection.len();
                 matched += selection.count();
@@ -622,6 +633,11 @@ impl<'a, R: Source> Scan<'a, R> {
             tally.problems.into_iter().map(|(index, problem)| (self.blocks[index].source as usize, problem)),
         );
         problems.sort_by_key(|(source, _)| *source);
+        // What a file has that this version does not know, it has in every block.
+        let mut told = HashSet::new();
+        problems.retain(|(source, problem)| {
+            problem.unknown().is_none_or(|unknown| told.insert((*source, unknown)))
+        });
         Ok(Outcome { report, problems })
     }
 }

@@ -343,7 +343,11 @@ impl NfdumpFile {
             Layout::Two => two::index(data, rows, &mut findings),
         };
         if records != u64::from(header.records) && findings.of_block.is_empty() {
-            findings.block(Damage::Count { announced: header.records.into(), found: records });
+            findings.block(Damage::Count {
+                what: "records",
+                announced: header.records.into(),
+                found: records,
+            });
         }
         let damaged =
             |damage| FileError::Block { path: self.path.clone(), block: number, offset, field: None, damage };
@@ -456,7 +460,7 @@ impl NfdumpFile {
             let (announced, found) = (self.header.blocks.into(), number as u64);
             problems.push(FileError::Header {
                 path: self.path.clone(),
-                damage: Damage::Count { announced, found },
+                damage: Damage::Count { what: "blocks", announced, found },
             });
         }
         Chain { blocks, walked, problems }
