@@ -47,8 +47,8 @@ impl FileFormat {
     /// The layout called `name`, with the compression that nfdump's letters ask for.
     ///
     /// `columnar` (also where no name is given) is ours: its columns have their own encodings, and of nfdump's methods
-    /// only zstd says something about them. `nfdump` is that of nfdump 1.7, `nfdump-1.7.1` the same without what
-    /// nfdump 1.7.1 complains about; without a method their blocks are not compressed.
+    /// only zstd says something about them. `nfdump` is that of nfdump 1.7 without what nfdump 1.7.1 complains
+    /// about, `nfdump-1.7.8` everything that it can hold; without a method their blocks are not compressed.
     ///
     /// # Errors
     /// When there is no such layout.
@@ -60,8 +60,8 @@ impl FileFormat {
                     _ => Compression::Lz4,
                 }));
             }
-            Some("nfdump") => NfdumpRelease::default(),
-            Some("nfdump-1.7.1") => NfdumpRelease::V1_7_1,
+            Some("nfdump") => NfdumpRelease::V1_7_1,
+            Some("nfdump-1.7.8") => NfdumpRelease::V1_7_8,
             Some(name) => return Err(UnknownFormat(name.to_owned())),
         };
         Ok(FileFormat::Nfdump { compression: method.unwrap_or_default(), release })

@@ -51,10 +51,10 @@ pub(crate) struct Args {
     #[arg(short = 'I', long = "ident", value_name = "IDENT", help_heading = "Files")]
     pub(crate) ident: Option<String>,
 
-    /// Layout of the files: columnar (ours), nfdump or nfdump-1.7.1
+    /// Layout of the files: columnar (ours), nfdump or nfdump-1.7.8
     ///
-    /// `nfdump` is the layout of nfdump 1.7, with everything that it can hold. nfdump 1.7.1 reads such files too, but
-    /// complains on stderr about every record with an element that came later; `nfdump-1.7.1` leaves these out.
+    /// `nfdump` is the layout of nfdump 1.7 as nfdump 1.7.1 reads it without complaint. `nfdump-1.7.8` has the elements
+    /// of later releases, too: nfdump 1.7.1 reads such files too, but complains on stderr about every record with one.
     #[arg(long = "file-format", value_name = "FORMAT", help_heading = "Files")]
     pub(crate) file_format: Option<String>,
 

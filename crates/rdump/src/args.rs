@@ -73,7 +73,7 @@ pub(crate) struct Args {
     #[arg(short = 'X', long = "explain-filter", help_heading = "Selection")]
     pub(crate) explain_filter: bool,
 
-    /// Ask SERVER for the addresses of host names in the filter: ADDRESS[:PORT] or NAME[:PORT]
+    /// Ask SERVER for the addresses of host names in the filter: an address or name, :PORT may follow
     #[arg(short = 'D', long = "name-server", value_name = "SERVER", help_heading = "Selection")]
     pub(crate) name_server: Option<String>,
 
@@ -174,10 +174,10 @@ pub(crate) struct Args {
     #[arg(short = 'w', long = "write", value_name = "FILE", help_heading = "Output")]
     pub(crate) write: Option<PathBuf>,
 
-    /// Layout of the file to write: columnar (ours), nfdump or nfdump-1.7.1
+    /// Layout of the file to write: columnar (ours), nfdump or nfdump-1.7.8
     ///
-    /// `nfdump` is the layout of nfdump 1.7, with everything that it can hold. nfdump 1.7.1 reads such a file too, but
-    /// complains on stderr about every record with an element that came later; `nfdump-1.7.1` leaves these out.
+    /// `nfdump` is the layout of nfdump 1.7 as nfdump 1.7.1 reads it without complaint. `nfdump-1.7.8` has the elements
+    /// of later releases, too: nfdump 1.7.1 reads such a file too, but complains on stderr about every record with one.
     #[arg(long = "file-format", value_name = "FORMAT", help_heading = "Output")]
     pub(crate) file_format: Option<String>,
 

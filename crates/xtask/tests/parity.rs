@@ -102,6 +102,17 @@ const NO_TIMES: &str =
 
 const TIMES: &[usize] = &[0, 1, 2];
 
+/// Captures with data that precede their template, which nfcapd drops and ours keeps: here ours drops them, too. What they
+/// are worth is held against golden values.
+const LATE_TEMPLATES: [&str; 6] = [
+    "ipfix-late-template",
+    "ipfix-loss-a",
+    "ipfix-netscaler-no-template",
+    "ipfix-template-withdraw",
+    "v9-data-before-template",
+    "v9-fgt300d-late-template",
+];
+
 const RULED: &[Ruled] = &[
     ruled("hour-mixed", Columns(&[19, 20]), MASKS),
     ruled("hour-mixed", Outside("not proto icmp and not proto icmp6"), ICMP),
@@ -254,7 +265,11 @@ fn case(name: &str, capture: PathBuf, peer: Needed<Peer>, programs: &Arc<Program
 fn check(name: &str, capture: &Path, peer: &Peer, programs: &Programs) -> Result<(), Failed> {
     let scratch = tempfile::tempdir()?;
     let (ours, theirs) = (scratch.path().join("ours"), scratch.path().join("theirs"));
-    store(programs.command("rcapd"), capture, &ours)?;
+    let mut collector = programs.command("rcapd");
+    if LATE_TEMPLATES.contains(&name) {
+        collector.args(["--limit", "waiting-sets-per-exporter=0"]);
+    }
+    store(collector, capture, &ours)?;
     store(Command::new(&peer.collector), capture, &theirs)?;
 
     let ruled: Vec<&Ruled> = RULED.iter().filter(|ruled| ruled.case == name).collect();
