@@ -92,8 +92,9 @@ impl Waiting {
         std::mem::take(&mut self.sets)
     }
 
-    /// Takes back what was taken out.
-    pub(crate) fn put_back(&mut self, sets: VecDeque<WaitingSet>) {
+    /// Takes back what was taken out, before what was kept in between.
+    pub(crate) fn put_back(&mut self, mut sets: VecDeque<WaitingSet>) {
+        sets.append(&mut self.sets);
         self.sets = sets;
     }
 
@@ -195,6 +196,18 @@ mod tests {
         // Waiting data leave room for templates.
         assert!(memory.charge(limits.state_len_bytes - 3 * SET, &limits));
         assert!(!memory.charge(1, &limits));
+    }
+
+    #[test]
+    fn what_is_kept_while_others_are_out_stays() {
+        let (mut waiting, mut memory) = (Waiting::default(), Memory::default());
+        let limits = Limits::default();
+        waiting.keep(set(1, 0, 100), &limits, &mut memory);
+        let out = waiting.take_all();
+        waiting.keep(set(2, 0, 100), &limits, &mut memory);
+        waiting.put_back(out);
+        assert_eq!((ids(&waiting), memory.used()), (vec![1, 2], 2 * SET));
+        assert_eq!((waiting.give_up_all(&mut memory), memory.used()), (2, 0));
     }
 
     #[test]
