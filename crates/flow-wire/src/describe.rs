@@ -10,8 +10,9 @@ use crate::quirk::Quirk;
 use crate::records::VARIABLE;
 use crate::sampling::Configured;
 use crate::sflow::{self, Source};
+use crate::step::ADDRESSES;
 use crate::template::{Meaning, Template};
-use flow_model::{ExportedInfo, ExporterInfo, Field, NameKind, SamplerInfo};
+use flow_model::{ExportedInfo, ExporterInfo, Field, FieldSet, NameKind, SamplerInfo};
 use std::net::IpAddr;
 
 /// Everything that is known of one exporter.
@@ -237,18 +238,12 @@ fn describe_template(dialect: Dialect, id: u16, template: &Template) -> Template
 }
 
 /// Fields to which several elements of a record contribute: by family, as seconds and microseconds, as type and code.
-const COMPOSED: &[Field] = &[
-    Field::SrcAddr,
-    Field::DstAddr,
-    Field::NextHop,
-    Field::BgpNextHop,
-    Field::XlateSrcAddr,
-    Field::XlateDstAddr,
+const COMPOSED: FieldSet = ADDRESSES.union(FieldSet::of(&[
     Field::ClientLatencyUs,
     Field::ServerLatencyUs,
     Field::AppLatencyUs,
     Field::DstPort,
-];
+]));
 
 /// What becomes of field `index` of a template of flows.
 fn becomes(dialect: Dialect, specifiers: &[Specifier], index: usize) -> Becomes {
@@ -268,7 +263,7 @@ fn becomes(dialect: Dialect, specifiers: &[Specifier], index: usize) -> Becomes 
     let is_preferred = |(place, other): (usize, &Specifier)| {
         let another =
             field_of(dialect, *other).filter(|&(filled, _)| filled == field && is_read(dialect, *other));
-        let composes = COMPOSED.contains(&field) && !same_element(other);
+        let composes = COMPOSED.contains(field) && !same_element(other);
         other.len > 0
             && !composes
             && another.is_some_and(|(_, rank_of_other)| (rank_of_other, place) < (rank, index))

@@ -301,13 +301,7 @@ impl NfdumpFile {
             } else {
                 Part::Flows
             };
-            let damaged = |damage| FileError::Block {
-                path: self.path.clone(),
-                block: number,
-                offset,
-                field: None,
-                damage,
-            };
+            let damaged = |damage| self.damaged(number, offset, damage);
             let header = self.block_header(offset).map_err(|failure| match failure {
                 Failure::Read(error) => error,
                 Failure::Damage(damage) => damaged(damage),
@@ -349,8 +343,7 @@ impl NfdumpFile {
                 found: records,
             });
         }
-        let damaged =
-            |damage| FileError::Block { path: self.path.clone(), block: number, offset, field: None, damage };
+        let damaged = |damage| self.damaged(number, offset, damage);
         let of_block = findings.of_block.into_iter().map(damaged);
         let of_records = findings.of_records.into_iter().map(|(damage, records)| FileError::Records {
             path: self.path.clone(),
@@ -385,13 +378,8 @@ impl NfdumpFile {
         let Block { offset, header, number, .. } = self.chain().blocks[block];
         let memory = &mut **memory;
         self.read(offset, header, &mut memory.stored)?;
-        self.header.method.decompress(&memory.stored, &mut memory.octets).map_err(|damage| FileError::Block {
-            path: self.path.clone(),
-            block: number,
-            offset,
-            field: None,
-            damage,
-        })
+        let decompressed = self.header.method.decompress(&memory.stored, &mut memory.octets);
+        decompressed.map_err(|damage| self.damaged(number, offset, damage))
     }
 
     /// Reads the payload of a block.
@@ -414,13 +402,7 @@ impl NfdumpFile {
         let mut offset = header_len(self.layout) as u64;
         let mut number = 0;
         while offset < end {
-            let damaged = |damage| FileError::Block {
-                path: self.path.clone(),
-                block: number,
-                offset,
-                field: None,
-                damage,
-            };
+            let damaged = |damage| self.damaged(number, offset, damage);
             let header = match self.block_header(offset) {
                 Ok(header) => header,
                 Err(Failure::Read(error)) => {
@@ -464,6 +446,11 @@ impl NfdumpFile {
             });
         }
         Chain { blocks, walked, problems }
+    }
+
+    /// That block `number`, which starts at `offset`, is damaged.
+    fn damaged(&self, number: usize, offset: u64, damage: Damage) -> FileError {
+        FileError::Block { path: self.path.clone(), block: number, offset, field: None, damage }
     }
 
     /// The header of the block at `offset`, whose payload is there.
