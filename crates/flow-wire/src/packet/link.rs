@@ -38,31 +38,36 @@ pub(super) fn ethernet<'a>(packet: &mut Packet, octets: &'a [u8]) -> Option<&'a 
 
 /// What stands behind an ether type.
 pub(super) fn network<'a>(packet: &mut Packet, mut kind: u16, mut rest: &'a [u8]) -> Option<&'a [u8]> {
-    // Every round takes octets, so there are not more of them than the frame has.
-    while ether::TAGS.contains(&kind) {
-        let (tag, after) = number(rest)?;
-        packet.vlan = Some(tag & 0x0fff);
-        (kind, rest) = number(after)?;
-    }
-    match kind {
-        ether::IPV4 | ether::IPV6 => Some(rest),
-        ether::MPLS | ether::MPLS_UPSTREAM => mpls(packet, rest),
-        // Version and type, code, session, length (RFC 2516 4).
-        ether::PPPOE_SESSION => ppp_protocol(packet, rest.get(6..)?),
-        ..ether::SMALLEST => llc(packet, rest),
-        _ => None,
+    // Every round takes octets, so there are not more of them than the frame has. They are no calls: a frame may be long.
+    loop {
+        match kind {
+            _ if ether::TAGS.contains(&kind) => {
+                let (tag, after) = number(rest)?;
+                packet.vlan = Some(tag & 0x0fff);
+                (kind, rest) = number(after)?;
+            }
+            ..ether::SMALLEST => (kind, rest) = snap(rest)?,
+            ether::IPV4 | ether::IPV6 => return Some(rest),
+            ether::MPLS | ether::MPLS_UPSTREAM => return mpls(packet, rest),
+            // Version and type, code, session, length (RFC 2516 4).
+            ether::PPPOE_SESSION => return ppp_protocol(packet, rest.get(6..)?),
+            _ => return None,
+        }
     }
 }
 
-/// Service access points, control and, behind a SNAP header, the vendor and the type (IEEE 802.2, RFC 1042).
+/// What stands behind service access points.
 fn llc<'a>(packet: &mut Packet, octets: &'a [u8]) -> Option<&'a [u8]> {
+    let (kind, rest) = snap(octets)?;
+    network(packet, kind, rest)
+}
+
+/// Service access points, control and, behind a SNAP header, the vendor and the type, which is all that is wanted (IEEE
+/// 802.2, RFC 1042).
+fn snap(octets: &[u8]) -> Option<(u16, &[u8])> {
     match octets.split_first_chunk::<6>()? {
-        // The vendor is none, or bridge tunnels of 802.1H.
-        ([0xaa, 0xaa, 3, 0, 0, 0 | 0xf8], rest) => {
-            let (kind, rest) = number(rest)?;
-            // A length does not follow a length.
-            (kind >= ether::SMALLEST).then(|| network(packet, kind, rest))?
-        }
+        // The vendor is none, or bridge tunnels of 802.1H. A length does not follow a length.
+        ([0xaa, 0xaa, 3, 0, 0, 0 | 0xf8], rest) => number(rest).filter(|&(kind, _)| kind >= ether::SMALLEST),
         _ => None,
     }
 }

@@ -309,3 +309,17 @@ fn tunnels_are_opened_on_request() {
         assert_eq!((packet.ip.unwrap().src, packet.tunnel), (tcp_over_v4().src, None));
     }
 }
+
+#[test]
+fn tags_and_lengths_in_turn_do_not_pile_up() {
+    const TAG: [u8; 6] = [0x81, 0x00, 0, 5, 0, 200];
+    const SNAP: [u8; 6] = [0xaa, 0xaa, 3, 0, 0, 0];
+    let mut between = TAG.to_vec();
+    for _ in 0..100_000 {
+        between.extend([SNAP, TAG].concat());
+    }
+    between.extend(SNAP);
+    between.extend([8, 0]);
+    let packet = dissect(LinkType::Ethernet, &frame(&between, &v4(6, 0, &[], &tcp())), Tunnels::Closed);
+    assert_eq!((packet.vlan, packet.ip.map(|ip| ip.dst_port)), (Some(5), Some(443)));
+}
