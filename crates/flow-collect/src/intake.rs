@@ -162,6 +162,7 @@ impl Intake {
             ledger,
             span_if_empty: Some((start_ms, end_ms)),
             sequence_failures: slot.sequence_failures,
+            ..FileTail::default()
         };
         self.send(Job::Close(Box::new(SlotEnd { start_ms, tail, bad_datagrams: slot.bad_datagrams })));
     }

@@ -3,11 +3,12 @@
 use crate::columnar::{ColumnarFile, Compression, Opened, layout::FILE_MAGIC};
 use crate::error::{FileError, ForeignLayout};
 use crate::nfdump::{self, BlockCompression, ExtensionMap, NfdumpBlock, NfdumpFile};
+use crate::numbers::ExporterNumbers;
 use crate::rewrite::{Change, columnar_compression};
 use crate::verify::Verification;
 use flow_model::{
-    BlockStats, CountRule, ExportedInfo, ExporterInfo, FieldSet, FlowBatch, LossLedger, Membership, NameInfo,
-    NoMembership, SamplerInfo, Totals,
+    BlockStats, CountRule, ExportedInfo, ExporterInfo, Field, FieldSet, FlowBatch, LossLedger, Membership,
+    NameInfo, NoMembership, SamplerInfo, Totals,
 };
 use std::fs::File;
 use std::io::Read as _;
@@ -25,6 +26,7 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct FlowFile {
     layout: Inner,
+    numbers: ExporterNumbers,
 }
 
 #[derive(Debug)]
@@ -119,7 +121,13 @@ impl FlowFile {
                 Inner::Nfdump(Box::new(NfdumpFile::open(path, file, len, layout)?))
             }
         };
-        Ok(FlowFile { layout })
+        Ok(FlowFile { layout, numbers: ExporterNumbers::default() })
+    }
+
+    /// The same file, with the numbers that [`Block::renumber`] gives.
+    #[must_use]
+    pub fn with_numbers(self, numbers: ExporterNumbers) -> FlowFile {
+        FlowFile { numbers, ..self }
     }
 
     /// The file's path, as it was opened.
@@ -174,8 +182,8 @@ impl FlowFile {
         }
     }
 
-    /// The exporters; none in an unfinished file of our format. In nfdump's files they stand among the flows: all blocks
-    /// are read for them, once.
+    /// The exporters, each under a number of its own; none in an unfinished file of our format. In nfdump's files they stand
+    /// among the flows: all blocks are read for them, once.
     pub fn exporters(&self) -> &[ExporterInfo] {
         match &self.layout {
             Inner::Columnar(file) => file.exporters(),
@@ -192,7 +200,7 @@ impl FlowFile {
     }
 
     /// Names that exporters announced, ordered by exporter, kind and id; none in an unfinished file of our format. nfdump's
-    /// files do not tell whose names they are: the exporter is 0. As with [`exporters`](Self::exporters).
+    /// files do not tell whose names they are: with more than one exporter it is 0. As with [`exporters`](Self::exporters).
     pub fn names(&self) -> &[NameInfo] {
         match &self.layout {
             Inner::Columnar(file) => file.names(),
@@ -324,10 +332,11 @@ impl FlowFile {
     /// # Errors
     /// When the block cannot be read or is damaged as a whole.
     pub fn block(&self, block: usize) -> Result<Block<'_>, FileError> {
-        Ok(Block(match &self.layout {
+        let inner = match &self.layout {
             Inner::Columnar(file) => BlockInner::Columnar(file, block),
-            Inner::Nfdump(file) => BlockInner::Nfdump(file.block(block)?),
-        }))
+            Inner::Nfdump(file) => BlockInner::Nfdump(file, block, file.block(block)?),
+        };
+        Ok(Block(inner, &self.numbers))
     }
 
     /// Looks at every octet of the file, and does not stop at the first damage. Of our format, each value is held against
@@ -406,12 +415,12 @@ impl FlowFile {
 
 /// A block, open for reading.
 #[derive(Debug)]
-pub struct Block<'a>(BlockInner<'a>);
+pub struct Block<'a>(BlockInner<'a>, &'a ExporterNumbers);
 
 #[derive(Debug)]
 enum BlockInner<'a> {
     Columnar(&'a ColumnarFile, usize),
-    Nfdump(NfdumpBlock),
+    Nfdump(&'a NfdumpFile, usize, NfdumpBlock),
 }
 
 impl Block<'_> {
@@ -419,7 +428,7 @@ impl Block<'_> {
     pub fn rows(&self) -> usize {
         match &self.0 {
             BlockInner::Columnar(file, block) => file.block_rows(*block),
-            BlockInner::Nfdump(block) => block.rows(),
+            BlockInner::Nfdump(_, _, block) => block.rows(),
         }
     }
 
@@ -427,7 +436,7 @@ impl Block<'_> {
     pub fn problems(&self) -> &[FileError] {
         match &self.0 {
             BlockInner::Columnar(..) => &[],
-            BlockInner::Nfdump(block) => block.problems(),
+            BlockInner::Nfdump(_, _, block) => block.problems(),
         }
     }
 
@@ -446,11 +455,31 @@ impl Block<'_> {
         assert_eq!(into.len(), self.rows(), "the batch is as long as the block");
         match &self.0 {
             BlockInner::Columnar(file, block) => file.read(*block, fields, into),
-            BlockInner::Nfdump(block) => {
+            BlockInner::Nfdump(_, _, block) => {
                 block.read(fields, into);
                 Ok(())
             }
         }
+    }
+
+    /// Gives flows the numbers that their exporters have in another file; without a decoded
+    /// [`ExporterId`](Field::ExporterId) there is nothing to do. `batch` holds all rows of the block.
+    ///
+    /// In a file of nfdump's whose collector was started again one number may stand for several exporters, one after the
+    /// other. What is read has the number of the file; here each has the one under which
+    /// [`exporters`](FlowFile::exporters) lists it, and then what [the file's numbers](FlowFile::with_numbers) make of that.
+    ///
+    /// # Panics
+    /// When `batch` is not as long as the block.
+    pub fn renumber(&self, batch: &mut FlowBatch) {
+        assert_eq!(batch.len(), self.rows(), "the batch is as long as the block");
+        if !batch.decoded().contains(Field::ExporterId) {
+            return;
+        }
+        if let BlockInner::Nfdump(file, number, block) = &self.0 {
+            file.tell_exporters_apart(*number, block, batch);
+        }
+        self.1.apply(batch);
     }
 
     /// The columns of `fields` as a new batch.

@@ -43,6 +43,7 @@ mod map;
 mod merge;
 mod name;
 mod nfdump;
+mod numbers;
 mod replace;
 mod rewrite;
 mod verify;
@@ -58,6 +59,7 @@ pub use name::{
     SLOT_PREFIX, SlotName, SubDir, WORKING_PREFIX, is_data_file, slot_start_s, working_name, working_pid,
 };
 pub use nfdump::{BlockCompression, ExtensionMap, NfdumpRelease, UnknownCompression};
+pub use numbers::ExporterNumbers;
 pub use rewrite::{Change, rewrite_file};
 pub use verify::{Counts, Verification};
 pub use writer::{FileFormat, FileTail, FileWriter, Finished, Omitted, UnknownFormat, WriteOptions};

@@ -103,6 +103,8 @@ pub struct FileTail {
     pub span_if_empty: Option<(u64, u64)>,
     /// Discontinuities in sequence numbers, for the totals.
     pub sequence_failures: u64,
+    /// Exporters of [added](FileTail::add) files for which no number was left: their flows have 0.
+    pub unnumbered: u64,
 }
 
 /// What a finished file holds.
@@ -114,13 +116,16 @@ pub struct Finished {
     pub omitted: Omitted,
 }
 
-/// What a file does not hold of what was written to it. Our layout holds everything.
+/// What a file does not hold of what was written to it. Our layout holds everything, but no more exporters than there are
+/// numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Omitted {
     /// Flows that lack a value, or have a part of it.
     pub flows: u64,
     /// By field, the flows that lack its value.
     pub fields: BTreeMap<Field, u64>,
+    /// Exporters for which no number was left.
+    pub exporters: u64,
     /// Samplers of unknown exporters.
     pub samplers: u64,
     /// Names that exporters announced: descriptions of interfaces, and where two exporters name one thing differently.
@@ -152,6 +157,9 @@ impl fmt::Display for Omitted {
                 .collect();
             let flows = if self.flows == 1 { "flow" } else { "flows" };
             parts.push(format!("values of {} {flows} ({})", self.flows, fields.join(", ")));
+        }
+        if self.exporters > 0 {
+            parts.push(format!("{} exporters, with all numbers taken", self.exporters));
         }
         if self.samplers > 0 {
             parts.push(format!("{} samplers of unknown exporters", self.samplers));
@@ -289,8 +297,8 @@ impl FileWriter {
     pub fn finish(self, tail: FileTail) -> Result<Finished, FileError> {
         match self.layout {
             Layout::Columnar(writer) => {
-                let totals = writer.finish(tail)?;
-                Ok(Finished { totals, omitted: Omitted::default() })
+                let omitted = Omitted { exporters: tail.unnumbered, ..Omitted::default() };
+                Ok(Finished { totals: writer.finish(tail)?, omitted })
             }
             Layout::Nfdump(writer) => writer.finish(tail),
         }

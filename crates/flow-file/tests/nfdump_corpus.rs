@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use flow_file::{FileError, FileLayout, FlowFile};
-use flow_model::{Field, FieldSet, FlowBatch, RecordFlags, ValueRef};
+use flow_model::{Field, FieldSet, FlowBatch, LossLedger, RecordFlags, ValueRef};
 use flow_testkit::conditions;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Map, Value};
@@ -248,7 +248,11 @@ fn compare_about(file: &FlowFile, meta: &Value, is_sound: bool) -> Result<(), Fa
             })
         })
         .collect();
-    if meta["exporters"].as_array() != Some(&exporters) {
+    let told = meta["exporters"].as_array().ok_or("no exporters")?;
+    if file.path().ends_with(GIVEN_AGAIN) {
+        return compare_renumbered(file, &exporters, told, meta);
+    }
+    if *told != exporters {
         return Err(format!("exporters {exporters:?}, expected {}", meta["exporters"]).into());
     }
     for expected in meta["exporter_stats"].as_array().ok_or("no exporter statistics")? {
@@ -299,6 +303,43 @@ fn compare_about(file: &FlowFile, meta: &Value, is_sound: bool) -> Result<(), Fa
         .collect();
     if found != samplers {
         return Err(format!("samplers {found:?}, expected {samplers:?}").into());
+    }
+    Ok(())
+}
+
+/// A file whose collector was started again and gave numbers to other exporters: the tool that made the corpus knows the
+/// last one of each number only, with what was counted of all.
+const GIVEN_AGAIN: &str = "append-nfcapd.nf";
+
+fn compare_renumbered(
+    file: &FlowFile,
+    exporters: &[Value],
+    told: &[Value],
+    meta: &Value,
+) -> Result<(), Failed> {
+    let without_number = |one: &Value| {
+        let mut one = one.clone();
+        one["sysid"] = Value::Null;
+        one
+    };
+    let found: Vec<Value> = exporters.iter().map(without_number).collect();
+    if exporters.len() != 3
+        || told.len() != 2
+        || !told.iter().map(without_number).all(|one| found.contains(&one))
+    {
+        return Err(format!("exporters {exporters:?}, expected {told:?} and one more").into());
+    }
+    for (key, of) in [
+        ("sequence_failures", (|ledger| ledger.sequence_failures) as fn(&LossLedger) -> u64),
+        ("packets", |ledger| ledger.datagrams),
+        ("flows", |ledger| ledger.flows),
+    ] {
+        let statistics = meta["exporter_stats"].as_array().ok_or("no exporter statistics")?;
+        let expected: u64 = statistics.iter().filter_map(|one| one[key].as_u64()).sum();
+        let found: u64 = file.exporters().iter().map(|exporter| of(&exporter.ledger)).sum();
+        if found != expected {
+            return Err(format!("{key} {found}, expected {expected}").into());
+        }
     }
     Ok(())
 }

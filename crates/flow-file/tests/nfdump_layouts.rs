@@ -522,6 +522,110 @@ fn exporters_samplers_and_names() {
     }
 }
 
+/// An exporter of version 9: its number, and the last octet of its address, which is also its domain.
+fn exporter(sysid: u8, who: u8) -> Vec<u8> {
+    let mut rest = [9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 192, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0];
+    (rest[12], rest[22], rest[24]) = (who, sysid, who);
+    record(7, &rest)
+}
+
+/// What was counted of a number.
+fn counted_flows(sysid: u8, flows: u8) -> Vec<u8> {
+    let mut rest = vec![1, 0, 0, 0, sysid, 0, 0, 0];
+    rest.extend([0; 12]);
+    rest.extend([flows, 0, 0, 0, 0, 0, 0, 0]);
+    record(8, &rest)
+}
+
+/// A flow of an exporter's number without any element.
+fn flow_of(sysid: u8) -> Vec<u8> {
+    let mut octets = flow(&[]);
+    octets[8] = sysid;
+    octets
+}
+
+/// A collector that is started again within a slot appends to its file, and numbers its exporters anew.
+#[test]
+fn a_number_that_is_given_again_means_someone_else_from_there_on() {
+    let sampler = |sysid: u8| {
+        let mut rest = vec![sysid, 0, 3, 0, 7];
+        rest.extend([0; 7]);
+        rest.extend([1, 0, 0, 0, 9, 0, 0, 0]);
+        record(15, &rest)
+    };
+    let place = Place::new();
+    let file = place.open(&layout_2(&[
+        vec![exporter(1, 10), exporter(2, 20), sampler(2), flow_of(2), flow_of(1), counted_flows(2, 1)],
+        vec![flow_of(2), counted_flows(9, 4), exporter(2, 30), sampler(2), flow_of(2), exporter(2, 30)],
+        // 1 becomes one that is known under another number, 2 again the one it was; 9 comes behind what was counted of it.
+        vec![exporter(1, 20), sampler(1), exporter(2, 20), exporter(9, 90), counted_flows(2, 2), flow_of(1)],
+        vec![flow_of(2), exporter(2, 30), counted_flows(2, 5), flow_of(2), flow_of(0), flow_of(9)],
+    ]));
+    let listed: Vec<_> =
+        file.exporters().iter().map(|one| (one.sysid, one.domain, one.ledger.flows)).collect();
+    assert_eq!(listed, [(1, 10, 0), (2, 20, 3), (3, 30, 5), (9, 90, 4)]);
+    let of = |exporter| SamplerInfo { exporter, id: 7, algorithm: 3, interval: 1, space: 9 };
+    assert_eq!(file.samplers(), [of(2), of(3)]);
+    let mut sent = Vec::new();
+    for number in 0..file.block_count() {
+        let block = file.block(number).unwrap();
+        let mut batch = block.to_batch(FieldSet::ALL).unwrap();
+        let of_file = numbers(&batch);
+        block.renumber(&mut batch);
+        sent.extend(of_file.into_iter().zip(numbers(&batch)));
+    }
+    let expected = [(2, 2), (1, 1), (2, 2), (2, 3), (1, 2), (2, 2), (2, 3), (0, 0), (9, 9)];
+    assert_eq!(sent, expected);
+    // Without the column there is nothing to do.
+    let block = file.block(1).unwrap();
+    let mut batch = block.to_batch(FieldSet::of(&[Field::SrcPort])).unwrap();
+    block.renumber(&mut batch);
+    assert!(!batch.decoded().contains(Field::ExporterId));
+}
+
+fn numbers(batch: &FlowBatch) -> Vec<u64> {
+    (0..batch.len()).map(|row| batch.column(Field::ExporterId).num(row)).collect()
+}
+
+#[test]
+fn names_are_those_of_the_only_exporter_there_is() {
+    let names = [&[1, 0, 12, 0, 8, 0, 0, 0, 5, 0, 0, 0][..], b"eth0\0\0\0\0"].concat();
+    let place = Place::new();
+    for (exporters, owner) in
+        [(vec![], 0), (vec![exporter(4, 1)], 4), (vec![exporter(4, 1), exporter(5, 2)], 0)]
+    {
+        let file = place.open(&layout_2(&[[vec![record(13, &names)], exporters].concat()]));
+        assert_eq!((file.names()[0].exporter, &file.names()[0].name[..]), (owner, "eth0"));
+    }
+}
+
+/// There are no more numbers than 16 bits, whatever a file says.
+#[test]
+fn exporters_beyond_all_numbers_are_nobody() {
+    let announced = |sysid: u16, domain: u32| {
+        let mut octets = exporter(0, 1);
+        octets[26..28].copy_from_slice(&sysid.to_le_bytes());
+        octets[28..32].copy_from_slice(&domain.to_le_bytes());
+        octets
+    };
+    let all: Vec<Vec<u8>> = (1..u16::MAX).map(|sysid| announced(sysid, 0)).collect();
+    let again = vec![announced(1, 1), flow_of(1), announced(2, 1), flow_of(2), announced(3, 2), flow_of(3)];
+    let place = Place::new();
+    let file = place.open(&layout_2(&[all, again]));
+    assert_eq!(file.exporters().len(), usize::from(u16::MAX));
+    let block = file.block(1).unwrap();
+    let mut batch = block.to_batch(FieldSet::ALL).unwrap();
+    block.renumber(&mut batch);
+    // The third finds no number, and the file goes on with what its number meant.
+    assert_eq!(numbers(&batch), [65_535, 65_535, 3]);
+    let problems = file.verify().unwrap().problems;
+    let [FileError::Records { damage: Damage::TooLarge { what: "number of exporters", .. }, .. }] =
+        &problems[..]
+    else {
+        panic!("{problems:?}")
+    };
+}
+
 #[test]
 fn what_cannot_be_read_is_named_with_a_hint() {
     let place = Place::new();

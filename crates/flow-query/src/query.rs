@@ -1,6 +1,6 @@
 //! What is asked, and what is said beside the answer.
 
-use flow_file::FileError;
+use flow_file::{ExporterNumbers, FileError};
 use flow_filter::Filter;
 use flow_model::{BlockStats, Column, Field, FlowBatch, LossLedger, Prune, Range, Selection, Totals, Values};
 use std::path::PathBuf;
@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Query {
     /// The files, in the order in which their flows count.
     pub files: Vec<PathBuf>,
+    /// For flows that go into a new file: which numbers the exporters of each of the files have there, in the order of
+    /// `files`. Otherwise none, and flows have the numbers of their file. Filters go by those of the file.
+    pub numbers: Vec<ExporterNumbers>,
     /// Only flows that lie completely inside.
     pub window: Option<TimeWindow>,
     /// Only flows that match.
@@ -32,6 +35,7 @@ impl Query {
     pub fn new(filter: Filter) -> Query {
         Query {
             files: Vec::new(),
+            numbers: Vec::new(),
             window: None,
             filter,
             limit: None,

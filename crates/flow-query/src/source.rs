@@ -45,6 +45,11 @@ pub trait OpenBlock {
     /// # Errors
     /// Damage.
     fn read(&self, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError>;
+    /// Gives the flows of a batch of all rows the numbers that their exporters have in a new file. In memory they have none
+    /// but those.
+    fn renumber(&self, batch: &mut FlowBatch) {
+        let _ = batch;
+    }
 }
 
 impl OpenBlock for Block<'_> {
@@ -58,6 +63,10 @@ impl OpenBlock for Block<'_> {
 
     fn read(&self, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError> {
         self.read(fields, into)
+    }
+
+    fn renumber(&self, batch: &mut FlowBatch) {
+        self.renumber(batch);
     }
 }
 

@@ -170,7 +170,7 @@ pub(crate) struct Args {
     )]
     pub(crate) ident: Option<String>,
 
-    /// Write the matching flows to a file
+    /// Write the matching flows to a file; - is standard output unless there is a file of that name
     #[arg(short = 'w', long = "write", value_name = "FILE", help_heading = "Output")]
     pub(crate) write: Option<PathBuf>,
 

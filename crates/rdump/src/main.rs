@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod destination;
 mod dns;
 mod files;
 mod filter;

@@ -32,6 +32,11 @@ impl Output {
         }
     }
 
+    /// Writes all that `from` gives.
+    pub(crate) fn copy(&mut self, from: &mut impl io::Read) -> io::Result<()> {
+        io::copy(from, &mut self.stdout).map(drop)
+    }
+
     /// The error that [`emit`](Self::emit) stopped with.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         match self.failed.take() {

@@ -1,14 +1,17 @@
 //! Carries out a plan.
 
+use crate::destination::Destination;
 use crate::files;
 use crate::filter;
 use crate::output::Output;
 use crate::plan::{Grouping, Mode, Plan, RecordStatistic, SortOrder};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use chrono::Local;
 use flow_cli::{ExitCode, Messages, WithExitCode};
-use flow_file::{FileError, FileFormat, FileSet, FileTail, FileWriter, FlowFile, WriteOptions, working_name};
-use flow_model::{CountRule, ExportedInfo, FieldSet, FlowBatch, NameInfo, Selection, Totals};
+use flow_file::{
+    ExporterNumbers, FileError, FileFormat, FileSet, FileTail, FileWriter, FlowFile, WriteOptions,
+};
+use flow_model::{CountRule, FieldSet, FlowBatch, Selection, Totals};
 use flow_output::{RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings};
 use flow_query::{Aggregate, Query, Ranking, Report, Sort, StatSpec, Statistics, TimeWindow};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
@@ -45,7 +48,7 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
     let asked = files.len();
     allow_open_files();
     let query = Query { files, window, limit: plan.limit, threads: plan.threads, ..Query::new(filter) };
-    let run = Run { plan, query, started };
+    let mut run = Run { plan, query, started };
     let mut out = Output::new();
     let report = match &plan.mode {
         Mode::List => run.list(&mut out)?,
@@ -55,7 +58,7 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
             run.statistics(&mut out, records, elements, grouping)?
         }
         Mode::Write { path, format, order, grouping } => {
-            run.write(path, *format, *order, grouping.as_ref(), messages)?
+            run.write(&mut out, path, *format, *order, grouping.as_ref(), messages)?
         }
         Mode::CheckFilter | Mode::ExplainFilter | Mode::Files(_) => return Ok(ExitCode::Success),
     };
@@ -239,9 +242,11 @@ impl Run<'_> {
         Ok(report)
     }
 
-    /// `-w`: the flows go into a new file under a name that queries leave out, which takes its place when it is whole.
+    /// `-w`: the flows go into a new file under a name that queries leave out, which takes its place, or goes to standard
+    /// output, when it is whole.
     fn write(
-        &self,
+        &mut self,
+        out: &mut Output,
         path: &Path,
         format: FileFormat,
         order: Option<SortOrder>,
@@ -249,29 +254,20 @@ impl Run<'_> {
         messages: &Messages,
     ) -> anyhow::Result<Report> {
         let failed = || format!("writing `{}`", path.display());
-        if path.exists() && !path.is_file() {
-            bail!("writing `{}`: not a regular file", path.display());
-        }
-        let scratch = path.with_file_name(working_name(std::process::id()));
+        let destination = Destination::new(path).with_context(failed)?;
         if let Some(warning) = format.warning() {
             messages.line(&format_args!("{}: {warning}", path.display()));
         }
-        let (options, tail) = self.written(format);
-        let mut writer = FileWriter::create(&scratch, options).with_context(failed)?;
-        let result = self.write_flows(&mut writer, &tail, order, grouping).and_then(|report| {
-            let omitted = writer.finish(tail).with_context(failed)?.omitted;
-            std::fs::rename(&scratch, path).with_context(failed)?;
-            if !omitted.is_empty() {
-                messages
-                    .line(&format_args!("{}: nfdump's layout has no place for {omitted}", path.display()));
-            }
-            Ok(report)
-        });
-        if result.is_err() {
-            // The error is what matters; a scratch file that stays behind is ignored by every reader.
-            let _ = std::fs::remove_file(&scratch);
+        let (options, tail, numbers) = self.written(format);
+        self.query.numbers = numbers;
+        let mut writer = FileWriter::create(destination.scratch(), options).with_context(failed)?;
+        let report = self.write_flows(&mut writer, &tail, order, grouping)?;
+        let omitted = writer.finish(tail).with_context(failed)?.omitted;
+        destination.deliver(out).with_context(failed)?;
+        if !omitted.is_empty() {
+            messages.line(&format_args!("{}: the file has no place for {omitted}", path.display()));
         }
-        result
+        Ok(report)
     }
 
     fn write_flows(
@@ -297,37 +293,22 @@ impl Run<'_> {
         Ok(report)
     }
 
-    /// Ident of the first file, exporters, samplers, names and losses of all.
-    fn written(&self, format: FileFormat) -> (WriteOptions, FileTail) {
+    /// Ident of the first file that can be opened, what is known of all of them, and what their exporters are called.
+    fn written(&self, format: FileFormat) -> (WriteOptions, FileTail, Vec<ExporterNumbers>) {
         let mut options =
             WriteOptions { ident: "none".to_owned(), format, rule: CountRule::Written, created_ms: 0 };
         let mut tail = FileTail::default();
-        for (index, file) in self.query.files.iter().filter_map(|path| FlowFile::open(path).ok()).enumerate()
-        {
-            if index == 0 {
+        let mut is_first = true;
+        let mut add = |path: &PathBuf| {
+            let Ok(file) = FlowFile::open(path) else { return ExporterNumbers::default() };
+            if std::mem::take(&mut is_first) {
                 file.ident().clone_into(&mut options.ident);
                 options.created_ms = file.created_ms();
             }
-            for exporter in file.exporters() {
-                match tail.exporters.iter_mut().find(|known| known.sysid == exporter.sysid) {
-                    Some(known) if known.addr == exporter.addr && known.domain == exporter.domain => {
-                        known.ledger.merge(&exporter.ledger);
-                    }
-                    Some(_) => {}
-                    None => tail.exporters.push(exporter.clone()),
-                }
-            }
-            for sampler in file.samplers() {
-                if !tail.samplers.contains(sampler) {
-                    tail.samplers.push(*sampler);
-                }
-            }
-            NameInfo::merge(&mut tail.names, file.names(), |exporter| exporter);
-            ExportedInfo::merge(&mut tail.exported, file.exported(), |exporter| exporter);
-            tail.ledger.merge(file.ledger());
-            tail.sequence_failures += file.totals().sequence_failures;
-        }
-        (options, tail)
+            tail.add(&file)
+        };
+        let numbers = self.query.files.iter().map(&mut add).collect();
+        (options, tail, numbers)
     }
 
     fn summary(&self, report: &Report) -> Summary {

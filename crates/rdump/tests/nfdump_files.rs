@@ -2,9 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it likes")]
 
 use flow_file::{
-    BlockCompression, Compression, FileFormat, FileTail, FileWriter, NfdumpRelease, WriteOptions,
+    BlockCompression, Compression, FileFormat, FileTail, FileWriter, FlowFile, NfdumpRelease, WriteOptions,
 };
-use flow_model::{CountRule, FlowBatch};
+use flow_model::{
+    BatchBuilder, CountRule, ExporterInfo, Field, FieldSet, FlowBatch, LossLedger, NameInfo, NameKind,
+    SamplerInfo,
+};
 use flow_testkit::fixture;
 use flow_testkit::generate::{Mix, batches};
 use std::fs;
@@ -113,4 +116,180 @@ fn damage_is_told_and_the_rest_answered() {
     assert_eq!(rdump(mixed.path(), &["-R", ".", "-q", "--strict"]).status.code(), Some(1));
     let alone = rdump(mixed.path(), &["-r", "nfcapd.202311142212", "-q"]);
     assert_eq!(alone.status.code(), Some(250));
+}
+
+/// An exporter with a sampler and the name of an interface.
+fn sender(sysid: u16, domain: u32) -> FileTail {
+    let ledger = LossLedger { datagrams: 1, flows: domain.into(), ..LossLedger::default() };
+    FileTail {
+        exporters: vec![ExporterInfo { sysid, version: 9, addr: [192, 0, 2, 1].into(), domain, ledger }],
+        samplers: vec![SamplerInfo { exporter: sysid, id: 7, algorithm: 1, interval: 1, space: domain }],
+        names: vec![NameInfo {
+            exporter: sysid,
+            kind: NameKind::Interface,
+            id: vec![0, 0, 0, 5],
+            name: format!("eth{domain}"),
+        }],
+        ..FileTail::default()
+    }
+}
+
+/// Flows of an exporter's number, whose domain stands in the source port too.
+fn flows_of(sysid: u16, domain: u32, count: u32) -> FlowBatch {
+    let mut builder = BatchBuilder::new();
+    for flow in 0..count {
+        builder.set(Field::ExporterId, sysid.into());
+        builder.set(Field::SrcPort, domain.into());
+        builder.set(Field::InBytes, u64::from(domain) * 100 + u64::from(flow));
+        builder.set_ip(Field::SrcAddr, [10, 0, domain as u8, flow as u8].into());
+        builder.finish_row();
+    }
+    builder.finish()
+}
+
+const FORMATS: [&str; 3] = ["columnar", "nfdump", "nfdump-1.7.8"];
+
+/// That every flow of a file is of the exporter that its source port names; gives the exporters' domains and flows.
+fn senders(path: &Path) -> Vec<(u16, u32, u64)> {
+    let file = FlowFile::open(path).unwrap();
+    for number in 0..file.block_count() {
+        let batch = file.block(number).unwrap().to_batch(FieldSet::ALL).unwrap();
+        for row in 0..batch.len() {
+            let sysid = batch.column(Field::ExporterId).num(row);
+            let exporter = file.exporters().iter().find(|one| u64::from(one.sysid) == sysid);
+            let domain = exporter.map(|one| u64::from(one.domain));
+            assert_eq!(domain, Some(batch.column(Field::SrcPort).num(row)), "number {sysid}");
+        }
+    }
+    for exporter in file.exporters() {
+        let of_it = |sampler: &&SamplerInfo| sampler.exporter == exporter.sysid;
+        let spaces: Vec<u32> = file.samplers().iter().filter(of_it).map(|sampler| sampler.space).collect();
+        assert_eq!(spaces, [exporter.domain]);
+    }
+    file.exporters().iter().map(|one| (one.sysid, one.domain, one.ledger.flows)).collect()
+}
+
+/// nfcapd that is started again within a slot appends to the file, and gives numbers it had given before to others.
+#[test]
+fn exporters_that_shared_a_number_are_told_apart_when_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("restarted");
+    let options = WriteOptions {
+        ident: "border".to_owned(),
+        format: nfdump(BlockCompression::Lz4),
+        rule: CountRule::Collected,
+        created_ms: fixture::BASE_MS,
+    };
+    let mut writer = FileWriter::create(&path, options).unwrap();
+    let (first, second) = (sender(1, 11), sender(1, 22));
+    for (tail, domain) in [(&first, 11), (&second, 22)] {
+        writer.announce(&tail.exporters, &tail.samplers, &[]).unwrap();
+        writer.write(&flows_of(1, domain, 3)).unwrap();
+    }
+    writer.finish(FileTail { names: vec![], ..second }).unwrap();
+    let listed = stdout(dir.path(), &["-E", "restarted"]);
+    let lines: Vec<&str> = listed.lines().filter(|line| line.starts_with("SysID")).collect();
+    assert!(
+        matches!(lines[..], [a, b] if a.starts_with("SysID: 1,") && a.contains("ID: 11") && b.starts_with("SysID: 2,")),
+        "{listed}"
+    );
+    for format in FORMATS {
+        stdout(dir.path(), &["-r", "restarted", "-w", "out", "--file-format", format]);
+        assert_eq!(senders(&dir.path().join("out")), [(1, 11, 0), (2, 22, 22)], "{format}");
+    }
+}
+
+#[test]
+fn exporters_of_several_files_are_told_apart_when_written() {
+    let dir = tempfile::tempdir().unwrap();
+    // 1 is another exporter in each of the first three, 2 of the last is the 1 of the first.
+    let files = [(1, 11), (1, 22), (1, 33), (2, 11)];
+    for (slot, (sysid, domain)) in files.into_iter().enumerate() {
+        let format = if slot == 1 { Compression::Lz4.into() } else { nfdump(BlockCompression::Lzo) };
+        let options = WriteOptions {
+            ident: "border".to_owned(),
+            format,
+            rule: CountRule::Collected,
+            created_ms: fixture::BASE_MS,
+        };
+        let tail = sender(sysid, domain);
+        let path = dir.path().join(format!("nfcapd.20231114221{slot}"));
+        let mut writer = FileWriter::create(&path, options).unwrap();
+        writer.announce(&tail.exporters, &tail.samplers, &tail.names).unwrap();
+        writer.write(&flows_of(sysid, domain, 5)).unwrap();
+        writer.finish(tail).unwrap();
+    }
+    let out = dir.path().join("out");
+    let expected = [(1, 11, 22), (2, 22, 22), (3, 33, 33)];
+    for (format, args) in FORMATS.iter().flat_map(|format| {
+        [&[][..], &["-O", "bytes"], &["-a"], &["-a", "-O", "bytes"]].map(|args| (*format, args))
+    }) {
+        for threads in ["1", "4"] {
+            let write = ["-R", ".", "-w", "out", "--file-format", format, "-W", threads];
+            let output = rdump(dir.path(), &[&write, args].concat());
+            assert_eq!(output.status.code(), Some(0));
+            let found = senders(&out);
+            assert_eq!(found, expected, "{format} {args:?}");
+            let names: Vec<_> = FlowFile::open(&out)
+                .unwrap()
+                .names()
+                .iter()
+                .map(|one| (one.exporter, one.name.clone()))
+                .collect();
+            if format == "columnar" {
+                let all = [(1, "eth11"), (2, "eth22"), (3, "eth33")];
+                assert_eq!(names, all.map(|(sysid, name)| (sysid, name.to_owned())));
+                assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+            } else {
+                // Two of three names for one number have no place.
+                assert_eq!(names.len(), 1);
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert!(said.contains("no place for 2 names"), "{said}");
+            }
+            std::fs::remove_file(&out).unwrap();
+        }
+    }
+    // A filter means the numbers that a listing shows.
+    stdout(dir.path(), &["-R", ".", "-w", "out", "exporter id 1"]);
+    let count = |path: &str| stdout(dir.path(), &["-r", path, "-q", "-o", "fmt:%sp"]).lines().count();
+    assert_eq!(count("out"), 15);
+    assert_eq!(senders(&out), expected);
+}
+
+/// D-64
+#[test]
+fn standard_output_is_written_to_as_a_file() {
+    let (ours, _) = directories();
+    let (scratch, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let out = elsewhere.path().join("out");
+    let run = |args: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_rdump"))
+            .args(args)
+            .current_dir(ours.path())
+            .env("TZ", "UTC")
+            .env("TMPDIR", scratch.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    };
+    for format in FORMATS {
+        let output = run(&["-R", ".", "-w", "-", "--file-format", format]);
+        assert_eq!(output.status.code(), Some(0));
+        let written = run(&["-R", ".", "-w", out.to_str().unwrap(), "--file-format", format]);
+        assert_eq!((written.status.code(), output.stderr), (Some(0), written.stderr));
+        assert!(output.stdout == fs::read(&out).unwrap(), "{format}");
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0, "nothing is left behind");
+    }
+    // Where there is a file of that name, that is meant, and what cannot be made is told.
+    let dash = ours.path().join("-");
+    fs::write(&dash, "old").unwrap();
+    let output = run(&["-r", "nfcapd.202311142210", "-w", "-"]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
+    assert_eq!(FlowFile::open(&dash).unwrap().block(0).unwrap().rows(), 1200);
+    fs::remove_file(&dash).unwrap();
+    fs::remove_dir(scratch.path()).unwrap();
+    let output = run(&["-r", "nfcapd.202311142210", "-w", "-"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.starts_with("rdump: writing `-`: "), "{said}");
+    assert_eq!(output.status.code(), Some(1));
 }

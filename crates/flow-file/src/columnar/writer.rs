@@ -168,8 +168,9 @@ impl Writer {
     /// # Errors
     /// When the system refuses. The file then is as without footer.
     pub(crate) fn finish(mut self, tail: FileTail) -> Result<Totals, FileError> {
-        let FileTail { exporters, samplers, names, exported, ledger, span_if_empty, sequence_failures } =
-            tail;
+        let FileTail {
+            exporters, samplers, names, exported, ledger, span_if_empty, sequence_failures, ..
+        } = tail;
         let mut totals = self.totals;
         totals.sequence_failures = totals.sequence_failures.saturating_add(sequence_failures);
         if let (0, Some((first_ms, last_ms))) = (self.index.entries().len(), span_if_empty) {

@@ -121,6 +121,7 @@ pub(crate) fn tail() -> FileTail {
         ledger: LossLedger { datagrams: 30, kernel_drops: 5, refused: u64::MAX, ..LossLedger::default() },
         span_if_empty: Some((1, 2)),
         sequence_failures: 3,
+        ..FileTail::default()
     }
 }
 

@@ -88,7 +88,8 @@ pub(crate) fn with_files<T>(
     for (position, result) in opened.into_iter().enumerate() {
         match result {
             Ok(file) => {
-                files.push(file);
+                let numbers = query.numbers.get(position).cloned().unwrap_or_default();
+                files.push(file.with_numbers(numbers));
                 positions.push(position);
             }
             Err(error) => unopened.push((position, error)),
@@ -517,12 +518,20 @@ impl<'a, R: Source> Scan<'a, R> {
                 block.read(labels.columns(), batch)?;
                 labels.apply(batch, &EvalContext { ident: source.ident(), first_row }, &selection);
             }
+            if self.renumbers(fields) {
+                block.renumber(batch);
+            }
             Ok(())
         };
         match read() {
             Ok(()) => Examined::Matched { selection, problems: block.problems().to_vec() },
             Err(error) => Examined::Damaged(error),
         }
+    }
+
+    /// Whether exporters have other numbers in the answer than in their files.
+    fn renumbers(&self, fields: FieldSet) -> bool {
+        !self.query.numbers.is_empty() && fields.contains(Field::ExporterId)
     }
 
     /// How many rows of a block count as looked at; those of a block that was never opened only if it says so.
@@ -669,6 +678,9 @@ impl<R: Source> Rows for Scan<'_, R> {
                     batch.mark_decoded(FieldSet::of(&[field]));
                 }
             }
+        }
+        if self.renumbers(fields) {
+            opened.renumber(&mut batch);
         }
         let selection = Selection::from_rows(batch.len(), rows);
         Ok(if selection.is_all() { batch } else { batch.select(&selection) })

@@ -316,6 +316,12 @@ impl NfdumpFile {
         Ok(())
     }
 
+    /// Gives the flows of `opened`, which is block number `block`, the numbers under which
+    /// [`exporters`](Self::exporters) lists those who sent them.
+    pub(crate) fn tell_exporters_apart(&self, block: usize, opened: &NfdumpBlock, batch: &mut FlowBatch) {
+        self.senders().tell_apart(block, &opened.memory.rows.starts, batch);
+    }
+
     /// Decompresses a block and finds its flow records.
     pub(crate) fn block(&self, block: usize) -> Result<NfdumpBlock, FileError> {
         let mut memory = Held::new();
@@ -524,7 +530,7 @@ impl NfdumpFile {
                 // Damage is reported by those who want the flows.
                 let Ok(len) = self.load(block, &mut memory) else { continue };
                 for entry in Records::new(&memory.octets[..len]).map_while(Result::ok) {
-                    let _ = gatherer.take(self.layout, &entry);
+                    let _ = gatherer.take(self.layout, block, &entry);
                 }
             }
             gatherer.finish()

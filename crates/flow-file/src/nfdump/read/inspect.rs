@@ -47,7 +47,7 @@ impl NfdumpFile {
             };
             problems.extend(read.problems().iter().cloned());
             for entry in Records::new(read.octets()).map_while(Result::ok) {
-                if let Err(damage) = gatherer.take(self.layout(), &entry) {
+                if let Err(damage) = gatherer.take(self.layout(), block, &entry) {
                     let (path, number, offset) =
                         (self.path().into(), self.block_number(block), self.block_offset(block));
                     problems.push(FileError::Records { path, block: number, offset, records: 1, damage });

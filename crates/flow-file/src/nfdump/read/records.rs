@@ -2,45 +2,81 @@
 
 use super::layout::{Layout, Record, record, record_len, text, u16_at, u32_at, u64_at, v6_at};
 use crate::error::Damage;
-use flow_model::{ExporterInfo, LossLedger, NameInfo, NameKind, SamplerInfo};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::numbers::{Identity, SamplerKey, identity, sampler_key};
+use flow_model::{
+    Column, ExporterInfo, Field, FlowBatch, LossLedger, NameInfo, NameKind, SamplerInfo, Values,
+};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Who sent the flows of a file, how they were sampled, and what the numbers in them mean.
 #[derive(Debug, Default)]
 pub(super) struct Senders {
+    /// Each under a number of its own.
     pub(super) exporters: Vec<ExporterInfo>,
     pub(super) samplers: Vec<SamplerInfo>,
     pub(super) names: Vec<NameInfo>,
+    meanings: Meanings,
+}
+
+/// What numbers mean that are given more than once in a file: those of each, in file order.
+type Meanings = BTreeMap<u16, Vec<Meaning>>;
+
+/// Whom a number means from a place on.
+#[derive(Clone, Copy, Debug)]
+struct Meaning {
+    block: usize,
+    /// Where the record that says so stands in its block.
+    at: usize,
+    /// The number under which that exporter is listed; 0 for nobody.
+    sysid: u16,
+}
+
+impl Senders {
+    /// Gives the flows of a block the numbers under which their exporters are listed. `starts` are the places of the flow
+    /// records in the block.
+    pub(super) fn tell_apart(&self, block: usize, starts: &[u32], batch: &mut FlowBatch) {
+        let column = batch.column(Field::ExporterId);
+        if self.meanings.is_empty() {
+            return;
+        }
+        let listed = starts.iter().enumerate().map(|(row, &start)| {
+            let sysid = column.num(row) as u16;
+            let meanings = self.meanings.get(&sysid).map_or(&[][..], Vec::as_slice);
+            let before = |meaning: &Meaning| (meaning.block, meaning.at) < (block, start as usize);
+            let passed = meanings.partition_point(before);
+            passed.checked_sub(1).map_or(sysid, |last| meanings[last].sysid)
+        });
+        let listed = Column::Plain(Values::U16(listed.collect()));
+        batch.insert(Field::ExporterId, listed);
+    }
 }
 
 /// Gathers [`Senders`] from record after record, in the order of the file.
 #[derive(Default)]
 pub(super) struct Gatherer {
-    /// In the order in which their numbers appeared.
+    /// In the order in which they appeared; the number is that of the file.
     exporters: Vec<ExporterInfo>,
-    /// Where in `exporters` a number is.
-    places: BTreeMap<u16, usize>,
-    /// What was counted for an exporter; the record may come before the exporter's.
+    /// Which of the exporters the file gave a number that was free.
+    keeps_number: Vec<bool>,
+    by_identity: HashMap<Identity, usize>,
+    /// Which exporter a number means after the records so far.
+    meaning: BTreeMap<u16, usize>,
+    /// Where a number came to mean another exporter: block, place in it, number, exporter.
+    changes: Vec<(usize, usize, u16, usize)>,
+    /// What was counted for a number whose exporter is still to come.
     ledgers: BTreeMap<u16, LossLedger>,
-    samplers: Vec<SamplerInfo>,
-    known_samplers: BTreeSet<(u16, i64, u16, u32, u32)>,
+    /// Each with its exporter, where that was known.
+    samplers: Vec<(SamplerInfo, Option<usize>)>,
+    known_samplers: HashSet<(Option<usize>, SamplerKey)>,
     names: BTreeMap<(NameKind, Vec<u8>), String>,
 }
 
 impl Gatherer {
-    /// Takes a record if it is of a kind that matters here.
-    pub(super) fn take(&mut self, layout: Layout, entry: &Record<'_>) -> Result<(), Damage> {
+    /// Takes a record of block number `block` if it is of a kind that matters here.
+    pub(super) fn take(&mut self, layout: Layout, block: usize, entry: &Record<'_>) -> Result<(), Damage> {
         match (entry.kind, layout) {
-            (record::EXPORTER, _) => {
-                let exporter = exporter(entry.octets)?;
-                let place = *self.places.entry(exporter.sysid).or_insert(self.exporters.len());
-                // A number that is given again means someone else from then on.
-                match self.exporters.get_mut(place) {
-                    Some(known) => *known = exporter,
-                    None => self.exporters.push(exporter),
-                }
-            }
+            (record::EXPORTER, _) => self.add_exporter(exporter(entry.octets)?, (block, entry.at))?,
             (record::EXPORTER_STATISTICS, _) => self.add_statistics(entry.octets)?,
             (record::SAMPLER_LEGACY, _) => self.add_sampler(legacy_sampler(entry.octets)?)?,
             (record::SAMPLER, Layout::Two) => self.add_sampler(sampler(entry.octets)?)?,
@@ -48,6 +84,36 @@ impl Gatherer {
             (record::INTERFACE_NAMES, Layout::Two) => self.add_indexed(NameKind::Interface, entry.octets)?,
             (record::VRF_NAMES, Layout::Two) => self.add_indexed(NameKind::Vrf, entry.octets)?,
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// A collector that is started again in the middle of a file numbers its exporters anew.
+    fn add_exporter(&mut self, exporter: ExporterInfo, (block, at): (usize, usize)) -> Result<(), Damage> {
+        let sysid = exporter.sysid;
+        let who = identity(&exporter);
+        let meant = self.meaning.get(&sysid).copied();
+        if meant.is_some_and(|index| identity(&self.exporters[index]) == who) {
+            return Ok(());
+        }
+        let known = meant.and_then(|_| self.by_identity.get(&who).copied());
+        let is_full = |len: usize| len == MOST_EXPORTERS;
+        if known.is_none() && is_full(self.exporters.len()) || meant.is_some() && is_full(self.changes.len())
+        {
+            let (what, limit) = ("number of exporters", MOST_EXPORTERS as u64);
+            return Err(Damage::TooLarge { what, found: limit + 1, limit });
+        }
+        let index = known.unwrap_or_else(|| {
+            self.by_identity.entry(who).or_insert(self.exporters.len());
+            self.exporters.push(exporter);
+            self.keeps_number.push(meant.is_none());
+            self.exporters.len() - 1
+        });
+        self.meaning.insert(sysid, index);
+        if meant.is_some() {
+            self.changes.push((block, at, sysid, index));
+        } else if let Some(ledger) = self.ledgers.remove(&sysid) {
+            self.exporters[index].ledger.merge(&ledger);
         }
         Ok(())
     }
@@ -61,7 +127,10 @@ impl Gatherer {
                     "exporter statistics are of a number that no exporter can have",
                 ));
             };
-            let ledger = self.ledgers.entry(sysid).or_default();
+            let ledger = match self.meaning.get(&sysid) {
+                Some(&index) => &mut self.exporters[index].ledger,
+                None => self.ledgers.entry(sysid).or_default(),
+            };
             ledger.merge(&LossLedger {
                 sequence_failures: u32_at(entry, 4).into(),
                 datagrams: u64_at(entry, 8),
@@ -76,16 +145,17 @@ impl Gatherer {
     }
 
     fn add_sampler(&mut self, sampler: SamplerInfo) -> Result<(), Damage> {
-        let SamplerInfo { exporter, id, algorithm, interval, space } = sampler;
-        if self.known_samplers.contains(&(exporter, id, algorithm, interval, space)) {
+        let sender = self.meaning.get(&sampler.exporter).copied();
+        let key = (sender, sampler_key(&sampler));
+        if self.known_samplers.contains(&key) {
             return Ok(());
         }
         if self.samplers.len() == MOST_SAMPLERS {
             let (what, limit) = ("number of samplers", MOST_SAMPLERS as u64);
             return Err(Damage::TooLarge { what, found: limit + 1, limit });
         }
-        self.known_samplers.insert((exporter, id, algorithm, interval, space));
-        self.samplers.push(sampler);
+        self.known_samplers.insert(key);
+        self.samplers.push((sampler, sender));
         Ok(())
     }
 
@@ -147,15 +217,40 @@ impl Gatherer {
         Ok(())
     }
 
+    /// Exporters keep the numbers of the file; one whose number had been given before gets one that is free.
     pub(super) fn finish(self) -> Senders {
-        let Gatherer { mut exporters, samplers, ledgers, names, .. } = self;
-        let names = names.into_iter().map(|((kind, id), name)| NameInfo { exporter: 0, kind, id, name });
-        for exporter in &mut exporters {
-            if let Some(ledger) = ledgers.get(&exporter.sysid) {
-                exporter.ledger = *ledger;
-            }
+        let Gatherer { mut exporters, keeps_number, changes, samplers, names, .. } = self;
+        let kept: BTreeSet<u16> = exporters
+            .iter()
+            .zip(&keeps_number)
+            .filter(|(_, keeps)| **keeps)
+            .map(|(one, _)| one.sysid)
+            .collect();
+        let mut free = (1..=u16::MAX).filter(|sysid| !kept.contains(sysid));
+        for (exporter, _) in exporters.iter_mut().zip(&keeps_number).filter(|(_, keeps)| !**keeps) {
+            // All numbers are taken only in a crafted file; whoever gets none is nobody.
+            exporter.sysid = free.next().unwrap_or_default();
         }
-        Senders { exporters, samplers, names: names.collect() }
+        let mut meanings = Meanings::new();
+        for (block, at, number, index) in changes {
+            let meaning = Meaning { block, at, sysid: exporters[index].sysid };
+            meanings.entry(number).or_default().push(meaning);
+        }
+        let mut told = HashSet::new();
+        let samplers = samplers
+            .into_iter()
+            .map(|(sampler, sender)| SamplerInfo {
+                exporter: sender.map_or(sampler.exporter, |index| exporters[index].sysid),
+                ..sampler
+            })
+            .filter(|sampler| told.insert(sampler_key(sampler)))
+            .collect();
+        let mut keeps_number = keeps_number.into_iter();
+        exporters.retain(|exporter| keeps_number.next() == Some(true) || exporter.sysid != 0);
+        // Names are not said to be anyone's; where there is but one who can have announced them, they are theirs.
+        let owner = if let [only] = &exporters[..] { only.sysid } else { 0 };
+        let names = names.into_iter().map(|((kind, id), name)| NameInfo { exporter: owner, kind, id, name });
+        Senders { names: names.collect(), samplers, exporters, meanings }
     }
 }
 
@@ -224,6 +319,9 @@ const BEYOND: Damage = Damage::Inconsistent("the elements do not fit into their 
 
 /// The most names that are kept, which is many times what a router has applications and interfaces.
 const MOST_NAMES: usize = 65_536;
+
+/// The most exporters that are kept, and the most changes of what their numbers mean: as many as there are numbers.
+const MOST_EXPORTERS: usize = u16::MAX as usize;
 
 /// The most samplers that are kept: one for each exporter that can have a number.
 const MOST_SAMPLERS: usize = 65_536;

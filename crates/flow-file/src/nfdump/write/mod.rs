@@ -13,6 +13,7 @@ use super::layout::{
     VERSION, block, creator, record, record_len,
 };
 use crate::error::FileError;
+use crate::numbers::{Identity, SamplerKey, identity, sampler_key};
 use crate::writer::{FileTail, Finished, Omitted};
 use flow_model::{
     CountRule, ExporterInfo, FlowBatch, LossLedger, MAX_BATCH_ROWS, NameInfo, SamplerInfo, Selection, Totals,
@@ -21,7 +22,6 @@ use names::Names;
 use rows::{RowEncoder, v4_octets, v6_octets};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::net::IpAddr;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -236,8 +236,17 @@ impl Writer {
 
     /// Writes the appendix, then the header that tells of it, and waits until both are on disk.
     pub(crate) fn finish(mut self, tail: FileTail) -> Result<Finished, FileError> {
-        let FileTail { exporters, samplers, names, exported, ledger, span_if_empty, sequence_failures } =
-            tail;
+        let FileTail {
+            exporters,
+            samplers,
+            names,
+            exported,
+            ledger,
+            span_if_empty,
+            sequence_failures,
+            unnumbered,
+        } = tail;
+        self.omitted.exporters = unnumbered;
         self.announce(&exporters, &samplers, &names)?;
         let is_missing = |sampler: &&SamplerInfo| !self.samplers.contains(&sampler_key(sampler));
         let orphans = samplers.iter().filter(is_missing).count();
@@ -328,21 +337,6 @@ impl Writer {
         self.len += self.stored.len() as u64;
         Ok(())
     }
-}
-
-/// Protocol, address and domain of an exporter.
-type Identity = (u16, IpAddr, u32);
-
-fn identity(exporter: &ExporterInfo) -> Identity {
-    (exporter.version, exporter.addr, exporter.domain)
-}
-
-/// Exporter, id, algorithm, interval and space of a sampler.
-type SamplerKey = (u16, i64, u16, u32, u32);
-
-fn sampler_key(sampler: &SamplerInfo) -> SamplerKey {
-    let SamplerInfo { exporter, id, algorithm, interval, space } = *sampler;
-    (exporter, id, algorithm, interval, space)
 }
 
 /// Whether a ledger tells of losses which the layout has no place for.

@@ -1,0 +1,86 @@
+//! Where the flows of `-w` go.
+
+use crate::output::Output;
+use flow_file::working_name;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// The file of `-w` while it is written: under a name that queries leave out.
+///
+/// Nothing of it stays behind unless it is [delivered](Destination::deliver).
+#[derive(Debug)]
+pub(crate) struct Destination {
+    scratch: PathBuf,
+    end: End,
+}
+
+#[derive(Debug)]
+enum End {
+    /// The file takes the place of this one.
+    File(PathBuf),
+    /// A file is not written from its start to its end. It is made in this directory, which is ours alone, and goes to
+    /// standard output when it is whole.
+    Stdout(PathBuf),
+}
+
+impl Destination {
+    /// What `path` means: `-` is standard output unless there is a file of that name (D-64).
+    ///
+    /// # Errors
+    /// When there is something else than a file under the name, or no directory for temporary files.
+    pub(crate) fn new(path: &Path) -> io::Result<Destination> {
+        let name = working_name(std::process::id());
+        if path == Path::new("-") && !path.exists() {
+            let directory = private_directory()?;
+            return Ok(Destination { scratch: directory.join(name), end: End::Stdout(directory) });
+        }
+        if path.exists() && !path.is_file() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
+        }
+        Ok(Destination { scratch: path.with_file_name(name), end: End::File(path.to_owned()) })
+    }
+
+    /// Where to write.
+    pub(crate) fn scratch(&self) -> &Path {
+        &self.scratch
+    }
+
+    /// Puts the finished file where it belongs.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(crate) fn deliver(self, out: &mut Output) -> io::Result<()> {
+        match &self.end {
+            End::File(path) => fs::rename(&self.scratch, path),
+            End::Stdout(_) => out.copy(&mut File::open(&self.scratch)?),
+        }
+    }
+}
+
+impl Drop for Destination {
+    /// The error that leads here is what matters; a scratch file that stays behind is ignored by every reader.
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.scratch);
+        if let End::Stdout(directory) = &self.end {
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
+/// A new directory for temporary files that nobody else can put anything into.
+fn private_directory() -> io::Result<PathBuf> {
+    let parent = std::env::temp_dir();
+    let mut number = 0;
+    loop {
+        let directory = parent.join(format!("rdump.{}.{number}", std::process::id()));
+        match DirBuilder::new().mode(0o700).create(&directory) {
+            // One that a process of the same number left, or that somebody laid in the way.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && number < MOST_TRIES => number += 1,
+            result => return result.map(|()| directory),
+        }
+    }
+}
+
+const MOST_TRIES: u32 = 100;
