@@ -166,7 +166,8 @@ impl FlowFile {
     }
 
     /// Totals over all flows. Those of an unfinished file of our format are over the blocks that are there, without
-    /// failures of sequence; those of nfdump's files are what their writer stored, nothing in an unfinished one.
+    /// failures of sequence; those of nfdump's files are what their writer stored, nothing in an unfinished one. Where that is
+    /// damaged, all blocks are read for them, once.
     pub fn totals(&self) -> &Totals {
         match &self.layout {
             Inner::Columnar(file) => file.totals(),

@@ -10,7 +10,8 @@ use flow_file::{
     NfdumpRelease, RowCount, WriteOptions,
 };
 use flow_model::{
-    Field, FieldSet, FlowBatch, Groups, MAX_BATCH_ROWS, NameKind, RecordFlags, SamplerInfo, ValueRef,
+    CountRule, Field, FieldSet, FlowBatch, Groups, MAX_BATCH_ROWS, NameKind, RecordFlags, SamplerInfo,
+    Selection, Totals, ValueRef,
 };
 use std::fs;
 use std::net::IpAddr;
@@ -756,6 +757,50 @@ fn a_file_changed_anywhere_gives_its_other_blocks() {
                 }
             }
         }
+    }
+}
+
+/// What an appendix said that is lost is had from the blocks.
+#[test]
+fn without_an_appendix_the_flows_are_added_up() {
+    let place = Place::new();
+    for method in METHODS {
+        let octets = written(&place.path, method);
+        let sound = FlowFile::open(&place.path).unwrap();
+        let (totals, appendix) = (*sound.totals(), u64::from_le_bytes(*octets[24..].first_chunk().unwrap()));
+        drop(sound);
+        // Its place is not known: the records are found there nevertheless.
+        for offset in [appendix + 1, 40, u64::MAX] {
+            let mut moved = octets.clone();
+            moved[24..32].copy_from_slice(&offset.to_le_bytes());
+            let file = place.open(&moved);
+            assert!(matches!(file.problems(), [FileError::Appendix { .. }]), "{:?}", file.problems());
+            assert!(!file.is_finished());
+            assert_eq!((file.ident(), file.totals()), ("test", &totals), "{method:?} {offset}");
+            assert_eq!(file.ledger().flows, totals.flows);
+        }
+        // It is not there: the ident is lost. The writer knew of failures of sequence beyond those of exporters.
+        let added_up = |octets: &[u8], flows: &[FlowBatch]| {
+            let mut expected = Totals::default();
+            for batch in flows {
+                expected.add(batch, &Selection::all(batch.len()), CountRule::Collected);
+            }
+            let file = place.open(octets);
+            assert_eq!((file.ident(), file.totals()), ("", &expected), "{method:?}");
+        };
+        let whole = use_all(&place.path, &octets);
+        added_up(&octets[..appendix as usize], &whole);
+        let mut damaged = octets.clone();
+        damaged[appendix as usize + 4..][..4].copy_from_slice(&u32::MAX.to_le_bytes());
+        added_up(&damaged, &whole);
+        // Only what can be read counts.
+        let file = place.open(&octets);
+        let last_flows = file.block_offset(3) as usize;
+        drop(file);
+        let cut = &octets[..last_flows + 20];
+        let left = use_all(&place.path, cut);
+        assert_eq!(left.len(), 3, "exporters and two blocks of flows");
+        added_up(cut, &left);
     }
 }
 

@@ -44,11 +44,6 @@ pub(crate) fn answer(
     Ok(code)
 }
 
-/// Whether a file tells its totals. In a file of nfdump's of which the appendix is damaged they are lost.
-fn tells_totals(file: &FlowFile) -> bool {
-    !file.problems().iter().any(|problem| matches!(problem, FileError::Appendix { .. }))
-}
-
 /// The files that can be opened, one after the other; returns how many, and what was wrong with all of them.
 fn each(
     files: &[PathBuf],
@@ -60,8 +55,8 @@ fn each(
         match FlowFile::open(path) {
             Ok(file) => {
                 read += 1;
-                problems.extend(file.problems().iter().cloned());
                 visit(&file)?;
+                problems.extend(file.problems().iter().cloned());
             }
             Err(error) => problems.push(error),
         }
@@ -74,14 +69,10 @@ fn totals(files: &[PathBuf], plan: &Plan, out: &mut Output, messages: &Messages)
     let mut totals = Totals::default();
     let mut ledger = LossLedger::default();
     let mut ident = None;
-    let mut told = 0;
-    let (_, problems) = each(files, |file| {
-        if tells_totals(file) {
-            told += 1;
-            totals.merge(file.totals());
-            ledger.merge(file.ledger());
-            ident.get_or_insert_with(|| file.ident().to_owned());
-        }
+    let (told, problems) = each(files, |file| {
+        totals.merge(file.totals());
+        ledger.merge(file.ledger());
+        ident.get_or_insert_with(|| file.ident().to_owned());
         Ok(())
     })?;
     // Zeros of files that tell nothing would be taken for numbers.
@@ -115,22 +106,19 @@ fn gnuplot(
     out: &mut Output,
     messages: &Messages,
 ) -> anyhow::Result<ExitCode> {
-    let mut told = 0;
-    if files.is_empty() {
+    let mut has_heading = files.is_empty();
+    if has_heading {
         out.print(gnuplot_heading)?;
     }
-    let (_, problems) = each(files, |file| {
-        if tells_totals(file) {
-            if told == 0 {
-                out.print(gnuplot_heading)?;
-            }
-            told += 1;
-            let name = file.path().file_name().and_then(|name| SlotName::parse(name.to_str()?));
-            out.print(|out| gnuplot_row(name.map(|name| name.local()), file.totals(), out))?;
+    let (read, problems) = each(files, |file| {
+        if !std::mem::replace(&mut has_heading, true) {
+            out.print(gnuplot_heading)?;
         }
+        let name = file.path().file_name().and_then(|name| SlotName::parse(name.to_str()?));
+        out.print(|out| gnuplot_row(name.map(|name| name.local()), file.totals(), out))?;
         Ok(())
     })?;
-    Ok(verdict(&problems, told, files.len(), plan.strict, messages))
+    Ok(verdict(&problems, read, files.len(), plan.strict, messages))
 }
 
 /// `-E` and `-x`. Where several files were selected, each listing says of which it is.

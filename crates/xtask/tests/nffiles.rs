@@ -156,6 +156,7 @@ const TO_THE_END: &str = "the header counts fewer blocks than there are; we read
 const TYPE_1: &str = "1.7.1 does not read the flow records of nfdump 1.6.11 and before";
 const EVENTS_OF_1_6: &str = "1.7.1 leaves out the events of files of 1.6 in json, though not in csv";
 const UNREADABLE: &str = "D-12: nothing is read of such a file; nfdump prints zeros";
+const ADDED_UP: &str = "nfdump says nothing where the appendix is lost; we say what the flows add up to";
 const SYSID: &str =
     "nfdump gives exporters new numbers when it reads several files; we keep those of the files";
 const ZSTD: &str = "1.7.1 knows no zstd";
@@ -251,6 +252,10 @@ const RULED: &[Ruled] = &[
     ),
     ruled("v1.6.13/damaged/header-20-bytes-none.info", All, UNREADABLE),
     ruled("v1.6.25/damaged/header-20-bytes-none.info", All, UNREADABLE),
+    ruled("v1.7.1/damaged/appendix-offset-beyond-none.info", All, ADDED_UP),
+    ruled("v1.7.1/damaged/trunc-in-*.info", All, ADDED_UP),
+    ruled("v1.7.8/damaged/appendix-offset-beyond-none.info", All, ADDED_UP),
+    ruled("v1.7.8/damaged/trunc-in-*.info", All, ADDED_UP),
     ruled("v1.7.1/damaged/compression-9-none.info", All, UNREADABLE),
     ruled("v1.7.8/damaged/compression-9-none.info", All, UNREADABLE),
     ruled("live/v1.6.13/append-pcap.nf ExtensionMaps", All, TO_THE_END),

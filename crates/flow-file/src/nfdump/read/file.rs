@@ -11,8 +11,8 @@ use super::{columns, one, two};
 use crate::error::{Damage, FileError, ForeignLayout};
 use crate::nfdump::BlockCompression;
 use flow_model::{
-    BlockStats, ExporterInfo, Field, FieldSet, FlowBatch, LossLedger, MAX_BATCH_ROWS, NameInfo, Range,
-    SamplerInfo, Totals,
+    BlockStats, CountRule, ExporterInfo, Field, FieldSet, FlowBatch, LossLedger, MAX_BATCH_ROWS, NameInfo,
+    Range, SamplerInfo, Selection, Totals,
 };
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -31,9 +31,9 @@ pub(crate) struct NfdumpFile {
     len: u64,
     layout: Layout,
     header: Header,
-    about: About,
-    totals: Totals,
-    ledger: LossLedger,
+    told: Told,
+    /// What the blocks tell instead of an appendix that is damaged.
+    rebuilt: OnceLock<Told>,
     finished: bool,
     /// Where the blocks end, if that is known.
     end: Option<u64>,
@@ -44,6 +44,23 @@ pub(crate) struct NfdumpFile {
     problems: Vec<FileError>,
     chain: OnceLock<Chain>,
     senders: OnceLock<Senders>,
+}
+
+/// What is known of the flows as a whole.
+#[derive(Debug, Default)]
+struct Told {
+    ident: String,
+    totals: Totals,
+    ledger: LossLedger,
+}
+
+impl From<About> for Told {
+    fn from(About { ident, totals }: About) -> Told {
+        let totals = totals.unwrap_or_default();
+        let Totals { flows, sequence_failures, .. } = totals;
+        let ledger = LossLedger { flows, sequence_failures, ..LossLedger::default() };
+        Told { ident: ident.unwrap_or_default(), totals, ledger }
+    }
 }
 
 /// What a walk along blocks came by, those included that hold no flows.
@@ -131,10 +148,9 @@ impl NfdumpFile {
             file,
             len,
             layout,
-            about: header.about.clone(),
             header,
-            totals: Totals::default(),
-            ledger: LossLedger::default(),
+            told: Told::default(),
+            rebuilt: OnceLock::new(),
             finished: false,
             end: None,
             stats: BlockStats::unknown(),
@@ -143,22 +159,24 @@ impl NfdumpFile {
             chain: OnceLock::new(),
             senders: OnceLock::new(),
         };
+        let mut about = opened.header.about.clone();
         if let Some((blocks, offset)) = opened.header.appendix {
             match opened.read_appendix(blocks, offset) {
-                Ok(()) => opened.end = Some(offset),
+                Ok((found, walked)) => {
+                    (about, opened.appendix, opened.end) = (found, walked, Some(offset));
+                }
                 Err(damage) => {
                     opened.problems.push(FileError::Appendix { path: path.into(), offset, damage });
                 }
             }
         }
-        opened.totals = opened.about.totals.unwrap_or_default();
         opened.finished = match layout {
-            Layout::One => opened.about.totals.is_some(),
+            Layout::One => about.totals.is_some(),
             Layout::Two => opened.end.is_some(),
         };
-        let Totals { first_ms, last_ms, flows, sequence_failures, .. } = opened.totals;
-        opened.ledger = LossLedger { flows, sequence_failures, ..LossLedger::default() };
-        if opened.about.totals.is_some() && first_ms <= last_ms {
+        let span = about.totals.map(|totals| (totals.first_ms, totals.last_ms));
+        opened.told = about.into();
+        if let Some((first_ms, last_ms)) = span.filter(|(first_ms, last_ms)| first_ms <= last_ms) {
             // The other ends stay open: the statistics decide that nothing in a file can match, as nfdump has it, but
             // not that everything does.
             let starts = Range::Num { min: 0, max: last_ms };
@@ -208,15 +226,15 @@ impl NfdumpFile {
     }
 
     pub(crate) fn ident(&self) -> &str {
-        self.about.ident.as_deref().unwrap_or_default()
+        &self.told().ident
     }
 
     pub(crate) fn totals(&self) -> &Totals {
-        &self.totals
+        &self.told().totals
     }
 
     pub(crate) fn ledger(&self) -> &LossLedger {
-        &self.ledger
+        &self.told().ledger
     }
 
     pub(crate) fn exporters(&self) -> &[ExporterInfo] {
@@ -232,8 +250,11 @@ impl NfdumpFile {
     }
 
     pub(crate) fn created_ms(&self) -> u64 {
-        let begun = if self.totals.first_ms == u64::MAX { 0 } else { self.totals.first_ms };
-        self.header.created_ms.unwrap_or(begun)
+        if let Some(created_ms) = self.header.created_ms {
+            return created_ms;
+        }
+        let first_ms = self.totals().first_ms;
+        if first_ms == u64::MAX { 0 } else { first_ms }
     }
 
     pub(crate) fn is_finished(&self) -> bool {
@@ -484,7 +505,7 @@ impl NfdumpFile {
     }
 
     /// Reads ident and statistics of layout 2.
-    fn read_appendix(&mut self, blocks: u16, mut offset: u64) -> Result<(), Damage> {
+    fn read_appendix(&self, blocks: u16, mut offset: u64) -> Result<(About, Walked), Damage> {
         if offset < header_len(self.layout) as u64 || offset >= self.len {
             return Err(Damage::Inconsistent("it is not in the file, which was cut or not closed"));
         }
@@ -516,9 +537,40 @@ impl NfdumpFile {
             walked.pass(offset, header);
             offset = walked.end;
         }
-        self.about = about;
-        self.appendix = walked;
-        Ok(())
+        Ok((about, walked))
+    }
+
+    /// What is known of the flows as a whole.
+    fn told(&self) -> &Told {
+        let is_lost = self.header.appendix.is_some() && self.end.is_none();
+        if is_lost { self.rebuilt.get_or_init(|| self.rebuild()) } else { &self.told }
+    }
+
+    /// Ident and statistics if their records turn up at another place than the header says; else what the flows and the
+    /// statistics of exporters that can be read add up to.
+    fn rebuild(&self) -> Told {
+        let mut about = About::default();
+        let mut totals = Totals::default();
+        for number in 0..self.block_count() {
+            // Damage is reported by those who want the flows.
+            let Ok(block) = self.block(number) else { continue };
+            for entry in Records::new(block.octets()).map_while(Result::ok) {
+                match entry.kind {
+                    record::IDENT => about.take_ident(entry.octets),
+                    record::STATISTICS => {
+                        let _ = about.take_statistics(entry.octets);
+                    }
+                    _ => {}
+                }
+            }
+            let mut batch = FlowBatch::new(block.rows());
+            block.read(Totals::FIELDS, &mut batch);
+            totals.add(&batch, &Selection::all(batch.len()), CountRule::Collected);
+        }
+        let failures = self.exporters().iter().map(|exporter| exporter.ledger.sequence_failures);
+        totals.sequence_failures = failures.fold(0, u64::saturating_add);
+        about.totals.get_or_insert(totals);
+        about.into()
     }
 
     /// Exporters and samplers, which stand among the flows: every block is read, when they are first asked for.
