@@ -12,7 +12,10 @@ use flow_wire::{Decoder, DecoderOptions, Exporter, Limits};
 
 /// What one exporter of `protocol` sends about `flows` flows, so many at a time that its datagrams are full.
 pub fn datagrams(protocol: Protocol, flows: u64) -> Vec<Datagram> {
-    let ipv6_percent = if protocol == Protocol::NetflowV5 { 0 } else { 20 };
+    let ipv6_percent = match protocol {
+        Protocol::NetflowV5 | Protocol::IpfixVariable => 0,
+        _ => 20,
+    };
     let exporters = vec![(Ipv4Addr::LOCALHOST, protocol)];
     let span_ms = flows / FLOWS_PER_MS;
     Datagrams::new(&Profile { ipv6_percent, exporters, span_ms, ..Profile::day(flows) }).collect()

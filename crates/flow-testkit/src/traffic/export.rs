@@ -18,6 +18,9 @@ pub enum Protocol {
     NetflowV9,
     /// IPFIX: the same fields with absolute times.
     Ipfix,
+    /// IPFIX with two fields of variable length (RFC 7011 7) in place of direction and VLAN: the application and the
+    /// interface by its name.
+    IpfixVariable,
     /// sFlow version 5: a sampled packet for each flow, whose times are those of its datagram.
     Sflow,
 }
@@ -161,7 +164,7 @@ impl Exporter {
         let overhead = match self.protocol {
             Protocol::NetflowV5 => V5_HEADER_LEN,
             Protocol::NetflowV9 => V9_HEADER_LEN + 2 * SET_OVERHEAD,
-            Protocol::Ipfix => IPFIX_HEADER_LEN + 2 * SET_OVERHEAD,
+            Protocol::Ipfix | Protocol::IpfixVariable => IPFIX_HEADER_LEN + 2 * SET_OVERHEAD,
             Protocol::Sflow => sflow::HEADER_LEN,
         };
         if overhead + self.pending_len + len > MAX_DATAGRAM_LEN {
@@ -181,7 +184,7 @@ impl Exporter {
         }
         let payload = match self.protocol {
             Protocol::NetflowV5 => self.v5_datagram(now_ms),
-            Protocol::NetflowV9 | Protocol::Ipfix => self.data_datagram(now_ms),
+            Protocol::NetflowV9 | Protocol::Ipfix | Protocol::IpfixVariable => self.data_datagram(now_ms),
             Protocol::Sflow => self.sflow_datagram(now_ms),
         };
         out.push_back(Datagram { sent_ms: now_ms, from: self.from, payload });
@@ -190,7 +193,11 @@ impl Exporter {
     }
 
     fn has_templates(&self) -> bool {
-        matches!(self.protocol, Protocol::NetflowV9 | Protocol::Ipfix)
+        self.protocol == Protocol::NetflowV9 || self.is_ipfix()
+    }
+
+    fn is_ipfix(&self) -> bool {
+        matches!(self.protocol, Protocol::Ipfix | Protocol::IpfixVariable)
     }
 
     fn can_express(&self, flow: &Flow) -> bool {
@@ -209,9 +216,9 @@ impl Exporter {
         match self.protocol {
             Protocol::NetflowV5 => V5_RECORD_LEN,
             Protocol::Sflow => sflow::sample_len(flow),
-            Protocol::NetflowV9 | Protocol::Ipfix => {
+            Protocol::NetflowV9 | Protocol::Ipfix | Protocol::IpfixVariable => {
                 let addresses = if flow.src.is_ipv6() { 3 * 16 } else { 3 * 4 };
-                addresses + self.elements().iter().map(|e| e.len as usize).sum::<usize>()
+                addresses + self.elements().iter().map(|e| e.len_in(flow, self.boot_ms)).sum::<usize>()
             }
         }
     }
@@ -268,7 +275,7 @@ impl Exporter {
     fn template_datagram(&mut self, now_ms: u64) -> Vec<u8> {
         let mut out = self.header(now_ms, 2);
         let set = out.len();
-        put16(&mut out, if self.protocol == Protocol::Ipfix { 2 } else { 0 });
+        put16(&mut out, if self.is_ipfix() { 2 } else { 0 });
         put16(&mut out, 0);
         for (id, addresses, len) in [(TEMPLATE_V4, [8u16, 12, 15], 4u16), (TEMPLATE_V6, [27, 28, 62], 16)] {
             put16(&mut out, id);
@@ -300,8 +307,7 @@ impl Exporter {
                     put_addr(&mut out, addr);
                 }
                 for element in self.elements() {
-                    let value = (element.value)(flow, self.boot_ms).to_be_bytes();
-                    out.extend(&value[value.len() - element.len as usize..]);
+                    element.put(&mut out, flow, self.boot_ms);
                 }
             }
             if out.len() > set {
@@ -315,7 +321,7 @@ impl Exporter {
     /// `records`: what the v9 header counts, templates and flows alike.
     fn header(&self, now_ms: u64, records: u16) -> Vec<u8> {
         let mut out = Vec::with_capacity(MAX_DATAGRAM_LEN);
-        if self.protocol == Protocol::Ipfix {
+        if self.is_ipfix() {
             put16(&mut out, 10);
             put16(&mut out, 0);
         } else {
@@ -331,7 +337,7 @@ impl Exporter {
 
     /// Sets the message length and moves the sequence on: v9 counts datagrams, IPFIX data records.
     fn finish_message(&mut self, out: &mut [u8], records: u32) {
-        if self.protocol == Protocol::Ipfix {
+        if self.is_ipfix() {
             let len = out.len() as u16;
             out[2..4].copy_from_slice(&len.to_be_bytes());
             self.sequence = self.sequence.wrapping_add(records);
@@ -341,11 +347,20 @@ impl Exporter {
     }
 
     fn elements(&self) -> &'static [Element] {
-        if self.protocol == Protocol::Ipfix { IPFIX_ELEMENTS } else { V9_ELEMENTS }
+        match self.protocol {
+            Protocol::IpfixVariable => IPFIX_VARIABLE_ELEMENTS,
+            Protocol::Ipfix => IPFIX_ELEMENTS,
+            _ => V9_ELEMENTS,
+        }
     }
 }
 
-/// One field specifier and where its value comes from; the second argument is the exporter's boot time.
+/// The length of a field that has its own in each record.
+const VARIABLE: u16 = u16::MAX;
+
+/// One field specifier and where its value comes from; the second argument is the exporter's boot time. Of variable
+/// length it has the octets that the number needs.
+#[derive(Clone, Copy)]
 struct Element {
     id: u16,
     len: u16,
@@ -354,6 +369,25 @@ struct Element {
 
 const fn element(id: u16, len: u16, value: fn(&Flow, u64) -> u64) -> Element {
     Element { id, len, value }
+}
+
+impl Element {
+    fn put(&self, out: &mut Vec<u8>, flow: &Flow, boot_ms: u64) {
+        let value = (self.value)(flow, boot_ms).to_be_bytes();
+        let len = self.len_in(flow, boot_ms) - usize::from(self.len == VARIABLE);
+        if self.len == VARIABLE {
+            out.push(len as u8);
+        }
+        out.extend(&value[value.len() - len..]);
+    }
+
+    /// Octets in a record.
+    fn len_in(&self, flow: &Flow, boot_ms: u64) -> usize {
+        match self.len {
+            VARIABLE => 1 + (u64::BITS - (self.value)(flow, boot_ms).leading_zeros()).div_ceil(8) as usize,
+            len => len as usize,
+        }
+    }
 }
 
 /// After the three addresses. Times count from the exporter's boot.
@@ -397,6 +431,22 @@ const IPFIX_ELEMENTS: &[Element] = &[
     element(61, 1, |flow, _| flow.direction.into()),
     element(58, 2, |flow, _| flow.vlan.into()),
 ];
+
+/// After the three addresses: those of IPFIX without the last two.
+const IPFIX_VARIABLE_ELEMENTS: &[Element] = &{
+    let mut elements = [element(95, VARIABLE, |_, _| 0); IPFIX_ELEMENTS.len()];
+    let mut number = 0;
+    while number < elements.len() - 2 {
+        elements[number] = IPFIX_ELEMENTS[number];
+        number += 1;
+    }
+    // What IANA registered for the port (RFC 6759 4).
+    elements[number] = element(95, VARIABLE, |flow, _| 3 << 16 | u64::from(flow.dst_port));
+    elements[number + 1] = element(82, VARIABLE, |flow, _| {
+        u64::from(u32::from_be_bytes(*b"eth0")) + u64::from(flow.input_if) % 10
+    });
+    elements
+};
 
 /// Pads the set that starts at `start` to four octets and writes its length.
 fn finish_set(out: &mut Vec<u8>, start: usize) {
@@ -555,6 +605,25 @@ mod tests {
             let record_len = |id| if id == TEMPLATE_V4 { 73 } else { 109 };
             for (id, content) in sets(payload).into_iter().filter(|(id, _)| *id >= 256) {
                 flows += (content.len() / record_len(id)) as u32;
+            }
+        }
+        assert_eq!(flows, 1000);
+    }
+
+    #[test]
+    fn fields_of_variable_length_have_their_octets_behind_their_length() {
+        let mut flows = 0;
+        for datagram in Datagrams::new(&single(Protocol::IpfixVariable, 1000)) {
+            assert!(datagram.payload.len() <= MAX_DATAGRAM_LEN);
+            for (id, content) in sets(&datagram.payload).into_iter().filter(|(id, _)| *id >= 256) {
+                let (addr_len, record_len) = if id == TEMPLATE_V4 { (4, 79) } else { (16, 115) };
+                for record in content.chunks_exact(record_len) {
+                    flows += 1;
+                    let (fixed, variable) = record.split_at(record_len - 9);
+                    let port = &fixed[3 * addr_len + 2..][..2];
+                    assert_eq!((&variable[..2], &variable[2..4]), (&[3, 3][..], port));
+                    assert_eq!(&variable[4..8], b"\x04eth");
+                }
             }
         }
         assert_eq!(flows, 1000);
