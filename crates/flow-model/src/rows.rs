@@ -8,13 +8,15 @@ use std::net::IpAddr;
 ///
 /// Each call writes one field of every row in the window, which at first is all rows;
 /// [`narrow`](Self::narrow) makes it one row. Rows that no call reaches have the field's default. Groups are
-/// *not* derived from the fields: they are the same for every record of a shape and are added with
-/// [`add_groups`](Self::add_groups) in one go.
+/// *not* derived from the fields: most are the same for every record of a shape, and rows open with these; the
+/// others are added with [`add_groups`](Self::add_groups).
 ///
 /// The rows count once [`finish`](Self::finish) is called; dropped before, they leave nothing.
 #[derive(Debug)]
 pub struct Rows<'a> {
     builder: &'a mut BatchBuilder,
+    /// First row opened, in the batch.
+    first: usize,
     /// All rows opened.
     count: usize,
     /// First row of the window, in the batch.
@@ -24,19 +26,31 @@ pub struct Rows<'a> {
 }
 
 impl BatchBuilder {
-    /// Opens `count` rows. An open row is forgotten.
+    /// Opens `count` rows of `groups`. An open row is forgotten.
     ///
     /// # Panics
     /// When so many do not [fit](Self::room).
-    pub fn rows(&mut self, count: usize) -> Rows<'_> {
+    pub fn rows(&mut self, count: usize, groups: Groups) -> Rows<'_> {
         assert!(count <= self.room(), "a batch has at most {MAX_BATCH_ROWS} rows");
         self.abort_row();
-        let start = self.len;
+        let first = self.len;
         self.used.insert(Field::Groups);
-        if let Values::U64(groups) = &mut self.columns[Field::Groups as usize] {
-            groups.resize(start + count, 0);
+        if let Values::U64(column) = &mut self.columns[Field::Groups as usize] {
+            column.resize(first, 0);
+            column.resize(first + count, groups.0);
         }
-        Rows { builder: self, count, start, len: count }
+        Rows { builder: self, first, count, start: first, len: count }
+    }
+
+    /// Opens the rows from `first` on again, to set what they have in common. An open row is forgotten.
+    ///
+    /// # Panics
+    /// When there are not so many rows.
+    pub fn rows_since(&mut self, first: usize) -> Rows<'_> {
+        assert!(first <= self.len, "row {first} of {}", self.len);
+        self.abort_row();
+        let count = self.len - first;
+        Rows { builder: self, first, count, start: first, len: count }
     }
 
     /// How many rows still fit.
@@ -54,10 +68,11 @@ impl Rows<'_> {
     #[inline]
     pub fn nums(&mut self, field: Field, mut num: impl FnMut(usize) -> u64) {
         let (start, len, default) = (self.start, self.len, field.default_num());
+        // What the loops need is moved into them: what they only borrow they would load again for each row.
         match self.column(field) {
-            Values::U8(v) => write(v, start, len, default as u8, |row| num(row) as u8),
-            Values::U16(v) => write(v, start, len, default as u16, |row| num(row) as u16),
-            Values::U32(v) => write(v, start, len, default as u32, |row| num(row) as u32),
+            Values::U8(v) => write(v, start, len, default as u8, move |row| num(row) as u8),
+            Values::U16(v) => write(v, start, len, default as u16, move |row| num(row) as u16),
+            Values::U32(v) => write(v, start, len, default as u32, move |row| num(row) as u32),
             Values::U64(v) => write(v, start, len, default, num),
             Values::Ip(_) | Values::Bytes(_) => panic!("{field:?} is not a number"),
         }
@@ -83,7 +98,11 @@ impl Rows<'_> {
     /// # Panics
     /// When the field is not numeric.
     pub fn fill(&mut self, field: Field, num: u64) {
-        self.nums(field, |_| num);
+        // A row that the column does not reach has the default already.
+        if num == field.default_num() && self.builder.columns[field as usize].len() <= self.start {
+            return;
+        }
+        self.nums(field, move |_| num);
     }
 
     /// Sets an address field of each row of the window to what `addr` says for the row's index in the window.
@@ -99,20 +118,19 @@ impl Rows<'_> {
         }
     }
 
-    /// Sets an octet string field of one row of the window. Rows come in ascending order; one that has the
-    /// field keeps it.
+    /// Sets an octet string field of each row of the window to what `octets` says for the row's index in the window.
+    /// A row that has the field keeps it.
     ///
     /// # Panics
     /// When the field is not an octet string.
-    pub fn octets(&mut self, field: Field, row: usize, octets: &[u8]) {
-        let row = self.start + row;
+    #[inline]
+    pub fn bytes<'b>(&mut self, field: Field, octets: impl FnMut(usize) -> &'b [u8]) {
+        let (start, len) = (self.start, self.len);
         let Values::Bytes(values) = self.column(field) else { panic!("{field:?} is not octets") };
-        while values.len() < row {
+        while values.len() < start {
             values.push(&[]);
         }
-        if values.len() == row {
-            values.push(octets);
-        }
+        (values.len() - start..len).map(octets).for_each(|octets| values.push(octets));
     }
 
     /// Adds to each row of the window the groups that `groups` says for the row's index in the window.
@@ -142,17 +160,17 @@ impl Rows<'_> {
     /// When there is no such row.
     pub fn narrow(&mut self, row: usize) {
         assert!(row < self.count, "row {row} of {}", self.count);
-        (self.start, self.len) = (self.builder.len + row, 1);
+        (self.start, self.len) = (self.first + row, 1);
     }
 
     /// Makes every row the window.
     pub fn widen(&mut self) {
-        (self.start, self.len) = (self.builder.len, self.count);
+        (self.start, self.len) = (self.first, self.count);
     }
 
     /// Closes the rows.
     pub fn finish(mut self) {
-        self.builder.len += self.count;
+        self.builder.len = self.first + self.count;
         self.count = 0;
     }
 
@@ -203,19 +221,20 @@ mod tests {
         let mut builder = BatchBuilder::new();
         builder.set(Field::Proto, 17);
         builder.finish_row();
-        let mut rows = builder.rows(3);
+        let mut rows = builder.rows(3, Groups(1 << Groups::ROUTER_V4));
         rows.nums(Field::SrcPort, |row| 100 + row as u64);
         rows.fill(Field::Proto, 6);
         rows.add_groups(|_| Groups(1 << Groups::GENERIC));
         rows.narrow(1);
         rows.fill(Field::Input, 9);
-        rows.octets(Field::UserName, 0, b"bob");
-        rows.octets(Field::UserName, 0, b"eve");
+        rows.bytes(Field::UserName, |_| b"bob");
+        rows.bytes(Field::UserName, |_| b"eve");
         rows.fill(Field::SrcPort, 7);
         rows.add_groups(|_| Groups(1 << Groups::MISC));
         rows.replace(Field::Input, 0, 8);
         rows.widen();
         rows.ips(Field::SrcAddr, |row| IpAddr::from([10, 0, 0, row as u8]));
+        rows.bytes(Field::UserName, |row| if row == 2 { b"ann" } else { b"eve" });
         rows.finish();
         builder.set(Field::SrcPort, 1);
         builder.finish_row();
@@ -224,18 +243,19 @@ mod tests {
         assert_eq!(nums(Field::Proto), [17, 6, 6, 6, 0]);
         assert_eq!(nums(Field::SrcPort), [0, 100, 7, 102, 1]);
         assert_eq!(nums(Field::Input), [0, 0, 8, 0, 0]);
-        assert_eq!(batch.column(Field::UserName).bytes(2), b"bob");
-        assert_eq!(batch.column(Field::UserName).bytes(3), b"");
+        let names: Vec<_> = (0..5).map(|row| batch.column(Field::UserName).bytes(row)).collect();
+        assert_eq!(names, [&b""[..], b"", b"bob", b"ann", b""]);
         assert_eq!(batch.column(Field::SrcAddr).ip(3), IpAddr::from([10, 0, 0, 2]));
-        assert_eq!(batch.groups(2).iter().collect::<Vec<_>>(), [Groups::GENERIC, Groups::MISC]);
-        assert_eq!(batch.groups(3).iter().collect::<Vec<_>>(), [Groups::GENERIC]);
+        let router = Groups::ROUTER_V4;
+        assert_eq!(batch.groups(2).iter().collect::<Vec<_>>(), [Groups::GENERIC, Groups::MISC, router]);
+        assert_eq!(batch.groups(3).iter().collect::<Vec<_>>(), [Groups::GENERIC, router]);
         assert_eq!(batch.groups(4).iter().collect::<Vec<_>>(), [Groups::GENERIC]);
     }
 
     #[test]
     fn rows_dropped_before_they_are_finished_leave_nothing() {
         let mut builder = BatchBuilder::new();
-        let mut rows = builder.rows(2);
+        let mut rows = builder.rows(2, Groups::default());
         rows.fill(Field::SrcPort, 5);
         drop(rows);
         builder.set(Field::Proto, 1);
@@ -243,5 +263,33 @@ mod tests {
         let batch = builder.finish();
         assert_eq!(batch.len(), 1);
         assert_eq!(batch.column(Field::SrcPort).num(0), 0);
+    }
+    #[test]
+    fn rows_are_opened_again_and_a_default_takes_no_memory() {
+        let mut builder = BatchBuilder::new();
+        builder.rows(1, Groups::default()).finish();
+        let mut rows = builder.rows(2, Groups(1 << Groups::MISC));
+        rows.fill(Field::EngineId, 0);
+        rows.fill(Field::Flows, 1);
+        rows.fill(Field::Input, 5);
+        rows.fill(Field::Input, 0);
+        rows.finish();
+        let mut rows = builder.rows_since(1);
+        assert_eq!(rows.len(), 2);
+        rows.fill(Field::NfVersion, 9);
+        rows.narrow(1);
+        rows.fill(Field::Flows, 0);
+        rows.finish();
+        assert!(builder.rows_since(3).is_empty());
+        builder.rows_since(0).fill(Field::Proto, 6);
+        builder.rows(1, Groups::default()).finish();
+        let batch = builder.finish();
+        let nums = |field| (0..4).map(|row| batch.column(field).num(row)).collect::<Vec<_>>();
+        assert_eq!(nums(Field::NfVersion), [0, 9, 9, 0]);
+        assert_eq!(nums(Field::Input), [0; 4]);
+        assert_eq!(nums(Field::Flows), [1, 1, 0, 1]);
+        assert_eq!(nums(Field::Proto), [6, 6, 6, 0]);
+        assert!(!batch.fields().contains(Field::EngineId));
+        assert_eq!(batch.groups(2).iter().collect::<Vec<_>>(), [Groups::MISC]);
     }
 }

@@ -285,20 +285,23 @@ impl<'a> Message<'a> {
 
     /// How many more rows of `row_len` octets this datagram may add.
     pub(crate) fn rows_left(&self, row_len: usize) -> usize {
-        self.limits.decoded_len_bytes.saturating_sub(self.decoded_len) / row_len.max(1)
+        self.limits.decoded_len_bytes.saturating_sub(self.decoded_len) / row_len
     }
 
-    /// Fills what every row has: when, from whom and how it came.
-    pub(crate) fn stamp(&self, rows: &mut Rows<'_>, sysid: u16, engine_type: u8, engine_id: u8) {
+    /// Fills what every row of an exporter's message has: when, from whom and how it came.
+    pub(crate) fn stamp(&self, rows: &mut Rows<'_>, sysid: u16) {
         rows.fill(Field::ReceivedMs, self.received_ms);
-        rows.ips(Field::RouterAddr, |_| self.from.addr);
+        let addr = self.from.addr;
+        rows.ips(Field::RouterAddr, move |_| addr);
         rows.fill(Field::ExporterId, u64::from(sysid));
         rows.fill(Field::NfVersion, u64::from(self.protocol.version()));
-        rows.fill(Field::EngineType, u64::from(engine_type));
-        rows.fill(Field::EngineId, u64::from(engine_id));
+    }
+
+    /// The groups that every row has.
+    pub(crate) fn groups(&self) -> Groups {
         let mut groups = Groups::default();
         groups.insert_addr(Field::RouterAddr, self.from.addr);
-        rows.add_groups(|_| groups);
+        groups
     }
 
     fn note(&mut self, set: Option<u16>, offset: usize, fault: Fault) {

@@ -12,7 +12,7 @@ use crate::decoder::{Decoder, Message};
 use crate::exporter::Key;
 use crate::options::sampler_fault;
 use crate::quirk::Quirk;
-use crate::records::{Fixed, Records, Slot};
+use crate::records::{Records, Slot};
 use crate::sampling::{GENERIC, Rate, Sampler};
 use crate::time::from_uptime;
 use crate::transport::from_ports;
@@ -63,7 +63,7 @@ impl Layout {
 }
 
 const fn at(offset: u16, len: u16) -> Slot {
-    Slot { number: 0, offset, len }
+    Slot { offset, len }
 }
 
 const SRC_ADDR: Slot = at(0, 4);
@@ -197,14 +197,16 @@ fn decode_message(
     let rate = state.samplers.rate(&[], message.received_ms, message.configured);
     let sysid = state.sysid;
 
-    let records = Fixed::new(records, layout.record_len, count.min(message.allowance(out)));
+    let records = Records::new(records, layout.record_len, count.min(message.allowance(out)));
     if records.count() < count {
         let limit = limits.flows_per_datagram;
         message.refuse(None, offset, Fault::Limit { what: "flows in a datagram", limit });
     }
-    let mut rows = out.rows(records.count());
+    let mut rows = out.rows(records.count(), message.groups());
     fill(&mut rows, &records, layout, header, rate, message.protocol);
-    message.stamp(&mut rows, sysid, header.engine_type, header.engine_id);
+    message.stamp(&mut rows, sysid);
+    rows.fill(Field::EngineType, header.engine_type.into());
+    rows.fill(Field::EngineId, header.engine_id.into());
     rows.fill(Field::RecordFlags, if rate.is_sampled() { RecordFlags::SAMPLED } else { 0 });
     rows.finish();
     message.decoded.flows += records.count();
@@ -212,57 +214,76 @@ fn decode_message(
 
 fn fill(
     rows: &mut Rows<'_>,
-    records: &Fixed<'_>,
+    records: &Records<'_>,
     layout: &Layout,
     header: &Header,
     rate: Rate,
     protocol: WireProtocol,
 ) {
-    let u8_at = |row, slot| u64::from(u8::from_be_bytes(records.array(row, slot)));
-    let u16_at = |row, slot| u64::from(u16::from_be_bytes(records.array(row, slot)));
-    let u32_at = |row, slot| u32::from_be_bytes(records.array(row, slot));
-    let addr_at = |row, slot| IpAddr::V4(Ipv4Addr::from(records.array::<4>(row, slot)));
-    let time = |stamp| from_uptime(header.unix_ms, header.uptime_ms, stamp);
+    let u8s = |slot| {
+        let octets = records.arrays(slot);
+        move |row| u64::from(u8::from_be_bytes(octets(row)))
+    };
+    let u16s = |slot| {
+        let octets = records.arrays(slot);
+        move |row| u64::from(u16::from_be_bytes(octets(row)))
+    };
+    let u32s = |slot| {
+        let octets = records.arrays(slot);
+        move |row| u32::from_be_bytes(octets(row))
+    };
+    let addrs = |slot| {
+        let addr = u32s(slot);
+        move |row| IpAddr::V4(Ipv4Addr::from_bits(addr(row)))
+    };
+    let times = |slot| {
+        let (stamp, Header { unix_ms, uptime_ms, .. }) = (u32s(slot), *header);
+        move |row| from_uptime(unix_ms, uptime_ms, stamp(row))
+    };
+    let counters = |slot| {
+        let count = u32s(slot);
+        move |row| rate.scale(count(row).into())
+    };
 
-    rows.nums(Field::FirstMs, |row| time(u32_at(row, FIRST)));
-    rows.nums(Field::LastMs, |row| time(u32_at(row, LAST)));
-    rows.ips(Field::SrcAddr, |row| addr_at(row, SRC_ADDR));
-    rows.ips(Field::DstAddr, |row| addr_at(row, DST_ADDR));
-    rows.nums(Field::Proto, |row| u8_at(row, PROTO));
-    rows.nums(Field::SrcPort, |row| u16_at(row, SRC_PORT));
-    rows.nums(Field::DstPort, |row| u16_at(row, DST_PORT));
+    rows.nums(Field::FirstMs, times(FIRST));
+    rows.nums(Field::LastMs, times(LAST));
+    rows.ips(Field::SrcAddr, addrs(SRC_ADDR));
+    rows.ips(Field::DstAddr, addrs(DST_ADDR));
+    rows.nums(Field::Proto, u8s(PROTO));
+    rows.nums(Field::SrcPort, u16s(SRC_PORT));
+    rows.nums(Field::DstPort, u16s(DST_PORT));
     if protocol != WireProtocol::V7 {
         // v7's ports are what was sent, by everybody we know of.
+        let (protos, srcs, dsts) = (u8s(PROTO), u16s(SRC_PORT), u16s(DST_PORT));
         for row in 0..records.count() {
-            if Protocol(u8_at(row, PROTO) as u8).is_icmp() && u16_at(row, SRC_PORT) != 0 {
-                rows.replace(Field::DstPort, row, from_ports(u16_at(row, SRC_PORT), u16_at(row, DST_PORT)));
+            if Protocol(protos(row) as u8).is_icmp() && srcs(row) != 0 {
+                rows.replace(Field::DstPort, row, from_ports(srcs(row), dsts(row)));
                 rows.replace(Field::SrcPort, row, 0);
             }
         }
     }
-    rows.nums(Field::TcpFlags, |row| u8_at(row, layout.tcp_flags));
-    rows.nums(Field::SrcTos, |row| u8_at(row, TOS));
-    rows.nums(Field::InPackets, |row| rate.scale(u64::from(u32_at(row, PACKETS))));
-    rows.nums(Field::InBytes, |row| rate.scale(u64::from(u32_at(row, BYTES))));
-    rows.nums(Field::Input, |row| u16_at(row, INPUT));
-    rows.nums(Field::Output, |row| u16_at(row, OUTPUT));
-    rows.ips(Field::NextHop, |row| addr_at(row, NEXT_HOP));
+    rows.nums(Field::TcpFlags, u8s(layout.tcp_flags));
+    rows.nums(Field::SrcTos, u8s(TOS));
+    rows.nums(Field::InPackets, counters(PACKETS));
+    rows.nums(Field::InBytes, counters(BYTES));
+    rows.nums(Field::Input, u16s(INPUT));
+    rows.nums(Field::Output, u16s(OUTPUT));
+    rows.ips(Field::NextHop, addrs(NEXT_HOP));
     if layout.routed {
-        rows.nums(Field::SrcAs, |row| u16_at(row, SRC_AS));
-        rows.nums(Field::DstAs, |row| u16_at(row, DST_AS));
-        rows.nums(Field::SrcMask, |row| u8_at(row, SRC_MASK));
-        rows.nums(Field::DstMask, |row| u8_at(row, DST_MASK));
+        rows.nums(Field::SrcAs, u16s(SRC_AS));
+        rows.nums(Field::DstAs, u16s(DST_AS));
+        rows.nums(Field::SrcMask, u8s(SRC_MASK));
+        rows.nums(Field::DstMask, u8s(DST_MASK));
     }
-    // A group that has nothing but zeros was not meant: routers without the knowledge fill these octets so.
-    rows.add_groups(|row| {
+    // A group that has nothing but zeros was not meant: routers without the knowledge fill these octets so. Two
+    // interfaces, two prefix lengths and two AS numbers stand side by side each.
+    let routed = u64::from(layout.routed);
+    let (interfaces, masks, hops, routes) = (u32s(INPUT), u16s(SRC_MASK), u32s(NEXT_HOP), u32s(SRC_AS));
+    rows.add_groups(move |row| {
         let mut groups = 1 << Groups::GENERIC | 1 << Groups::IPV4;
-        let routed = u64::from(layout.routed);
-        let masks = routed * (u8_at(row, SRC_MASK) | u8_at(row, DST_MASK));
-        let interfaces = u16_at(row, INPUT) | u16_at(row, OUTPUT);
-        groups |= u64::from(interfaces | masks != 0) << Groups::MISC;
-        // Four octets from here are both AS numbers.
-        groups |= u64::from(routed * u64::from(u32_at(row, SRC_AS)) != 0) << Groups::AS;
-        groups |= u64::from(u32_at(row, NEXT_HOP) != 0) << Groups::NEXT_HOP_V4;
+        groups |= u64::from(u64::from(interfaces(row)) | (routed * masks(row)) != 0) << Groups::MISC;
+        groups |= u64::from(routed * u64::from(routes(row)) != 0) << Groups::AS;
+        groups |= u64::from(hops(row) != 0) << Groups::NEXT_HOP_V4;
         Groups(groups)
     });
 }

@@ -65,7 +65,7 @@ pub(crate) fn decode(decoder: &mut Decoder, message: &mut Message<'_>, out: &mut
     let end = end(message, state, usize::from(header.len));
     let scratch = &mut decoder.scratch;
     let mut sets = Sets { message, state, memory, scratch, out, clocks, engine: (0, 0), records: Some(0) };
-    sets.walk(HEADER_LEN, end);
+    sets.decode(HEADER_LEN, end);
     sets.drain();
     let continuity = sets.state.sequence.observe(header.sequence, sets.records, false);
     sets.message.decoded.take(continuity);

@@ -94,9 +94,9 @@ impl OptionsPlan {
 
     /// Takes what the records of the set at `place` (id and offset) say about the exporter. All of them count:
     /// two samplers often stand in one set.
-    pub(crate) fn read<R: Records>(
+    pub(crate) fn read(
         &self,
-        records: &R,
+        records: &Records<'_>,
         place: (u16, usize),
         announced: &mut Announced<'_>,
         message: &mut Message<'_>,
@@ -137,7 +137,7 @@ impl OptionsPlan {
     }
 
     /// What a record says of the exporter's own counts.
-    fn exported<R: Records>(&self, records: &R, record: usize) -> Option<Exported> {
+    fn exported(&self, records: &Records<'_>, record: usize) -> Option<Exported> {
         let Found { exported_octets, exported_messages, exported_flows, .. } = self.found;
         exported_octets.or(exported_messages).or(exported_flows)?;
         let num = |slot: Option<Slot>| slot.map_or(0, |slot| records.num(record, slot));
@@ -149,7 +149,7 @@ impl OptionsPlan {
     }
 
     /// The sampler that a record describes.
-    fn sampler<R: Records>(&self, records: &R, record: usize) -> Option<Sampler> {
+    fn sampler(&self, records: &Records<'_>, record: usize) -> Option<Sampler> {
         let Found { packet_interval, packet_space, size, population, .. } = self.found;
         let num = |slot: Option<Slot>| {
             slot.map(|slot| u32::try_from(records.num(record, slot)).unwrap_or(u32::MAX))
@@ -175,7 +175,7 @@ impl OptionsPlan {
     }
 
     /// When the exporter started, ms since 1970 UTC, if a record says so.
-    fn init_ms<R: Records>(&self, records: &R, record: usize) -> Option<u64> {
+    fn init_ms(&self, records: &Records<'_>, record: usize) -> Option<u64> {
         self.found.init.map(|slot| records.num(record, slot)).filter(|&init| init != 0)
     }
 }
@@ -190,8 +190,8 @@ pub(crate) fn sampler_fault(sampler: Sampler, limits: &Limits) -> Fault {
 }
 
 /// Keeps a name that a record has, unless it is empty.
-fn read_name<R: Records>(
-    records: &R,
+fn read_name(
+    records: &Records<'_>,
     record: usize,
     (kind, id, name): (NameKind, Slot, Slot),
     names: &mut Names,
@@ -262,13 +262,13 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::Fixed;
+    use crate::records::Records;
 
     fn sampler(dialect: Dialect, scope: usize, fields: &[(u16, u16)], record: &[u8]) -> Option<Sampler> {
         let specifiers: Vec<_> =
             fields.iter().map(|&(id, len)| Specifier { enterprise: 0, id, len }).collect();
         let plan = OptionsPlan::compile(dialect, &specifiers, scope).unwrap();
-        plan.sampler(&Fixed::new(record, plan.shape.min_len, 1), 0)
+        plan.sampler(&Records::new(record, plan.shape.min_len, 1), 0)
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A set has many records of one shape and a batch has columns, so a plan runs step by step over all records
 //! of a set, not record by record over all steps: each step is one loop over one column.
 
-use crate::records::{Records, Slot};
+use crate::records::{Buffers, Records, Slot};
 use crate::sampling::Rate;
 use crate::shape::Shape;
 use crate::stamps::{Clocks, Stamps};
@@ -65,10 +65,10 @@ impl Rates<'_> {
 /// Buffers that decoding uses again and again.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    pub(crate) places: Vec<(u32, u32)>,
+    pub(crate) buffers: Buffers,
     pub(crate) rates: Vec<Rate>,
     /// One per level of structured data.
-    pub(crate) nested: Vec<Vec<(u32, u32)>>,
+    pub(crate) nested: Vec<Buffers>,
 }
 
 impl Plan {
@@ -88,16 +88,16 @@ impl Plan {
     }
 
     /// Writes `records` into the window of `rows`, except the fields in `skip`; says which fields were
-    /// written.
-    pub(crate) fn run<R: Records>(
+    /// written. Groups that all rows have alike are not added.
+    pub(crate) fn run(
         &self,
-        records: &R,
+        records: &Records<'_>,
         context: &Context<'_>,
         rows: &mut Rows<'_>,
         skip: FieldSet,
     ) -> FieldSet {
         for step in &self.steps {
-            if !skip.contains(step.field()) {
+            if skip.is_empty() || !skip.contains(step.field()) {
                 step.run(records, context, rows);
             }
         }
@@ -105,8 +105,6 @@ impl Plan {
             self.stamps.run(records, &context.clocks, rows, self.fields.contains(Field::EventTimeMs));
         }
         self.transport.run(records, rows, skip);
-        let groups = self.groups;
-        rows.add_groups(|_| groups);
         self.fields
     }
 }

@@ -9,9 +9,9 @@ use crate::memory::Memory;
 use crate::options::Announced;
 use crate::plan::{Context, Plan, Rates, Scratch};
 use crate::quirk::Quirk;
-use crate::records::{Fixed, Records, Slot, VARIABLE, Variable};
+use crate::records::{Buffers, Records, Slot, VARIABLE};
 use crate::sampling::{Rate, Samplers, sampler_id};
-use crate::shape::{self, Shape};
+use crate::shape::End;
 use crate::stamps::Clocks;
 use crate::step::Step;
 use crate::template::{Change, Definition, Meaning, Rejected, Templates, fields};
@@ -42,10 +42,24 @@ pub(crate) struct Sets<'a, 'm> {
 
 impl Sets<'_, '_> {
     /// Decodes the sets in `datagram[start..end]`.
-    ///
+    pub(crate) fn decode(&mut self, start: usize, end: usize) {
+        let first = self.out.len();
+        self.walk(start, end);
+        self.stamp(first);
+    }
+
+    /// Fills what the rows from `first` on have in common.
+    fn stamp(&mut self, first: usize) {
+        if self.out.len() > first {
+            let mut rows = self.out.rows_since(first);
+            self.message.stamp(&mut rows, self.state.sysid);
+            rows.finish();
+        }
+    }
+
     /// Lengths lead the way, never the header's count, which is often wrong. A set that ends outside of the
     /// message ends the walk: nothing behind it can be found.
-    pub(crate) fn walk(&mut self, start: usize, end: usize) {
+    fn walk(&mut self, start: usize, end: usize) {
         let datagram = self.message.datagram;
         let mut at = start;
         loop {
@@ -219,8 +233,8 @@ impl Sets<'_, '_> {
         if body.is_empty() {
             return;
         }
-        let State { templates, samplers, names, exported, init_ms, quirks, sysid, .. } = &mut *self.state;
-        let Scratch { places, rates, nested } = &mut *self.scratch;
+        let State { templates, samplers, names, exported, init_ms, quirks, .. } = &mut *self.state;
+        let Scratch { buffers, rates, nested } = &mut *self.scratch;
         let message = &mut *self.message;
         let found = templates.find(id);
         let Some(template) =
@@ -234,56 +248,46 @@ impl Sets<'_, '_> {
         };
         let counted = match &template.meaning {
             Meaning::Options(plan) => {
-                let located = Located::new(&plan.shape, body, usize::MAX, places);
-                let counted = located.report(id, at, None, message);
-                template.note(message.received_ms, located.count());
+                let (records, end) = plan.shape.locate(body, usize::MAX, buffers);
+                let counted = report(id, at, body, (&records, end), None, message);
+                template.note(message.received_ms, records.count());
                 let mut announced = Announced { samplers, names, exported, init_ms };
-                let place = (id, at);
-                match located.records {
-                    Found::Fixed(records) => plan.read(&records, place, &mut announced, message, self.memory),
-                    Found::Variable(records) => {
-                        plan.read(&records, place, &mut announced, message, self.memory);
-                    }
-                }
+                plan.read(&records, (id, at), &mut announced, message, self.memory);
                 self.clocks.init_ms = *init_ms;
                 counted
             }
             Meaning::Flows(plan) if plan.is_empty() => {
-                let located = Located::new(&plan.shape, body, usize::MAX, places);
-                template.note(message.received_ms, located.count());
-                located.report(id, at, None, message)
+                let (records, end) = plan.shape.locate(body, usize::MAX, buffers);
+                template.note(message.received_ms, records.count());
+                report(id, at, body, (&records, end), None, message)
             }
             Meaning::Flows(plan) => {
                 let (allowance, rows_left) = (message.allowance(self.out), message.rows_left(plan.row_len));
-                let located = Located::new(&plan.shape, body, allowance.min(rows_left), places);
+                let (records, end) = plan.shape.locate(body, allowance.min(rows_left), buffers);
                 let limit = if rows_left < allowance {
                     ("octets of decoded flows", message.limits.decoded_len_bytes)
                 } else {
                     ("flows in a datagram", message.limits.flows_per_datagram)
                 };
-                let counted = located.report(id, at, Some(limit), message);
-                template.note(message.received_ms, located.count());
-                message.decoded_len += located.count() * plan.row_len;
+                let counted = report(id, at, body, (&records, end), Some(limit), message);
+                template.note(message.received_ms, records.count());
+                message.decoded_len += records.count() * plan.row_len;
                 if self.clocks.dialect == Dialect::Ipfix
                     && self.clocks.init_ms.is_none()
                     && plan.stamps.needs_start()
                 {
-                    quirks.add(Quirk::UptimeWithoutStart, located.count() as u64);
+                    quirks.add(Quirk::UptimeWithoutStart, records.count() as u64);
                 }
                 let flows = Flows {
                     plan,
                     templates,
                     samplers,
                     clocks: self.clocks,
-                    sysid: *sysid,
                     engine: self.engine,
                     domain: message.domain.unwrap_or_default(),
                     place: (id, at),
                 };
-                match located.records {
-                    Found::Fixed(records) => flows.decode(&records, message, self.out, rates, nested),
-                    Found::Variable(records) => flows.decode(&records, message, self.out, rates, nested),
-                }
+                flows.decode(&records, message, self.out, rates, nested);
                 counted
             }
         };
@@ -329,8 +333,19 @@ pub(crate) fn drain(
             ..*message
         };
         let clocks = Clocks { init_ms: set.clocks.init_ms.or(state.init_ms), ..set.clocks };
-        Sets { message: &mut late, state, memory, scratch, out, clocks, engine: set.engine, records: None }
-            .data(set.id, set.offset, &set.body);
+        let first = out.len();
+        let mut sets = Sets {
+            message: &mut late,
+            state,
+            memory,
+            scratch,
+            out,
+            clocks,
+            engine: set.engine,
+            records: None,
+        };
+        sets.data(set.id, set.offset, &set.body);
+        sets.stamp(first);
         message.decoded_len += late.decoded_len;
         message.decoded.take_late(&late.decoded, set.body.len());
         state.waiting.decoded(&set, memory);
@@ -339,60 +354,27 @@ pub(crate) fn drain(
     state.waiting.put_back(still_waiting);
 }
 
-/// The records of a set.
-struct Located<'a> {
-    records: Found<'a>,
-    /// Where a record starts that does not fit, and how many octets it needs at least.
-    truncated: Option<(usize, usize)>,
-    /// Whether there are more than were asked for.
-    more: bool,
-    available: usize,
-}
-
-enum Found<'a> {
-    Fixed(Fixed<'a>),
-    Variable(Variable<'a>),
-}
-
-impl<'a> Located<'a> {
-    fn new(shape: &Shape, data: &'a [u8], limit: usize, places: &'a mut Vec<(u32, u32)>) -> Located<'a> {
-        let available = data.len();
-        if !shape.variable {
-            let records = Fixed::new(data, shape.min_len, limit);
-            let more = available / shape.min_len.max(1) > limit;
-            return Located { records: Found::Fixed(records), truncated: None, more, available };
-        }
-        let shape::Located { count, truncated, more } = shape.locate(data, limit, places);
-        let records = Found::Variable(Variable { data, places, slots: shape.slots, count });
-        Located { records, truncated, more, available }
-    }
-
-    fn count(&self) -> usize {
-        match &self.records {
-            Found::Fixed(records) => records.count(),
-            Found::Variable(records) => records.count(),
-        }
-    }
-
-    /// Notes what is wrong with the set, which begins at `at`, and says how many records it has, if that is
-    /// certain. `limit` is what kept it from being read whole.
-    fn report(
-        &self,
-        id: u16,
-        at: usize,
-        limit: Option<(&'static str, usize)>,
-        message: &mut Message<'_>,
-    ) -> Option<u32> {
-        if let Some((start, expected)) = self.truncated {
-            let fault = Fault::Truncated { what: "record", expected, found: self.available - start };
+/// Notes what is wrong with the records of set `id`, which begins at `at` and consists of `body`, and says how many it
+/// has, if that is certain. `limit` is what kept it from being read whole.
+fn report(
+    id: u16,
+    at: usize,
+    body: &[u8],
+    (records, end): (&Records<'_>, End),
+    limit: Option<(&'static str, usize)>,
+    message: &mut Message<'_>,
+) -> Option<u32> {
+    match (end, limit) {
+        (End::Truncated { start, expected }, _) => {
+            let fault = Fault::Truncated { what: "record", expected, found: body.len() - start };
             message.fail(Some(id), at + start, fault);
-            return None;
+            None
         }
-        if let (true, Some((what, limit))) = (self.more, limit) {
+        (End::More, Some((what, limit))) => {
             message.refuse(Some(id), at, Fault::Limit { what, limit });
-            return None;
+            None
         }
-        u32::try_from(self.count()).ok()
+        (End::More, None) | (End::Padding, _) => u32::try_from(records.count()).ok(),
     }
 }
 
@@ -402,7 +384,6 @@ struct Flows<'a> {
     templates: &'a Templates,
     samplers: &'a Samplers,
     clocks: Clocks,
-    sysid: u16,
     engine: (u8, u8),
     domain: u32,
     /// Id and offset of the set.
@@ -410,13 +391,13 @@ struct Flows<'a> {
 }
 
 impl Flows<'_> {
-    fn decode<R: Records>(
+    fn decode(
         &self,
-        records: &R,
+        records: &Records<'_>,
         message: &mut Message<'_>,
         out: &mut BatchBuilder,
         rates: &mut Vec<Rate>,
-        nested: &mut Vec<Vec<(u32, u32)>>,
+        nested: &mut Vec<Buffers>,
     ) {
         if records.count() == 0 {
             return;
@@ -427,27 +408,30 @@ impl Flows<'_> {
             value_len: message.limits.value_len_bytes,
             rates: self.rates(records, message, rates),
         };
-        let mut rows = out.rows(records.count());
-        message.stamp(&mut rows, self.sysid, self.engine.0, self.engine.1);
+        let mut rows = out.rows(records.count(), Groups(self.plan.groups.0 | message.groups().0));
+        rows.fill(Field::EngineType, self.engine.0.into());
+        rows.fill(Field::EngineId, self.engine.1.into());
         let written = self.plan.run(records, &context, &mut rows, FieldSet::EMPTY);
         if !self.plan.lists.is_empty() {
-            nested.resize_with(message.limits.list_depth, Vec::new);
+            nested.resize_with(message.limits.list_depth, Buffers::default);
             lists::merge(self.plan, records, written, self.templates, &context, &mut rows, nested);
         }
         let event = self.plan.groups.contains(Groups::NSEL) || self.plan.groups.contains(Groups::NAT);
         let event = if event && self.clocks.dialect == Dialect::V9 { RecordFlags::EVENT } else { 0 };
-        rows.nums(Field::RecordFlags, |row| {
-            event | if context.rates.of(row).is_sampled() { RecordFlags::SAMPLED } else { 0 }
-        });
+        let flags = |rate: Rate| event | if rate.is_sampled() { RecordFlags::SAMPLED } else { 0 };
+        match context.rates {
+            Rates::All(rate) => rows.fill(Field::RecordFlags, flags(rate)),
+            rates @ Rates::Each(_) => rows.nums(Field::RecordFlags, |row| flags(rates.of(row))),
+        }
         rows.finish();
         message.decoded.flows += records.count();
     }
 
     /// The sampling rates of the records: what the operator forces; else what the record itself says, or the
     /// sampler it names, or that of an interface; else what applies to the whole exporter.
-    fn rates<'r, R: Records>(
+    fn rates<'r>(
         &self,
-        records: &R,
+        records: &Records<'_>,
         message: &mut Message<'_>,
         rates: &'r mut Vec<Rate>,
     ) -> Rates<'r> {

@@ -2,6 +2,7 @@
 
 use crate::element::{Dialect, id};
 use crate::records::{Records, Slot};
+use crate::step::copy_as;
 use crate::time::{from_init, from_ntp, from_uptime};
 use flow_model::{Field, Rows};
 
@@ -27,6 +28,24 @@ enum Form {
     Seconds,
     /// µs before the export.
     Delta,
+}
+
+impl Form {
+    /// The time that `value` stands for, by the clocks of its message and the start of the exporter.
+    #[inline]
+    fn time(self, clocks: &Clocks, init_ms: Option<u64>, value: u64) -> u64 {
+        match self {
+            Form::Millis => value,
+            Form::Nanos | Form::Micros => from_ntp(value),
+            Form::Seconds => value.saturating_mul(1000),
+            Form::Delta => clocks.export_ms.saturating_sub(value / 1000),
+            Form::Uptime => match (clocks.dialect, init_ms) {
+                (Dialect::V9, _) => from_uptime(clocks.export_ms, clocks.uptime_ms, value as u32),
+                (Dialect::Ipfix, Some(init)) => from_init(init, value, clocks.export_ms),
+                (Dialect::Ipfix, None) => clocks.export_ms,
+            },
+        }
+    }
 }
 
 /// Where a record has one of its two times, by form.
@@ -111,21 +130,17 @@ impl Stamps {
     /// What is missing is made up from what is there: an end from the start and a duration, or from the time
     /// of the event; both from the latter. Uptime stamps without the start of the exporter give the duration,
     /// and the export its end.
-    pub(crate) fn run<R: Records>(&self, records: &R, clocks: &Clocks, rows: &mut Rows<'_>, event: bool) {
+    pub(crate) fn run(&self, records: &Records<'_>, clocks: &Clocks, rows: &mut Rows<'_>, event: bool) {
         let absolute = clocks.dialect == Dialect::V9 || clocks.init_ms.is_some() || self.init.is_some();
         let first = self.first.choose(absolute);
         let last = self.last.choose(absolute);
-        if let (Some((Form::Uptime, first)), Some((Form::Uptime, last)), Dialect::V9) =
-            (first, last, clocks.dialect)
-            && (first.len, last.len) == (4, 4)
-        {
-            // By far the most frequent shape, so it has loops of its own.
-            let time = |row, slot| {
-                let stamp = u32::from_be_bytes(records.array(row, slot));
-                from_uptime(clocks.export_ms, clocks.uptime_ms, stamp)
-            };
-            rows.nums(Field::FirstMs, |row| time(row, first));
-            rows.nums(Field::LastMs, |row| time(row, last));
+        if let (Some(first), Some(last), None) = (first, last, self.init) {
+            for (field, (form, slot)) in [(Field::FirstMs, first), (Field::LastMs, last)] {
+                let clocks = *clocks;
+                copy_as(records, slot, field, rows, move |_, value| {
+                    form.time(&clocks, clocks.init_ms, value)
+                });
+            }
         } else {
             rows.nums(Field::FirstMs, |row| self.times(records, row, clocks, first, last).0);
             rows.nums(Field::LastMs, |row| self.times(records, row, clocks, first, last).1);
@@ -140,15 +155,16 @@ impl Stamps {
     }
 
     #[inline]
-    fn times<R: Records>(
+    fn times(
         &self,
-        records: &R,
+        records: &Records<'_>,
         row: usize,
         clocks: &Clocks,
         first: Option<(Form, Slot)>,
         last: Option<(Form, Slot)>,
     ) -> (u64, u64) {
-        let time = |(form, slot): (Form, Slot)| self.time(records, row, clocks, form, slot);
+        let init = self.init.map(|slot| records.num(row, slot)).filter(|&init| init != 0).or(clocks.init_ms);
+        let time = |(form, slot): (Form, Slot)| form.time(clocks, init, records.num(row, slot));
         let event = self.event.map(|slot| records.num(row, slot));
         let duration = match (self.duration_millis, self.duration_micros) {
             (Some(slot), _) => Some(records.num(row, slot)),
@@ -169,7 +185,7 @@ impl Stamps {
         }
     }
 
-    fn relative<R: Records>(&self, records: &R, row: usize, clocks: &Clocks) -> (u64, u64) {
+    fn relative(&self, records: &Records<'_>, row: usize, clocks: &Clocks) -> (u64, u64) {
         let stamp = |slot: Option<Slot>| slot.map(|slot| records.num(row, slot) as u32);
         let last = clocks.export_ms;
         match (stamp(self.first.uptime), stamp(self.last.uptime)) {
@@ -178,26 +194,6 @@ impl Stamps {
                 (last.saturating_sub(u64::from(duration.cast_unsigned())), last)
             }
             _ => (last, last),
-        }
-    }
-
-    #[inline]
-    fn time<R: Records>(&self, records: &R, row: usize, clocks: &Clocks, form: Form, slot: Slot) -> u64 {
-        let value = records.num(row, slot);
-        match form {
-            Form::Millis => value,
-            Form::Nanos | Form::Micros => from_ntp(value),
-            Form::Seconds => value.saturating_mul(1000),
-            Form::Delta => clocks.export_ms.saturating_sub(value / 1000),
-            Form::Uptime => {
-                let init =
-                    self.init.map(|slot| records.num(row, slot)).filter(|&init| init != 0).or(clocks.init_ms);
-                match (clocks.dialect, init) {
-                    (Dialect::V9, _) => from_uptime(clocks.export_ms, clocks.uptime_ms, value as u32),
-                    (Dialect::Ipfix, Some(init)) => from_init(init, value, clocks.export_ms),
-                    (Dialect::Ipfix, None) => clocks.export_ms,
-                }
-            }
         }
     }
 }

@@ -129,33 +129,43 @@ impl Step {
     }
 
     /// Writes what `records` have into the window of `rows`.
-    pub(crate) fn run<R: Records>(&self, records: &R, context: &Context<'_>, rows: &mut Rows<'_>) {
+    pub(crate) fn run(&self, records: &Records<'_>, context: &Context<'_>, rows: &mut Rows<'_>) {
         match *self {
             Step::Num(field, slot) => copy(records, slot, field, rows),
             Step::Counter(field, slot) => match context.rates {
                 Rates::All(Rate::ALL) => copy(records, slot, field, rows),
-                rates => rows.nums(field, |row| rates.of(row).scale(records.num(row, slot))),
+                Rates::All(rate) => copy_as(records, slot, field, rows, move |_, num| rate.scale(num)),
+                rates @ Rates::Each(_) => {
+                    copy_as(records, slot, field, rows, move |row, num| rates.of(row).scale(num));
+                }
             },
-            Step::FlowCount(slot) => rows.nums(Field::Flows, |row| records.num(row, slot).max(1)),
+            Step::FlowCount(slot) => copy_as(records, slot, Field::Flows, rows, |_, num| num.max(1)),
             Step::Domain(slot) => {
-                let domain = |row| slot.map_or(0, |slot| records.num(row, slot));
-                rows.nums(Field::ObservationDomainId, |row| match domain(row) {
-                    0 => u64::from(context.domain),
-                    domain => domain,
-                });
+                let (field, own) = (Field::ObservationDomainId, u64::from(context.domain));
+                match slot {
+                    Some(slot) => {
+                        copy_as(records, slot, field, rows, move |_, num| if num == 0 { own } else { num });
+                    }
+                    None => rows.fill(field, own),
+                }
+            }
+            Step::V4(field, slot) if slot.len == 4 => {
+                let addrs = records.arrays::<4>(slot);
+                rows.ips(field, move |row| IpAddr::from(addrs(row)));
             }
             Step::V4(field, slot) => rows.ips(field, |row| IpAddr::V4(v4(records, row, slot))),
-            Step::V6(field, slot) => rows.ips(field, |row| IpAddr::V6(v6(records, row, slot))),
+            Step::V6(field, slot) => {
+                let addrs = records.arrays::<16>(slot);
+                rows.ips(field, move |row| IpAddr::from(addrs(row)));
+            }
             Step::Either(either) => either.run(records, rows),
             Step::Octets { field, slot, text } => {
-                for row in 0..rows.len() {
-                    let mut octets = records.octets(row, slot);
-                    octets = octets.get(..context.value_len).unwrap_or(octets);
-                    if text {
-                        octets = octets.split(|&octet| octet == 0).next().unwrap_or_default();
-                    }
-                    rows.octets(field, row, octets);
-                }
+                let most = context.value_len;
+                rows.bytes(field, |row| {
+                    let octets = records.octets(row, slot);
+                    let octets = octets.get(..most).unwrap_or(octets);
+                    if text { octets.split(|&octet| octet == 0).next().unwrap_or_default() } else { octets }
+                });
             }
             Step::Acl(fields, slot) => {
                 for (field, part) in fields.into_iter().zip([0, 4, 8]) {
@@ -183,30 +193,54 @@ pub(crate) fn group(field: Field) -> Groups {
     groups
 }
 
-/// Copies a number: one loop per width on the wire.
+/// Copies a number.
 #[inline]
-pub(crate) fn copy<R: Records>(records: &R, slot: Slot, field: Field, rows: &mut Rows<'_>) {
+pub(crate) fn copy(records: &Records<'_>, slot: Slot, field: Field, rows: &mut Rows<'_>) {
+    copy_as(records, slot, field, rows, |_, num| num);
+}
+
+/// Copies a number, or rather what `map` makes of it and of the row: one loop per width on the wire.
+#[inline]
+pub(crate) fn copy_as(
+    records: &Records<'_>,
+    slot: Slot,
+    field: Field,
+    rows: &mut Rows<'_>,
+    map: impl Fn(usize, u64) -> u64 + Copy,
+) {
     match slot.len {
-        1 => rows.nums(field, |row| u64::from(u8::from_be_bytes(records.array(row, slot)))),
-        2 => rows.nums(field, |row| u64::from(u16::from_be_bytes(records.array(row, slot)))),
-        4 => rows.nums(field, |row| u64::from(u32::from_be_bytes(records.array(row, slot)))),
-        8 => rows.nums(field, |row| u64::from_be_bytes(records.array(row, slot))),
-        _ => rows.nums(field, |row| records.num(row, slot)),
+        1 => {
+            let nums = records.arrays(slot);
+            rows.nums(field, move |row| map(row, u8::from_be_bytes(nums(row)).into()));
+        }
+        2 => {
+            let nums = records.arrays(slot);
+            rows.nums(field, move |row| map(row, u16::from_be_bytes(nums(row)).into()));
+        }
+        4 => {
+            let nums = records.arrays(slot);
+            rows.nums(field, move |row| map(row, u32::from_be_bytes(nums(row)).into()));
+        }
+        8 => {
+            let nums = records.arrays(slot);
+            rows.nums(field, move |row| map(row, u64::from_be_bytes(nums(row))));
+        }
+        _ => rows.nums(field, |row| map(row, records.num(row, slot))),
     }
 }
 
 #[inline]
-fn v4<R: Records>(records: &R, row: usize, slot: Slot) -> Ipv4Addr {
+fn v4(records: &Records<'_>, row: usize, slot: Slot) -> Ipv4Addr {
     if slot.len == 4 { records.array(row, slot).into() } else { (records.num(row, slot) as u32).into() }
 }
 
 #[inline]
-fn v6<R: Records>(records: &R, row: usize, slot: Slot) -> Ipv6Addr {
+fn v6(records: &Records<'_>, row: usize, slot: Slot) -> Ipv6Addr {
     records.array::<16>(row, slot).into()
 }
 
 impl Either {
-    fn run<R: Records>(&self, records: &R, rows: &mut Rows<'_>) {
+    fn run(&self, records: &Records<'_>, rows: &mut Rows<'_>) {
         let addr = |row| {
             if self.is_v6(records, row) {
                 IpAddr::V6(v6(records, row, self.v6))
@@ -222,7 +256,7 @@ impl Either {
         });
     }
 
-    fn is_v6<R: Records>(&self, records: &R, row: usize) -> bool {
+    fn is_v6(&self, records: &Records<'_>, row: usize) -> bool {
         let only_v6 = |v4_slot, v6_slot| {
             v4(records, row, v4_slot).is_unspecified() && !v6(records, row, v6_slot).is_unspecified()
         };

@@ -71,21 +71,33 @@ impl Transport {
     }
 
     /// Writes what `records` have into the window of `rows`, except the fields in `skip`.
-    pub(crate) fn run<R: Records>(&self, records: &R, rows: &mut Rows<'_>, skip: FieldSet) {
+    pub(crate) fn run(&self, records: &Records<'_>, rows: &mut Rows<'_>, skip: FieldSet) {
         let fields = self.fields().without(skip);
+        let mut has_icmp = true;
         for (field, slot) in
             [(Field::Proto, self.proto), (Field::SrcPort, self.src), (Field::DstPort, self.dst)]
         {
             match slot {
                 _ if !fields.contains(field) => {}
+                Some(slot) if field == Field::Proto && slot.len == 1 => {
+                    has_icmp = false;
+                    let (protos, has_icmp) = (records.arrays(slot), &mut has_icmp);
+                    rows.nums(field, move |row| {
+                        let proto = u8::from_be_bytes(protos(row));
+                        *has_icmp |= Protocol(proto).is_icmp();
+                        proto.into()
+                    });
+                }
                 Some(slot) => copy(records, slot, field, rows),
-                None => rows.fill(
-                    field,
-                    self.implied.filter(|_| field == Field::Proto).map_or(0, |implied| implied.0.into()),
-                ),
+                None => {
+                    let implied =
+                        self.implied.filter(|_| field == Field::Proto).map_or(0, |proto| proto.0.into());
+                    // Each row gets a value that can be replaced.
+                    rows.nums(field, move |_| implied);
+                }
             }
         }
-        if !fields.contains(Field::DstPort) {
+        if !has_icmp || !fields.contains(Field::DstPort) {
             return;
         }
         // ICMP is rare, so its rows are put right afterwards.
@@ -110,7 +122,7 @@ impl Transport {
     }
 
     /// Type * 256 + code from elements of its own: those of the record's family first.
-    fn word<R: Records>(&self, records: &R, row: usize, proto: Protocol) -> Option<u64> {
+    fn word(&self, records: &Records<'_>, row: usize, proto: Protocol) -> Option<u64> {
         let (own, other) =
             if proto == Protocol::ICMP { (self.icmp, self.icmp6) } else { (self.icmp6, self.icmp) };
         own.word(records, row).or_else(|| other.word(records, row))
@@ -122,7 +134,7 @@ impl Icmp {
         self.word.is_some() || self.kind.is_some()
     }
 
-    fn word<R: Records>(&self, records: &R, row: usize) -> Option<u64> {
+    fn word(&self, records: &Records<'_>, row: usize) -> Option<u64> {
         let num = |slot: Slot| records.num(row, slot);
         let parts = self.kind.map(|kind| num(kind) << 8 | self.code.map_or(0, num));
         parts.or_else(|| self.word.map(num))
@@ -145,8 +157,8 @@ pub(crate) fn from_ports(src: u64, dst: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::Fixed;
-    use flow_model::BatchBuilder;
+    use crate::records::Records;
+    use flow_model::{BatchBuilder, Groups};
 
     #[test]
     fn type_and_code_from_ports() {
@@ -159,7 +171,7 @@ mod tests {
     /// Runs over records with protocol, source port, destination port, and further elements of one octet
     /// each.
     fn run(elements: &[u16], records: &[u8]) -> Vec<(u64, u64, u64)> {
-        let slot = |offset, len| Slot { number: 0, offset, len };
+        let slot = |offset, len| Slot { offset, len };
         let mut transport = Transport {
             proto: Some(slot(0, 1)),
             src: Some(slot(1, 1)),
@@ -170,9 +182,9 @@ mod tests {
             assert!(transport.add(element, slot(offset, 1)));
         }
         transport.conclude();
-        let records = Fixed::new(records, 3 + elements.len(), usize::MAX);
+        let records = Records::new(records, 3 + elements.len(), usize::MAX);
         let mut out = BatchBuilder::new();
-        let mut rows = out.rows(records.count());
+        let mut rows = out.rows(records.count(), Groups::default());
         transport.run(&records, &mut rows, FieldSet::EMPTY);
         rows.finish();
         let batch = out.finish();

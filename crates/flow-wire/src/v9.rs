@@ -78,7 +78,7 @@ pub(crate) fn decode(decoder: &mut Decoder, message: &mut Message<'_>, out: &mut
     let end = message.datagram.len();
     let scratch = &mut decoder.scratch;
     let mut sets = Sets { message, state, memory, scratch, out, clocks, engine, records: Some(0) };
-    sets.walk(HEADER_LEN, end);
+    sets.decode(HEADER_LEN, end);
     let found = sets.records.map(|records| records as usize + sets.message.decoded.templates);
     if found.is_some_and(|found| found != usize::from(header.count)) {
         sets.state.quirks.note(Quirk::RecordCount);

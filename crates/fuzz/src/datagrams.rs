@@ -1,7 +1,7 @@
 //! The decoder, with state kept from datagram to datagram.
 
 use crate::sequence;
-use flow_model::{BatchBuilder, BlockStats, Column, Field, FieldSet, FlowBatch, MAX_BATCH_ROWS};
+use flow_model::{BatchBuilder, BlockStats, Column, Field, FieldSet, FlowBatch, Groups, MAX_BATCH_ROWS};
 use flow_wire::{Decoded, Decoder, DecoderOptions, Exporter, Limits};
 
 /// Bounds that short inputs reach.
@@ -30,7 +30,7 @@ pub fn datagrams(input: &[u8]) {
     let mut decoder = Decoder::new(DecoderOptions { limits, ..DecoderOptions::default() });
     let mut out = BatchBuilder::new();
     if input.first().is_some_and(|first| first & sequence::NEARLY_FULL != 0) {
-        out.rows(MAX_BATCH_ROWS - limits.flows_per_datagram / 2).finish();
+        out.rows(MAX_BATCH_ROWS - limits.flows_per_datagram / 2, Groups::default()).finish();
     }
     let mut sum = Sum::default();
     for datagram in sequence::datagrams(input) {

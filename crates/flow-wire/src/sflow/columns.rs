@@ -24,8 +24,8 @@ pub(super) fn write(sampled: &[Sampled], message: &mut Message<'_>, sysid: u16, 
     if sampled.is_empty() {
         return;
     }
-    let mut rows = out.rows(sampled.len());
-    message.stamp(&mut rows, sysid, 0, 0);
+    let mut rows = out.rows(sampled.len(), message.groups());
+    message.stamp(&mut rows, sysid);
     // As sfcapd has it, also for a rate of 1.
     rows.fill(Field::RecordFlags, RecordFlags::SAMPLED);
     rows.fill(Field::FirstMs, message.received_ms);
@@ -94,12 +94,12 @@ impl Columns<'_, '_> {
             self.nums(Field::TunnelProto, |sampled| tunnel(sampled).proto.into());
         }
         if has(Groups::USER) {
-            for (row, sampled) in self.sampled.iter().enumerate() {
-                let (start, end) = sampled.user;
+            let (sampled, limit) = (self.sampled, message.limits.value_len_bytes);
+            self.rows.bytes(Field::UserName, |row| {
+                let (start, end) = sampled.get(row).map_or((0, 0), |sampled| sampled.user);
                 let name = message.datagram.get(start..end).unwrap_or_default();
-                let name = name.get(..message.limits.value_len_bytes).unwrap_or(name);
-                self.rows.octets(Field::UserName, row, name);
-            }
+                name.get(..limit).unwrap_or(name)
+            });
         }
         let sampled = self.sampled;
         self.rows.add_groups(|row| sampled.get(row).map_or(Groups::default(), |sampled| sampled.groups));
