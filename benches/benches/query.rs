@@ -6,7 +6,9 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flow_benches::batches;
 use flow_filter::Filter;
 use flow_model::{Field, FieldSet, Order, statistic_by_name};
-use flow_query::{Aggregate, MemorySource, Query, Ranking, Sink, Sort, StatSpec, Statistics, run_on};
+use flow_query::{
+    Aggregate, Bounds, Direction, MemorySource, Query, Ranking, Sink, Sort, StatSpec, Statistics, run_on,
+};
 
 const FLOWS: u64 = 500_000;
 const TOP: usize = 10;
@@ -30,6 +32,7 @@ fn statistics(criterion: &mut Criterion) {
             orders: vec![Order::Bytes],
             ascending: None,
             top: TOP,
+            bounds: Bounds::default(),
         }];
         measure(criterion, &format!("statistic {name}"), &source, &Statistics { specs });
     }
@@ -48,8 +51,13 @@ fn groups(criterion: &mut Criterion) {
         Field::InPackets,
         Field::InBytes,
     ]);
-    let aggregate =
-        |key| Aggregate { key, keep_first: true, rankings: vec![Ranking::by(Order::Bytes, TOP)], columns };
+    let aggregate = |key| Aggregate {
+        key,
+        keep_first: true,
+        direction: Direction::OneWay,
+        rankings: vec![Ranking::by(Order::Bytes, TOP)],
+        columns,
+    };
     measure(criterion, "aggregate five-tuple", &source, &aggregate(Aggregate::five_tuple()));
     let pair = [Field::SrcAddr, Field::DstPort].map(flow_query::KeyPart::field).to_vec();
     measure(criterion, "aggregate srcip,dstport", &source, &aggregate(pair));

@@ -120,6 +120,16 @@ impl Format {
         matches!(self.kind, FormatKind::Text(_) | FormatKind::Raw | FormatKind::Null)
     }
 
+    /// Whether the summary says how many flows were looked at.
+    pub fn counts_processed(&self) -> bool {
+        self.says_no_match()
+    }
+
+    /// Whether the output is json, in whatever form.
+    pub fn is_json(&self) -> bool {
+        matches!(self.kind, FormatKind::Json | FormatKind::NdJson)
+    }
+
     /// Whether the format is one document, which several record statistics share.
     pub fn is_one_document(&self) -> bool {
         self.kind == FormatKind::Json

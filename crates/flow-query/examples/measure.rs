@@ -10,7 +10,9 @@
 use flow_file::{Compression, FileTail, FileWriter, WriteOptions};
 use flow_filter::{Filter, ParseOptions};
 use flow_model::{BatchBuilder, CountRule, Field, FieldSet, Order, statistic_by_name};
-use flow_query::{Aggregate, KeyPart, Query, Ranking, Sink, Sort, StatSpec, Statistics, list, run};
+use flow_query::{
+    Aggregate, Bounds, Direction, KeyPart, Query, Ranking, Sink, Sort, StatSpec, Statistics, list, run,
+};
 use flow_testkit::traffic::{Flow, Profile, Traffic};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -115,12 +117,25 @@ fn statistics(name: &str, by_proto: bool) -> Statistics {
     let statistic = statistic_by_name(name).expect("the statistic exists");
     let by_proto = by_proto || statistic.by_proto;
     Statistics {
-        specs: vec![StatSpec { statistic, by_proto, orders: vec![Order::Bytes], ascending: None, top: 10 }],
+        specs: vec![StatSpec {
+            statistic,
+            by_proto,
+            orders: vec![Order::Bytes],
+            ascending: None,
+            top: 10,
+            bounds: Bounds::default(),
+        }],
     }
 }
 
 fn aggregate(key: Vec<KeyPart>, ranking: Ranking) -> Aggregate {
-    Aggregate { key, keep_first: true, rankings: vec![ranking], columns: FieldSet::ALL }
+    Aggregate {
+        key,
+        keep_first: true,
+        direction: Direction::OneWay,
+        rankings: vec![ranking],
+        columns: FieldSet::ALL,
+    }
 }
 
 /// Writes generated flows in the collector's form.

@@ -295,13 +295,17 @@ impl<'a> Volumes<'a> {
 #[repr(align(64))]
 pub(crate) struct Sums {
     pub(crate) counters: Counters,
-    /// The origin of the group's first row; above it, the TCP flags of all rows.
+    /// The origin of the group's first row; above it, whether that row is turned round, the TCP flags of the rows that go the
+    /// other way, and those of the rows that go its way.
     tag: u64,
 }
 
 const FLAGS_SHIFT: u32 = 56;
-const ORIGIN_MASK: u64 = (1 << FLAGS_SHIFT) - 1;
-const _: () = assert!(RowOrigin::BITS <= FLAGS_SHIFT, "an origin and eight flags fit 64 bits");
+const BACK_FLAGS_SHIFT: u32 = 48;
+const TURNED: u64 = 1 << RowOrigin::BITS;
+const ORIGIN_MASK: u64 = TURNED - 1;
+const _: () =
+    assert!(RowOrigin::BITS < BACK_FLAGS_SHIFT, "an origin, a bit and twice eight flags fit 64 bits");
 
 impl Sums {
     /// The sum of no row.
@@ -324,19 +328,44 @@ impl Sums {
         Sums { counters, tag: origin.0 | u64::from(flags) << FLAGS_SHIFT }
     }
 
-    /// Adds a row.
+    /// The same with what says about both directions.
     #[inline]
-    pub(crate) fn add(&mut self, row: &Counters, origin: RowOrigin, flags: u8) {
-        add_counters(&mut self.counters, row);
-        self.tag = ((self.tag & ORIGIN_MASK).min(origin.0))
-            | self.tag & !ORIGIN_MASK
-            | u64::from(flags) << FLAGS_SHIFT;
+    pub(crate) fn with_ways(self, turned: bool, back_flags: u8) -> Sums {
+        let tag = self.tag | u64::from(turned) << RowOrigin::BITS | u64::from(back_flags) << BACK_FLAGS_SHIFT;
+        Sums { tag, ..self }
     }
 
     /// Adds the rows of another sum.
     #[inline]
     pub(crate) fn merge(&mut self, other: &Sums) {
-        self.add(&other.counters, other.origin(), other.flags());
+        if (self.tag ^ other.tag) & TURNED == 0 {
+            self.merge_same_way(other);
+        } else if other.origin() < self.origin() {
+            *self = self.turn();
+            self.merge_same_way(other);
+        } else {
+            self.merge_same_way(&other.turn());
+        }
+    }
+
+    #[inline]
+    fn merge_same_way(&mut self, other: &Sums) {
+        add_counters(&mut self.counters, &other.counters);
+        self.tag =
+            (self.tag & ORIGIN_MASK).min(other.tag & ORIGIN_MASK) | (self.tag | other.tag) & !ORIGIN_MASK;
+    }
+
+    /// The same rows, seen from the other end.
+    fn turn(&self) -> Sums {
+        let Counters { in_packets, in_bytes, out_packets, out_bytes, .. } = self.counters;
+        let counters = Counters {
+            in_packets: out_packets,
+            in_bytes: out_bytes,
+            out_packets: in_packets,
+            out_bytes: in_bytes,
+            ..self.counters
+        };
+        Sums::new(counters, self.origin(), self.back_flags()).with_ways(!self.is_turned(), self.flags())
     }
 
     /// The origin of the first row.
@@ -344,9 +373,19 @@ impl Sums {
         RowOrigin(self.tag & ORIGIN_MASK)
     }
 
-    /// The TCP flags of all rows.
+    /// The TCP flags of all rows that go the way of the first.
     pub(crate) fn flags(&self) -> u8 {
         (self.tag >> FLAGS_SHIFT) as u8
+    }
+
+    /// The TCP flags of all rows that go the other way.
+    pub(crate) fn back_flags(&self) -> u8 {
+        (self.tag >> BACK_FLAGS_SHIFT) as u8
+    }
+
+    /// Whether the key is the first row's turned round.
+    pub(crate) fn is_turned(&self) -> bool {
+        self.tag & TURNED != 0
     }
 }
 
@@ -441,11 +480,35 @@ mod tests {
     fn sums_keep_the_first_origin_and_all_flags() {
         let row = Counters { first_ms: 5, last_ms: 9, flows: 1, in_bytes: u64::MAX, ..Counters::default() };
         let mut sums = Sums::EMPTY;
-        sums.add(&row, RowOrigin::of_block(7), 2);
-        let mut other = Sums::EMPTY;
-        other.add(&Counters { first_ms: 4, ..row }, RowOrigin::of_block(3), 16);
-        sums.merge(&other);
-        assert_eq!((sums.origin(), sums.flags()), (RowOrigin::of_block(3), 18));
+        sums.merge(&Sums::new(row, RowOrigin::of_block(7), 2));
+        sums.merge(&Sums::new(Counters { first_ms: 4, ..row }, RowOrigin::of_block(3), 16));
+        assert_eq!((sums.origin(), sums.flags(), sums.is_turned()), (RowOrigin::of_block(3), 18, false));
         assert_eq!((sums.counters.first_ms, sums.counters.in_bytes, sums.counters.flows), (4, u64::MAX, 2));
+    }
+
+    #[test]
+    fn sums_go_the_way_of_their_first_row_in_whatever_order_they_meet() {
+        let row = |block, in_bytes, flags, turned| {
+            let counters = Counters {
+                first_ms: 5,
+                last_ms: 9,
+                flows: 1,
+                in_bytes,
+                out_packets: 1,
+                ..Counters::default()
+            };
+            Sums::new(counters, RowOrigin::of_block(block), flags).with_ways(turned, 0)
+        };
+        let rows = [row(3, 100, 2, true), row(4, 20, 16, false), row(5, 3, 8, true)];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let mut sums = Sums::EMPTY;
+            for index in order {
+                sums.merge(&rows[index]);
+            }
+            assert_eq!((sums.origin(), sums.is_turned()), (RowOrigin::of_block(3), true), "{order:?}");
+            assert_eq!((sums.flags(), sums.back_flags()), (10, 16));
+            assert_eq!((sums.counters.in_bytes, sums.counters.out_bytes), (103, 20));
+            assert_eq!((sums.counters.in_packets, sums.counters.out_packets), (1, 2));
+        }
     }
 }

@@ -47,7 +47,7 @@ mod topn;
 mod totals;
 mod write;
 
-pub use group::{Aggregate, KeyPart, Ranking};
+pub use group::{Aggregate, Bound, Bounds, Direction, KeyPart, Ranking};
 pub use query::{Query, QueryError, Report, TimeWindow};
 pub use scan::{Scanned, list, list_on, run, run_on};
 pub use sink::{Overview, Planned, Probe, RowOrigin, Sink};

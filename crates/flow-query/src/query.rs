@@ -23,6 +23,9 @@ pub struct Query {
     pub limit: Option<u64>,
     /// Worker threads; 0 = one per core.
     pub threads: usize,
+    /// Whether [`Report::processed`] counts the rows of blocks that were skipped, too, where counting them means to open
+    /// the blocks: nfdump's files do not say how many rows a block has.
+    pub counts_skipped: bool,
     /// Octets that groups may take while aggregating and for each statistic; `None` = what suits the input. With less,
     /// the files are read more often.
     pub max_memory: Option<u64>,
@@ -40,6 +43,7 @@ impl Query {
             filter,
             limit: None,
             threads: 0,
+            counts_skipped: false,
             max_memory: None,
             interrupt: Arc::default(),
         }
@@ -60,6 +64,11 @@ pub struct TimeWindow {
 }
 
 impl TimeWindow {
+    /// Whether flows between `first_ms` and `last_ms` may be inside.
+    pub fn overlaps(&self, first_ms: u64, last_ms: u64) -> bool {
+        first_ms <= self.last_ms && last_ms >= self.first_ms
+    }
+
     /// What the statistics of a block say about its flows.
     pub(crate) fn prune(&self, stats: &BlockStats) -> Prune {
         let (
@@ -95,8 +104,8 @@ impl TimeWindow {
 pub struct Report {
     /// Totals over the flows that matched, counted by [`CountRule::Written`](flow_model::CountRule::Written).
     pub totals: Totals,
-    /// Rows looked at: all rows of all blocks, also of those that statistics ruled out; without the rows of damaged
-    /// blocks. With a limit, the rows up to the one that reached it.
+    /// Rows looked at: all rows of all blocks, also of those that statistics ruled out (but see
+    /// [`Query::counts_skipped`]); without the rows of damaged blocks. With a limit, the rows up to the one that reached it.
     pub processed: u64,
     /// Rows that matched.
     pub passed: u64,
@@ -104,7 +113,8 @@ pub struct Report {
     pub blocks_skipped: u64,
     /// Octets on disk of the blocks that were read, whole blocks, whichever columns of them were decoded.
     pub bytes_read: u64,
-    /// Earliest start and latest end of all flows in the files, clipped to the time window; `None` without flows.
+    /// Earliest start and latest end of all flows in the files, clipped to the time window; `None` without flows. Files
+    /// behind the one in which the limit was reached do not count.
     pub span_ms: Option<(u64, u64)>,
     /// Files that could be opened.
     pub files: usize,

@@ -12,8 +12,8 @@ pub struct RowOrigin(pub(crate) u64);
 const ROW_BITS: u32 = MAX_BATCH_ROWS.trailing_zeros();
 
 impl RowOrigin {
-    /// Bits an origin has at most: 32 for the block, 16 for the row.
-    pub(crate) const BITS: u32 = 32 + ROW_BITS;
+    /// Bits an origin has at most: 31 for the block, more than files can be opened, and 16 for the row.
+    pub(crate) const BITS: u32 = 31 + ROW_BITS;
 
     /// The origin of the first row of a block.
     pub(crate) fn of_block(block: u32) -> RowOrigin {

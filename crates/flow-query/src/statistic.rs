@@ -2,10 +2,9 @@
 
 use crate::counts::{Counts, Scratch, Sums, Volume, Volumes, put_counters};
 use crate::group::{
-    CountedRows, Grouper, Grouping, Kept, KeyPart, Layout, MeasuredValues, Ranking, Rows, Shape, VolumeRows,
-    Winner,
+    Bounds, CountedRows, Grouper, Grouping, Kept, KeyPart, Layout, MeasuredValues, Ranking, Rows, Shape,
+    VolumeRows, Winner,
 };
-use crate::topn::Standing;
 use crate::{Overview, Probe, QueryError, RowOrigin, Scanned, Sink};
 use flow_model::{
     Column, Dictionary, Field, FieldSet, FlowBatch, Kind, Order, Selection, Statistic, Value, Values,
@@ -27,6 +26,8 @@ pub struct StatSpec {
     pub ascending: Option<bool>,
     /// How many rows a table has at most; 0 = all.
     pub top: usize,
+    /// Which values are wanted at all.
+    pub bounds: Bounds,
 }
 
 /// The table of one order of a statistic.
@@ -138,7 +139,7 @@ impl Sink for Statistics {
                 let rows = &Volumes::new(order, batch, selection, volume_scratch);
                 volumes.add(spec, grouping, &mut groups.grouper, &VolumeRows { batch, volumes: rows })?;
             } else if let Some(counts) = &counts {
-                let rows = CountedRows { batch, counts, flags: &[], origin };
+                let rows = CountedRows { batch, counts, flags: &[], turned: &[], origin };
                 if spec.is_text() {
                     spec.statistic.fields.iter().for_each(|&field| groups.add_strings(spec, field, &rows));
                 } else {
@@ -219,17 +220,17 @@ impl StatSpec {
         std::iter::once(field).chain(proto).map(KeyPart::field).collect()
     }
 
-    fn rankings(&self) -> Vec<Ranking> {
-        let ranking = |&order: &Order| Ranking {
+    fn ranking(&self, order: Order) -> Ranking {
+        Ranking {
             order: Some(order),
             ascending: self.ascending.unwrap_or(order.ascends()),
             top: self.top,
-        };
-        self.orders.iter().map(ranking).collect()
+            bounds: self.bounds,
+        }
     }
 
-    fn standing(&self, order: Order, sums: &Sums) -> Standing {
-        Standing::by(order, self.ascending.unwrap_or(order.ascends()), &sums.counters, sums.origin())
+    fn rankings(&self) -> Vec<Ranking> {
+        self.orders.iter().map(|&order| self.ranking(order)).collect()
     }
 
     fn row(&self, winner: &Winner, layouts: &[(Shape, Layout)]) -> Row {
@@ -244,8 +245,9 @@ impl StatSpec {
     }
 
     fn rank_strings(&self, order: Order, strings: &HashMap<(u8, Box<[u8]>), Sums, RandomState>) -> Vec<Row> {
-        let mut groups: Vec<_> = strings.iter().collect();
-        groups.sort_unstable_by_key(|(key, sums)| (self.standing(order, sums), *key));
+        let ranking = self.ranking(order);
+        let mut groups: Vec<_> = strings.iter().filter(|(_, sums)| ranking.admits(sums)).collect();
+        groups.sort_unstable_by_key(|(key, sums)| (ranking.standing(sums), *key));
         if self.top != 0 {
             groups.truncate(self.top);
         }

@@ -3,17 +3,19 @@
 
 use flow_filter::{Filter, ParseOptions};
 use flow_model::{
-    BatchBuilder, CountRule, Field, FieldSet, FlowBatch, Order, Selection, Totals, Value, statistic_by_name,
+    BatchBuilder, CountRule, Counters, Field, FieldSet, FlowBatch, Order, Selection, Totals, Value,
+    statistic_by_name,
 };
 use flow_query::{
-    Aggregate, KeyPart, MemorySource, Query, QueryError, Ranking, Sort, StatSpec, Statistics, TimeWindow,
-    list_on, run_on,
+    Aggregate, Bound, Bounds, Direction, KeyPart, MemorySource, Query, QueryError, Ranking, Sort, StatSpec,
+    Statistics, TimeWindow, list_on, run_on,
 };
 use flow_testkit::generate::{
     Mix, START_MS, any_batch, any_mix, any_sizes, batch, batches, encode_as_file, encode_dictionaries, split,
 };
 use flow_testkit::naive;
 use proptest::prelude::*;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
@@ -174,6 +176,25 @@ fn counters(group: &naive::Group) -> Vec<Value> {
         .collect()
 }
 
+fn any_bounds() -> impl Strategy<Value = Bounds> {
+    let bound = |most: u64| {
+        prop::option::weighted(0.3, (any::<bool>(), 0..most)).prop_map(|bound| {
+            bound.map(|(above, num)| if above { Bound::Above(num) } else { Bound::Below(num) })
+        })
+    };
+    (bound(2_000), bound(2_000_000)).prop_map(|(packets, bytes)| Bounds { packets, bytes })
+}
+
+fn is_within(bounds: &Bounds, order: Order, counters: &Counters) -> bool {
+    let (packets, bytes) = counters.of(order.side());
+    let is_within = |bound: &Option<Bound>, num: u64| match *bound {
+        None => true,
+        Some(Bound::Above(least)) => num > least,
+        Some(Bound::Below(most)) => num < most,
+    };
+    is_within(&bounds.packets, packets) && is_within(&bounds.bytes, bytes)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -236,15 +257,17 @@ proptest! {
         orders in prop::collection::vec(prop::sample::select(ORDERS), 1..3),
         ascending: Option<bool>,
         top in 0_usize..30,
+        bounds in any_bounds(),
     ) {
         let statistic = statistic_by_name(name).unwrap();
-        let spec = StatSpec { statistic, by_proto: by_proto || statistic.by_proto, orders: orders.clone(), ascending, top };
+        let spec = StatSpec { statistic, by_proto: by_proto || statistic.by_proto, orders: orders.clone(), ascending, top, bounds };
         let statistics = Statistics { specs: vec![spec] };
         let (tables, _) = run_on(&case.sources(), &case.query(), &statistics).unwrap();
         let splits = (by_proto || statistic.by_proto) && name != "proto";
         let groups = naive::statistic(&[case.expected()], statistic.fields, splits);
         for (table, &order) in tables[0].iter().zip(&orders) {
             let mut expected = groups.clone();
+            expected.retain(|group| is_within(&bounds, order, &group.counters));
             naive::sort_groups(&mut expected, order, ascending.unwrap_or(order.ascends()));
             if top != 0 {
                 expected.truncate(top);
@@ -269,10 +292,11 @@ proptest! {
         keep_first: bool,
         top in 0_usize..30,
     ) {
-        let ranking = Ranking { order, ascending, top };
+        let ranking = Ranking { order, ascending, top, bounds: Bounds::default() };
         let aggregate = Aggregate {
             key: key.iter().copied().map(KeyPart::field).collect(),
             keep_first,
+direction: Direction::OneWay,
             rankings: vec![ranking],
             columns: FieldSet::ALL,
         };
@@ -317,6 +341,46 @@ proptest! {
     }
 
     #[test]
+    fn both_directions_add_up_to_one_group(
+        case in any_case(),
+        order in prop::option::of(prop::sample::select(ORDERS)),
+        ascending: bool,
+        top in 0_usize..30,
+        bounds in any_bounds(),
+    ) {
+        let aggregate = Aggregate {
+            key: Aggregate::five_tuple(),
+            keep_first: true,
+            direction: Direction::Both,
+            rankings: vec![Ranking { order, ascending, top, bounds }],
+            columns: FieldSet::ALL,
+        };
+        let (answers, _) = run_on(&case.sources(), &case.query(), &aggregate).unwrap();
+        let matched = [case.expected()];
+        let mut groups = naive::both_ways(&matched);
+        groups.retain(|(group, _)| is_within(&bounds, order.unwrap_or(Order::Flows), &group.counters));
+        let flags: HashMap<u64, u64> = groups.iter().map(|(group, flags)| (group.first_row, *flags)).collect();
+        let mut expected: Vec<naive::Group> = groups.into_iter().map(|(group, _)| group).collect();
+        if let Some(order) = order {
+            naive::sort_groups(&mut expected, order, ascending);
+        }
+        if top != 0 {
+            expected.truncate(top);
+        }
+        prop_assert_eq!(len(&answers[0]), expected.len());
+        let key = [Field::SrcAddr, Field::DstAddr, Field::SrcPort, Field::DstPort, Field::Proto];
+        for (place, group) in expected.iter().enumerate() {
+            prop_assert_eq!(&row(&answers[0], place, &key), &group.key);
+            prop_assert_eq!(row(&answers[0], place, &COUNTERS), counters(group));
+            prop_assert_eq!(row(&answers[0], place, &[Field::TcpFlags]), [Value::Num(flags[&group.first_row])]);
+            prop_assert_eq!(
+                row(&answers[0], place, &[Field::Input, Field::SrcMask]),
+                row(&matched, group.first_row as usize, &[Field::Input, Field::SrcMask])
+            );
+        }
+    }
+
+    #[test]
     fn threads_and_splits_do_not_change_a_byte(seed: u64, mix in any_mix(), sizes in any_sizes()) {
         let flows = batch(seed, 2_000, mix);
         let case = |sizes: Vec<usize>, threads, form| Case {
@@ -326,6 +390,7 @@ proptest! {
             Aggregate {
                 key: Aggregate::five_tuple(),
                 keep_first: true,
+direction: Direction::OneWay,
                 rankings: vec![Ranking::by(Order::Bytes, 0), Ranking::by_appearance(7)],
                 columns: FieldSet::ALL,
             },
@@ -357,11 +422,19 @@ fn big_mix() -> Mix {
 fn everything() -> (Aggregate, Statistics) {
     let spec = |name, by_proto| {
         let statistic = statistic_by_name(name).unwrap();
-        StatSpec { statistic, by_proto, orders: vec![Order::Bytes, Order::Flows], ascending: None, top: 0 }
+        StatSpec {
+            statistic,
+            by_proto,
+            orders: vec![Order::Bytes, Order::Flows],
+            ascending: None,
+            top: 0,
+            bounds: Bounds::default(),
+        }
     };
     let aggregate = Aggregate {
         key: Aggregate::five_tuple(),
         keep_first: true,
+        direction: Direction::OneWay,
         rankings: vec![Ranking::by(Order::Bytes, 0), Ranking::by_appearance(50)],
         columns: FieldSet::ALL,
     };
@@ -430,6 +503,7 @@ fn prefixes_and_masks_of_the_flows_themselves_cut_addresses() {
         let aggregate = Aggregate {
             key,
             keep_first: false,
+            direction: Direction::OneWay,
             rankings: vec![Ranking::by_appearance(0)],
             columns: FieldSet::of(&[Field::SrcAddr, Field::SrcMask, Field::Flows]),
         };
@@ -480,7 +554,8 @@ fn flows_of_equal_standing_keep_their_order() {
     let ports = |top| {
         let rankings = vec![Ranking::by(Order::Bytes, top)];
         let columns = FieldSet::of(&[Field::SrcPort]);
-        let aggregate = Aggregate { key: key.clone(), keep_first: true, rankings, columns };
+        let aggregate =
+            Aggregate { key: key.clone(), keep_first: true, direction: Direction::OneWay, rankings, columns };
         let answer = run_on(&source, &query, &aggregate).unwrap().0.concat();
         (0..len(&answer)).map(|place| row(&answer, place, &[Field::SrcPort])[0].clone()).collect::<Vec<_>>()
     };
@@ -523,6 +598,7 @@ fn what_cannot_be_a_key_is_refused() {
     let aggregate = Aggregate {
         key: vec![KeyPart::field(Field::UserName)],
         keep_first: false,
+        direction: Direction::OneWay,
         rankings: vec![Ranking::by_appearance(0)],
         columns: FieldSet::EMPTY,
     };

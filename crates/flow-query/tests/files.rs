@@ -4,7 +4,7 @@
 use flow_file::{Compression, FileTail, FileWriter, FlowFile, WriteOptions};
 use flow_filter::{Filter, ParseOptions};
 use flow_model::{BatchBuilder, CountRule, Field, FieldSet, FlowBatch, LossLedger, Order, Selection, Totals};
-use flow_query::{Aggregate, Query, Ranking, Sort, TimeWindow, list, run, write};
+use flow_query::{Aggregate, Direction, Query, Ranking, Sort, TimeWindow, list, run, write};
 use flow_testkit::generate::{Mix, START_MS, batches};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -61,6 +61,7 @@ fn files_count_in_the_order_given_and_broken_ones_are_left_out() {
         let key = Aggregate {
             key: Aggregate::five_tuple(),
             keep_first: true,
+            direction: Direction::OneWay,
             rankings: vec![Ranking::by_appearance(1)],
             columns: FieldSet::ALL,
         };
@@ -118,6 +119,7 @@ fn totals_are_those_of_the_flows_whether_the_file_knows_them_or_not() {
         let five_tuple = Aggregate {
             key: Aggregate::five_tuple(),
             keep_first: true,
+            direction: Direction::OneWay,
             rankings: vec![Ranking::by(Order::Bytes, 3)],
             columns: FieldSet::ALL,
         };
@@ -151,6 +153,7 @@ fn a_block_counts_whole_or_not_at_all_wherever_it_is_damaged() {
     let top = |columns| Aggregate {
         key: Aggregate::five_tuple(),
         keep_first: true,
+        direction: Direction::OneWay,
         rankings: vec![Ranking::by(Order::Bytes, 5)],
         columns,
     };

@@ -27,6 +27,38 @@ pub fn aggregate(batches: &[FlowBatch], keys: &[Field]) -> Vec<Group> {
     groups.finish()
 }
 
+/// The rows of all batches, grouped by addresses, ports and protocol, a TCP or UDP row with those of the opposite direction:
+/// what these count in counts out. With each group the TCP flags of the rows that go the way of its first.
+pub fn both_ways(batches: &[FlowBatch]) -> Vec<(Group, u64)> {
+    let mut groups: Vec<(Group, u64)> = Vec::new();
+    for_each_row(batches, |batch, row, number| {
+        let key = |fields: [Field; 5]| -> Vec<Value> { fields.map(|field| value(batch, field, row)).into() };
+        let forth = key([Field::SrcAddr, Field::DstAddr, Field::SrcPort, Field::DstPort, Field::Proto]);
+        let back = key([Field::DstAddr, Field::SrcAddr, Field::DstPort, Field::SrcPort, Field::Proto]);
+        let counters = counters(batch, row);
+        let flags = batch.column(Field::TcpFlags).num(row);
+        let has_two_ways = matches!(batch.column(Field::Proto).num(row), 6 | 17);
+        if let Some((group, all)) = groups.iter_mut().find(|(group, _)| group.key == forth) {
+            add(&mut group.counters, &counters);
+            *all |= flags;
+        } else if let Some((group, _)) =
+            groups.iter_mut().find(|(group, _)| has_two_ways && group.key == back)
+        {
+            let turned = Counters {
+                in_packets: counters.out_packets,
+                in_bytes: counters.out_bytes,
+                out_packets: counters.in_packets,
+                out_bytes: counters.in_bytes,
+                ..counters
+            };
+            add(&mut group.counters, &turned);
+        } else {
+            groups.push((Group { key: forth, counters, first_row: number }, flags));
+        }
+    });
+    groups
+}
+
 /// What the rows of all batches add up to for each value of `fields`, in order of appearance: a row counts once
 /// for each of the fields, even when two of them hold the same value. With `by_proto` the key is the protocol,
 /// then the value.
@@ -108,14 +140,7 @@ impl Groups {
                 entry.insert((more, row));
             }
             Entry::Occupied(mut entry) => {
-                let sum = &mut entry.get_mut().0;
-                sum.first_ms = sum.first_ms.min(more.first_ms);
-                sum.last_ms = sum.last_ms.max(more.last_ms);
-                sum.flows = sum.flows.saturating_add(more.flows);
-                sum.in_packets = sum.in_packets.saturating_add(more.in_packets);
-                sum.in_bytes = sum.in_bytes.saturating_add(more.in_bytes);
-                sum.out_packets = sum.out_packets.saturating_add(more.out_packets);
-                sum.out_bytes = sum.out_bytes.saturating_add(more.out_bytes);
+                add(&mut entry.get_mut().0, &more);
             }
         }
     }
@@ -130,6 +155,16 @@ impl Groups {
         groups.sort_by_key(|group| group.first_row);
         groups
     }
+}
+
+fn add(sum: &mut Counters, more: &Counters) {
+    sum.first_ms = sum.first_ms.min(more.first_ms);
+    sum.last_ms = sum.last_ms.max(more.last_ms);
+    sum.flows = sum.flows.saturating_add(more.flows);
+    sum.in_packets = sum.in_packets.saturating_add(more.in_packets);
+    sum.in_bytes = sum.in_bytes.saturating_add(more.in_bytes);
+    sum.out_packets = sum.out_packets.saturating_add(more.out_packets);
+    sum.out_bytes = sum.out_bytes.saturating_add(more.out_bytes);
 }
 
 #[cfg(test)]
@@ -164,6 +199,29 @@ mod tests {
         assert_eq!(shown(&groups), [(1, 1, 10), (2, 3, 20)]);
         sort_groups(&mut groups, Order::Bytes, false);
         assert_eq!(shown(&groups), [(2, 3, 20), (1, 1, 10)]);
+    }
+
+    #[test]
+    fn what_goes_back_counts_out() {
+        let mut builder = BatchBuilder::new();
+        for (proto, src, dst, bytes, flags) in
+            [(6, 1, 2, 10, 2), (6, 2, 1, 5, 16), (6, 1, 2, 1, 8), (1, 1, 2, 3, 0), (1, 2, 1, 4, 0)]
+        {
+            builder.set(Field::Proto, proto);
+            builder.set(Field::SrcPort, src);
+            builder.set(Field::DstPort, dst);
+            builder.set(Field::InBytes, bytes);
+            builder.set(Field::TcpFlags, flags);
+            builder.finish_row();
+        }
+        let groups = both_ways(&[builder.finish()]);
+        let shown: Vec<_> = groups
+            .iter()
+            .map(|(group, flags)| {
+                (group.first_row, group.counters.in_bytes, group.counters.out_bytes, *flags)
+            })
+            .collect();
+        assert_eq!(shown, [(0, 11, 5, 10), (3, 3, 0, 0), (4, 4, 0, 0)]);
     }
 
     #[test]

@@ -99,6 +99,34 @@ pub(crate) struct Args {
     #[arg(short = 'A', long = "aggregate-by", value_name = "FIELDS", action = ArgAction::Append, help_heading = "Grouping")]
     pub(crate) aggregate_by: Vec<String>,
 
+    /// Aggregate flows of both directions: what goes back counts out
+    #[arg(short = 'b', long = "bidirectional", help_heading = "Grouping")]
+    pub(crate) bidirectional: bool,
+
+    /// The same with clients on the left, as far as ports tell
+    #[arg(short = 'B', long = "client-first", help_heading = "Grouping")]
+    pub(crate) client_first: bool,
+
+    /// Keep groups of more than N packets, or of less with -N: [+|-]N[k|m|g|t]
+    #[arg(
+        short = 'l',
+        long = "packet-limit",
+        value_name = "N",
+        allow_hyphen_values = true,
+        help_heading = "Grouping"
+    )]
+    pub(crate) packet_limit: Option<String>,
+
+    /// Keep groups of more than N bytes, or of less with -N: [+|-]N[k|m|g|t]
+    #[arg(
+        short = 'L',
+        long = "byte-limit",
+        value_name = "N",
+        allow_hyphen_values = true,
+        help_heading = "Grouping"
+    )]
+    pub(crate) byte_limit: Option<String>,
+
     /// Sort flows, for example bytes, tstart, duration:a
     #[arg(short = 'O', long = "order", value_name = "ORDER", help_heading = "Grouping")]
     pub(crate) order: Option<String>,

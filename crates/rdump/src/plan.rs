@@ -2,11 +2,11 @@
 
 use crate::args::Args;
 use anyhow::{Error, anyhow};
-use flow_cli::{TimeSpec, compression_argument};
+use flow_cli::{ExitCode, TimeSpec, WithExitCode, compression_argument};
 use flow_file::{BlockCompression, FileFormat, FileSelection};
 use flow_model::{Aggregate, Field, Order, Statistic, aggregate_by_name, statistic_by_name};
 use flow_output::{Format, OutputOptions, Zone};
-use flow_query::{KeyPart, StatSpec};
+use flow_query::{Bound, Bounds, Direction, KeyPart, StatSpec};
 use std::path::PathBuf;
 
 /// Everything a run needs to know.
@@ -40,10 +40,29 @@ pub(crate) enum Mode {
     ExplainFilter,
     Files(FileTask),
     List,
-    Sort { order: SortOrder, top: usize },
-    Aggregate { grouping: Grouping, order: Option<SortOrder>, top: usize },
-    Statistics { records: Vec<RecordStatistic>, elements: Vec<StatSpec>, grouping: Grouping },
-    Write { path: PathBuf, format: FileFormat, order: Option<SortOrder>, grouping: Option<Grouping> },
+    Sort {
+        order: SortOrder,
+        top: usize,
+    },
+    Aggregate {
+        grouping: Grouping,
+        order: Option<SortOrder>,
+        top: usize,
+        bounds: Bounds,
+    },
+    Statistics {
+        records: Vec<RecordStatistic>,
+        elements: Vec<StatSpec>,
+        grouping: Grouping,
+        bounds: Bounds,
+    },
+    Write {
+        path: PathBuf,
+        format: FileFormat,
+        order: Option<SortOrder>,
+        grouping: Option<Grouping>,
+        bounds: Bounds,
+    },
 }
 
 /// What to do with files themselves, whatever flows they hold.
@@ -77,6 +96,7 @@ pub(crate) struct Grouping {
     pub(crate) key: Vec<KeyPart>,
     /// Whether fields outside the key show the group's first record (`-a`), or nothing (`-A`).
     pub(crate) keep_first: bool,
+    pub(crate) direction: Direction,
 }
 
 /// One table of `-s record`.
@@ -107,20 +127,33 @@ impl Plan {
         if args.by_start {
             notices.push("Option -m deprecated. Use '-O tstart' instead");
         }
+        let direction = match (args.bidirectional, args.client_first) {
+            (_, true) => Direction::ClientFirst,
+            (true, false) => Direction::Both,
+            (false, false) => Direction::OneWay,
+        };
+        if direction != Direction::OneWay && !args.aggregate_by.is_empty() {
+            return Err(usage("Can not set custom aggregation in bidir mode".to_owned()));
+        }
+        let bounds = Bounds {
+            packets: args.packet_limit.as_deref().map(bound).transpose().exit_with(ExitCode::Files)?,
+            bytes: args.byte_limit.as_deref().map(bound).transpose().exit_with(ExitCode::Files)?,
+        };
         let (grouping, columns) = grouping(&args)?;
         let format = match (&args.output, columns) {
             (Some(text), _) => Format::parse(text).map_err(|error| usage(error.to_string()))?,
             (None, Some(columns)) if !columns.is_empty() => Format::aggregate(&columns),
+            (None, _) if direction != Direction::OneWay => Format::parse("biline").unwrap_or_default(),
             (None, _) => Format::default(),
         };
-        let (records, elements) = statistics(&args.statistics, top.unwrap_or(DEFAULT_TOP))?;
+        let (records, elements) = statistics(&args.statistics, top.unwrap_or(DEFAULT_TOP), bounds)?;
         if !records.is_empty() && order.is_some() {
             return Err(usage("-s record and -O (-m) are mutually exclusive options".to_owned()));
         }
         let format_to_write = file_format(&args)?;
         // nfdump prints its tables without headings then, and writes nothing.
         let quiet = args.quiet || args.write.is_some();
-        let grouped = args.aggregate || !args.aggregate_by.is_empty();
+        let grouped = args.aggregate || !args.aggregate_by.is_empty() || direction != Direction::OneWay;
         let (task, only) = file_task(&mut args)?;
         let mode = if args.explain_filter {
             Mode::ExplainFilter
@@ -135,18 +168,29 @@ impl Plan {
             if !args.aggregate_by.is_empty() && records.is_empty() {
                 notices.push("Warning: Aggregation ignored for element statistics");
             }
-            Mode::Statistics { records, elements, grouping: grouping.unwrap_or_else(five_tuple) }
+            // nfdump leaves the sides of statistics as they are.
+            let direction = if direction == Direction::OneWay { direction } else { Direction::Both };
+            let grouping = grouping.unwrap_or_else(|| five_tuple(direction));
+            Mode::Statistics { records, elements, grouping, bounds }
         } else if let Some(path) = args.write {
-            let grouping = grouped.then(|| grouping.unwrap_or_else(five_tuple));
-            Mode::Write { path, format: format_to_write, order, grouping }
+            let grouping = grouped.then(|| grouping.unwrap_or_else(|| five_tuple(direction)));
+            Mode::Write { path, format: format_to_write, order, grouping, bounds }
         } else if grouped {
-            let grouping = grouping.unwrap_or_else(five_tuple);
-            Mode::Aggregate { grouping, order, top: top.unwrap_or(0) }
+            let grouping = grouping.unwrap_or_else(|| five_tuple(direction));
+            Mode::Aggregate { grouping, order, top: top.unwrap_or(0), bounds }
         } else if let Some(order) = order {
             Mode::Sort { order, top: top.unwrap_or(0) }
         } else {
             Mode::List
         };
+        let lists_flows = match &mode {
+            Mode::List | Mode::Sort { .. } => true,
+            Mode::Write { grouping, .. } => grouping.is_none(),
+            _ => false,
+        };
+        if lists_flows && bounds != Bounds::default() {
+            return Err(usage(LIMITS_OF_A_LISTING.to_owned())).exit_with(ExitCode::Files);
+        }
         Ok(Plan {
             selection: only.unwrap_or(FileSelection {
                 single: args.read,
@@ -175,6 +219,12 @@ impl Plan {
         })
     }
 }
+
+/// nfdump's answer to `-l` or `-L` where flows are not added up.
+const LIMITS_OF_A_LISTING: &str = "\
+Options -l and -L do not make sense for plain packet dumps.
+Use -l and -L together with -s -S or -a.
+Use netflow filter syntax to limit the number of packets and bytes in netflow records.";
 
 fn usage(message: String) -> Error {
     anyhow!(message)
@@ -242,6 +292,28 @@ fn top_lines(text: &str) -> Result<usize, Error> {
     text.trim().parse().map_err(|_| usage(format!("TopnN number {text} out of range")))
 }
 
+/// `[+|-]N[b|k|m|g|t]`, in steps of 1,000.
+fn bound(text: &str) -> Result<Bound, Error> {
+    let (below, number) = match text.strip_prefix('-') {
+        Some(number) => (true, number),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (digits, unit) = number.split_at(number.bytes().take_while(u8::is_ascii_digit).count());
+    let factor: Option<u64> = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1),
+        "k" => Some(1_000),
+        "m" => Some(1_000_000),
+        "g" => Some(1_000_000_000),
+        "t" => Some(1_000_000_000_000),
+        _ => None,
+    };
+    let count: u64 = digits.parse().map_err(|_| usage(format!("Can't understand '{text}'")))?;
+    let count = factor
+        .and_then(|factor| count.checked_mul(factor))
+        .ok_or_else(|| usage(format!("Can't understand '{unit}' in '{text}'")))?;
+    Ok(if below { Bound::Below(count) } else { Bound::Above(count) })
+}
+
 /// `--file-format`, `-z`, `-y` and `-j`
 fn file_format(args: &Args) -> Result<FileFormat, Error> {
     let method = compression_argument(args.compress.as_deref(), args.lz4, args.bz2)?;
@@ -269,7 +341,11 @@ fn sort_order(text: &str) -> Result<SortOrder, Error> {
 }
 
 /// The `-s` arguments: tables over records, in their fixed order, and statistics over elements as typed.
-fn statistics(texts: &[String], top: usize) -> Result<(Vec<RecordStatistic>, Vec<StatSpec>), Error> {
+fn statistics(
+    texts: &[String],
+    top: usize,
+    bounds: Bounds,
+) -> Result<(Vec<RecordStatistic>, Vec<StatSpec>), Error> {
     let mut records = Vec::new();
     let mut elements = Vec::new();
     for text in texts {
@@ -285,6 +361,7 @@ fn statistics(texts: &[String], top: usize) -> Result<(Vec<RecordStatistic>, Vec
                 orders: arg.orders,
                 ascending: arg.ascending,
                 top,
+                bounds,
             }),
         }
     }
@@ -338,10 +415,9 @@ impl StatisticArg {
     }
 }
 
-/// `-a`
-fn five_tuple() -> Grouping {
-    let fields = [Field::SrcAddr, Field::DstAddr, Field::SrcPort, Field::DstPort, Field::Proto];
-    Grouping { key: fields.into_iter().map(KeyPart::field).collect(), keep_first: true }
+/// `-a`, `-b`, `-B`
+fn five_tuple(direction: Direction) -> Grouping {
+    Grouping { key: flow_query::Aggregate::five_tuple(), keep_first: true, direction }
 }
 
 type Columns = Vec<&'static Aggregate>;
@@ -366,7 +442,7 @@ fn grouping(args: &Args) -> Result<(Option<Grouping>, Option<Columns>), Error> {
     if key.is_empty() {
         return Err(usage("No aggregation specified!".to_owned()));
     }
-    Ok((Some(Grouping { key, keep_first: false }), Some(columns)))
+    Ok((Some(Grouping { key, keep_first: false, direction: Direction::OneWay }), Some(columns)))
 }
 
 fn key_part(text: &str) -> Result<(&'static Aggregate, KeyPart), Error> {
@@ -406,6 +482,8 @@ fn key_part(text: &str) -> Result<(&'static Aggregate, KeyPart), Error> {
     match column.name {
         "srcnet" => part.mask = Some(Field::SrcMask),
         "dstnet" => part.mask = Some(Field::DstMask),
+        // Labels are compared without their experimental bits and end of stack.
+        _ if Field::MPLS.contains(&part.field) => part.bits = Some(0xff_fff0),
         _ => {}
     }
     Ok((column, part))
@@ -454,6 +532,26 @@ mod tests {
         for wrong in ["", "5", "-1", "zstd:", "zstd:23", "0:1", "none:", "gzip", "zstd:1:1", ":", "3 "] {
             assert_eq!(recompression(wrong).ok(), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn limits_have_signs_and_decimal_units() {
+        for (text, expected) in [
+            ("10", Bound::Above(10)),
+            ("+10b", Bound::Above(10)),
+            ("-2K", Bound::Below(2_000)),
+            ("3m", Bound::Above(3_000_000)),
+            ("-4G", Bound::Below(4_000_000_000)),
+            ("5t", Bound::Above(5_000_000_000_000)),
+        ] {
+            assert_eq!(bound(text).ok(), Some(expected), "{text}");
+        }
+        let message = |text: &str| bound(text).err().unwrap().to_string();
+        assert_eq!(message("1x"), "Can't understand 'x' in '1x'");
+        assert_eq!(message("99999999t"), "Can't understand 't' in '99999999t'");
+        assert_eq!(message("b"), "Can't understand 'b'");
+        assert_eq!(message(""), "Can't understand ''");
+        assert_eq!(message("--1"), "Can't understand '--1'");
     }
 
     #[test]

@@ -9,11 +9,12 @@ use anyhow::Context;
 use chrono::Local;
 use flow_cli::{ExitCode, Messages, WithExitCode};
 use flow_file::{
-    ExporterNumbers, FileError, FileFormat, FileSet, FileTail, FileWriter, FlowFile, WriteOptions,
+    ExporterNumbers, FileError, FileFormat, FileSelection, FileSet, FileTail, FileWriter, FlowFile,
+    WriteOptions,
 };
 use flow_model::{CountRule, FieldSet, FlowBatch, Selection, Totals};
-use flow_output::{RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings};
-use flow_query::{Aggregate, Query, Ranking, Report, Sort, StatSpec, Statistics, TimeWindow};
+use flow_output::{Format, RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings};
+use flow_query::{Aggregate, Bound, Bounds, Query, Ranking, Report, Sort, StatSpec, Statistics, TimeWindow};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -36,7 +37,7 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         }
         _ => {}
     }
-    let files = resolve(plan, messages)?;
+    let mut files = resolve(plan, messages)?;
     if let Mode::Files(task) = &plan.mode {
         return files::answer(task, &files, plan, messages);
     }
@@ -45,20 +46,33 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         let (first_ms, last_ms) = window.resolve(&Local, span);
         TimeWindow { first_ms, last_ms }
     });
+    if let (Some(window), true) = (window, names_files(&plan.selection)) {
+        leave_out(&mut files, window);
+    }
     let asked = files.len();
     allow_open_files();
-    let query = Query { files, window, limit: plan.limit, threads: plan.threads, ..Query::new(filter) };
+    let query = Query {
+        files,
+        window,
+        limit: plan.limit,
+        threads: plan.threads,
+        counts_skipped: !plan.options.quiet && plan.format.counts_processed(),
+        ..Query::new(filter)
+    };
     let mut run = Run { plan, query, started };
     let mut out = Output::new();
     let report = match &plan.mode {
         Mode::List => run.list(&mut out)?,
         Mode::Sort { order, top } => run.sort(&mut out, *order, *top)?,
-        Mode::Aggregate { grouping, order, top } => run.aggregate(&mut out, grouping, *order, *top)?,
-        Mode::Statistics { records, elements, grouping } => {
-            run.statistics(&mut out, records, elements, grouping)?
+        Mode::Aggregate { grouping, order, top, bounds } => {
+            run.aggregate(&mut out, grouping, ranking(*order, *top, *bounds))?
         }
-        Mode::Write { path, format, order, grouping } => {
-            run.write(&mut out, path, *format, *order, grouping.as_ref(), messages)?
+        Mode::Statistics { records, elements, grouping, bounds } => {
+            run.statistics(&mut out, records, elements, grouping, *bounds)?
+        }
+        Mode::Write { path, format, order, grouping, bounds } => {
+            let flows = Flows { order: *order, grouping: grouping.as_ref(), bounds: *bounds };
+            run.write(&mut out, path, *format, &flows, messages)?
         }
         Mode::CheckFilter | Mode::ExplainFilter | Mode::Files(_) => return Ok(ExitCode::Success),
     };
@@ -107,6 +121,22 @@ fn span_ms(files: &[PathBuf]) -> Option<(u64, u64)> {
     (totals.first_ms <= totals.last_ms).then_some((totals.first_ms, totals.last_ms))
 }
 
+/// Whether files are named with `-r`, and not found with `-R` or in a directory.
+fn names_files(selection: &FileSelection) -> bool {
+    selection.single.as_ref().is_some_and(|path| selection.sources.is_some() || !Path::new(path).is_dir())
+}
+
+/// Leaves out files whose flows are all outside of a time window, as nfdump does with the file of `-r`, but not with
+/// those of `-R`. Files that cannot be opened are reported later.
+fn leave_out(files: &mut Vec<PathBuf>, window: TimeWindow) {
+    files.retain(|path| {
+        FlowFile::open(path).map_or(true, |file| {
+            let Totals { first_ms, last_ms, .. } = *file.totals();
+            first_ms > last_ms || window.overlaps(first_ms, last_ms)
+        })
+    });
+}
+
 /// Raises the limit of open files to what is possible: every file of a query stays open while it runs, and a month of
 /// five-minute files is more than the usual 1,024. Where that fails, opening the files says why.
 fn allow_open_files() {
@@ -115,6 +145,13 @@ fn allow_open_files() {
     {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
+}
+
+/// What is done to flows before they are written.
+struct Flows<'a> {
+    order: Option<SortOrder>,
+    grouping: Option<&'a Grouping>,
+    bounds: Bounds,
 }
 
 /// A query under way.
@@ -150,15 +187,10 @@ impl Run<'_> {
         Ok(report)
     }
 
-    fn aggregate(
-        &self,
-        out: &mut Output,
-        grouping: &Grouping,
-        order: Option<SortOrder>,
-        top: usize,
-    ) -> anyhow::Result<Report> {
+    fn aggregate(&self, out: &mut Output, grouping: &Grouping, ranking: Ranking) -> anyhow::Result<Report> {
         let printer = self.printer().unnumbered();
-        let sink = aggregate(grouping, vec![ranking(order, top)], printer.fields());
+        out.print(|out| limits(&ranking.bounds, &self.plan.format, out))?;
+        let sink = aggregate(grouping, vec![ranking], printer.fields());
         let (answers, report) = flow_query::run(&self.query, &sink)?;
         self.table(out, &printer, &answers.concat(), &report)?;
         Ok(report)
@@ -195,9 +227,11 @@ impl Run<'_> {
         records: &[RecordStatistic],
         elements: &[StatSpec],
         grouping: &Grouping,
+        bounds: Bounds,
     ) -> anyhow::Result<Report> {
         let printer = self.printer().unnumbered();
-        let rankings = records.iter().map(|record| ranking(Some(record.order), record.top)).collect();
+        out.print(|out| limits(&bounds, &self.plan.format, out))?;
+        let rankings = records.iter().map(|record| ranking(Some(record.order), record.top, bounds)).collect();
         let by_record = (!records.is_empty()).then(|| aggregate(grouping, rankings, printer.fields()));
         let by_element = (!elements.is_empty()).then(|| Statistics { specs: elements.to_vec() });
         let ((groups, tables), report) = flow_query::run(&self.query, &(by_record, by_element))?;
@@ -249,8 +283,7 @@ impl Run<'_> {
         out: &mut Output,
         path: &Path,
         format: FileFormat,
-        order: Option<SortOrder>,
-        grouping: Option<&Grouping>,
+        flows: &Flows<'_>,
         messages: &Messages,
     ) -> anyhow::Result<Report> {
         let failed = || format!("writing `{}`", path.display());
@@ -261,7 +294,7 @@ impl Run<'_> {
         let (options, tail, numbers) = self.written(format);
         self.query.numbers = numbers;
         let mut writer = FileWriter::create(destination.scratch(), options).with_context(failed)?;
-        let report = self.write_flows(&mut writer, &tail, order, grouping)?;
+        let report = self.write_flows(&mut writer, &tail, flows)?;
         let omitted = writer.finish(tail).with_context(failed)?.omitted;
         destination.deliver(out).with_context(failed)?;
         if !omitted.is_empty() {
@@ -274,15 +307,14 @@ impl Run<'_> {
         &self,
         writer: &mut FileWriter,
         tail: &FileTail,
-        order: Option<SortOrder>,
-        grouping: Option<&Grouping>,
+        flows: &Flows<'_>,
     ) -> anyhow::Result<Report> {
         writer.announce(&tail.exporters, &tail.samplers, &tail.names)?;
-        let (batches, report) = match (grouping, order) {
+        let (batches, report) = match (flows.grouping, flows.order) {
             (None, None) => return Ok(flow_query::write(&self.query, writer)?),
             (None, Some(order)) => flow_query::run(&self.query, &sort(order, 0, FieldSet::ALL))?,
             (Some(grouping), order) => {
-                let sink = aggregate(grouping, vec![ranking(order, 0)], FieldSet::ALL);
+                let sink = aggregate(grouping, vec![ranking(order, 0, flows.bounds)], FieldSet::ALL);
                 let (answers, report) = flow_query::run(&self.query, &sink)?;
                 (answers.concat(), report)
             }
@@ -346,13 +378,34 @@ fn sort(order: SortOrder, top: usize, columns: FieldSet) -> Sort {
 }
 
 fn aggregate(grouping: &Grouping, rankings: Vec<Ranking>, columns: FieldSet) -> Aggregate {
-    Aggregate { key: grouping.key.clone(), keep_first: grouping.keep_first, rankings, columns }
+    Aggregate {
+        key: grouping.key.clone(),
+        keep_first: grouping.keep_first,
+        direction: grouping.direction,
+        rankings,
+        columns,
+    }
 }
 
-fn ranking(order: Option<SortOrder>, top: usize) -> Ranking {
+fn ranking(order: Option<SortOrder>, top: usize, bounds: Bounds) -> Ranking {
     match order {
-        Some(SortOrder { order, ascending }) => Ranking { order: Some(order), ascending, top },
-        None => Ranking::by_appearance(top),
+        Some(SortOrder { order, ascending }) => Ranking { order: Some(order), ascending, top, bounds },
+        None => Ranking { bounds, ..Ranking::by_appearance(top) },
+    }
+}
+
+/// The lines that say which groups are wanted; with `-q`, too, but not where they would spoil a document.
+fn limits(bounds: &Bounds, format: &Format, out: &mut Vec<u8>) {
+    if format.is_json() {
+        return;
+    }
+    for (name, bound, unit) in [("Byte", bounds.bytes, "bytes"), ("Packet", bounds.packets, "packets")] {
+        let line = match bound {
+            None => continue,
+            Some(Bound::Above(count)) => format!("{name} limit: > {count} {unit}\n"),
+            Some(Bound::Below(count)) => format!("{name} limit: < {count} {unit}\n"),
+        };
+        out.extend_from_slice(line.as_bytes());
     }
 }
 

@@ -395,3 +395,74 @@ fn a_reader_that_goes_away_ends_the_program_quietly() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(output.status.code(), Some(0));
 }
+
+#[test]
+fn flows_of_both_directions_are_one_with_what_goes_back_counted_out() {
+    let fixture = Fixture::new();
+    let line = "2023-11-14 22:13:20.123     00:01:49.877 TCP       192.168.1.10:51000 <->         10.0.0.1:443         97       30   124156     4500     3\n";
+    assert_eq!(fixture.stdout(&["-r", FILE, "-b", "-q", "host 192.168.1.10"]), line);
+    // The first flow decides which way is forth; -B puts the client on the left whoever came first.
+    let back = ["-r", FILE, "-q", "-o", "fmt:%sap %dap %in %out %sas %das %ibyt %obyt %flg", "src port 443"];
+    let both = |option| fixture.stdout(&[&[option], &back[..]].concat());
+    assert_eq!(
+        both("-b"),
+        "        10.0.0.1:443       192.168.1.10:51000      1      2  15169  65001   123456        0 ...A..S.\n"
+    );
+    assert_eq!(
+        both("-B"),
+        "    192.168.1.10:51000         10.0.0.1:443        2      1  65001  15169        0   123456 ...A..S.\n"
+    );
+    let statistic =
+        fixture.stdout(&["-r", FILE, "-qB", "-s", "record/bytes", "-o", "fmt:%sap %fl", "host 10.0.0.1"]);
+    assert_eq!(statistic, "    192.168.1.10:51000     3\n");
+    assert_eq!(
+        fixture.failure(&["-r", FILE, "-b", "-A", "srcip"]),
+        (Some(1), "rdump: Can not set custom aggregation in bidir mode\n".to_owned())
+    );
+}
+
+#[test]
+fn groups_beyond_a_limit_are_left_out_and_do_not_take_a_place_of_n() {
+    let fixture = Fixture::new();
+    let rows = |args: &[&str]| -> Vec<String> {
+        let args = [&["-r", FILE, "-q", "-N", "-o", "csv"], args].concat();
+        fixture.stdout(&args).lines().map(str::to_owned).collect()
+    };
+    let small = rows(&["-L", "-100", "-s", "srcip/bytes", "-n", "2"]);
+    assert_eq!(small[0], "Byte limit: < 100 bytes");
+    let values: Vec<&str> = small[2..4].iter().map(|row| row.split(',').nth(4).unwrap()).collect();
+    assert_eq!(values, ["192.168.1.11", "192.168.1.13"]);
+    // Both in the order in which nfdump says them; what is compared is what the order is about.
+    let large = rows(&["-l", "+4m", "-L1t", "-s", "record/flows"]);
+    assert_eq!(large[..2], ["Byte limit: > 1000000000000 bytes", "Packet limit: > 4000000 packets"]);
+    assert_eq!(large[2..].len(), 1);
+    assert_eq!(rows(&["-L", "1m", "-s", "srcip/obyte"])[2].split(',').nth(4), Some("172.16.5.7"));
+    assert_eq!(rows(&["-L", "1m", "-a"]).len(), 3);
+    assert!(fixture.stdout(&["-r", FILE, "-L", "1", "-s", "srcip", "-o", "json"]).starts_with('{'));
+    for (args, message) in [
+        (&["-L", "1x", "-a"][..], "Can't understand 'x' in '1x'"),
+        (&["-L", "1"], "Options -l and -L do not make sense for plain packet dumps."),
+        (&["-l", "1", "-O", "bytes"], "Options -l and -L do not make sense for plain packet dumps."),
+    ] {
+        let (code, stderr) = fixture.failure(&[&["-r", FILE], args].concat());
+        assert_eq!(code, Some(250), "{args:?}");
+        assert!(stderr.contains(message), "{stderr}");
+    }
+}
+
+#[test]
+fn the_time_window_is_that_of_the_files_that_were_looked_into() {
+    let fixture = Fixture::new();
+    write(&fixture.path("nfcapd.202311142215"), &batches(1, 100, 1, Mix::default()));
+    let window = |args: &[&str]| {
+        let text = fixture.stdout(args);
+        text.lines().find(|line| line.starts_with("Time window: ")).unwrap().to_owned()
+    };
+    let of_first = "Time window: 2023-11-13 21:13:20 - 2023-11-14 22:15:10";
+    assert_eq!(window(&["-r", FILE]), of_first);
+    assert_eq!(window(&["-R", ".", "-c", "18"]), of_first);
+    assert_ne!(window(&["-R", ".", "-c", "19"]), of_first);
+    // A file that -r names and of which nothing can match is not looked into; in a directory it is.
+    assert_eq!(window(&["-r", FILE, "-t", "2024"]), "Time window: <unknown>");
+    assert_ne!(window(&["-R", ".", "-t", "2024"]), "Time window: <unknown>");
+}

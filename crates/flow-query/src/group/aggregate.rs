@@ -1,7 +1,8 @@
 //! Aggregation (`-a`, `-A`, `-s record`): flows of equal key become one.
 
+use super::direction::{opposite, put_clients_left, unify, with_opposites};
 use super::key::key_fields;
-use super::{CountedRows, Grouper, Grouping, KeyPart, Layout, Ranking, Shape, VolumeRows, Winner};
+use super::{CountedRows, Direction, Grouper, Grouping, KeyPart, Layout, Ranking, Shape, VolumeRows, Winner};
 use crate::counts::{COUNTER_FIELDS, Counts, Scratch, Volumes, put_counters, slice};
 use crate::{Overview, Probe, QueryError, RowOrigin, Scanned, Sink};
 use flow_model::{
@@ -21,6 +22,8 @@ pub struct Aggregate {
     /// Whether fields outside the key show the group's first flow (`-a`, `-s record`); otherwise they are zero, or
     /// absent (`-A`).
     pub keep_first: bool,
+    /// Whether flows of both directions are one group; the key must be [`five_tuple`](Self::five_tuple) then.
+    pub direction: Direction,
     /// The orders in which the groups are wanted, one answer for each.
     pub rankings: Vec<Ranking>,
     /// The fields that are wanted.
@@ -44,6 +47,7 @@ pub struct AggregatePlan(Grouping);
 pub struct AggregatePartial {
     scratch: Scratch,
     flags: Vec<u64>,
+    turned: Vec<bool>,
     grouper: Grouper,
 }
 
@@ -53,7 +57,12 @@ impl Sink for Aggregate {
     type Output = Vec<Vec<FlowBatch>>;
 
     fn plan(&self, overview: &Overview<'_>) -> AggregatePlan {
-        AggregatePlan(Grouping::new(&self.key, self.rankings.clone(), overview))
+        let rankings = self.rankings.clone();
+        AggregatePlan(match self.direction {
+            Direction::OneWay => Grouping::new(&self.key, rankings, overview),
+            // What is wanted of a group may be in rows that have none of its values where the key has them.
+            Direction::Both | Direction::ClientFirst => Grouping::in_one_pass(&self.key, rankings, overview),
+        })
     }
 
     fn columns(&self, plan: &AggregatePlan) -> FieldSet {
@@ -80,7 +89,7 @@ impl Sink for Aggregate {
         selection: &Selection,
         origin: RowOrigin,
     ) -> Result<(), QueryError> {
-        let (grouping, AggregatePartial { scratch, flags, grouper }) = (&plan.0, partial);
+        let (grouping, AggregatePartial { scratch, flags, turned, grouper }) = (&plan.0, partial);
         if let Some(order) = grouping.volume_order() {
             let volumes = Volumes::new(order, batch, selection, scratch);
             return grouper.add(grouping, grouping.key(), &VolumeRows { batch, volumes: &volumes });
@@ -88,7 +97,19 @@ impl Sink for Aggregate {
         let counts = Counts::new(batch, selection, scratch);
         let flags =
             if self.keep_first { slice(batch.column(Field::TcpFlags), selection, flags) } else { &[] };
-        grouper.add(grouping, grouping.key(), &CountedRows { batch, counts: &counts, flags, origin })
+        if self.direction == Direction::OneWay {
+            return grouper.add(
+                grouping,
+                grouping.key(),
+                &CountedRows { batch, counts: &counts, flags, turned: &[], origin },
+            );
+        }
+        let unified = unify(batch, turned);
+        grouper.add(
+            grouping,
+            grouping.key(),
+            &CountedRows { batch: &unified, counts: &counts, flags, turned, origin },
+        )
     }
 
     fn settle(
@@ -122,7 +143,11 @@ impl Aggregate {
         let keys = key_fields(&self.key);
         let own = keys.union(COUNTER_FIELDS);
         // A zeroed address keeps its family, so the first flow has to be looked at even then.
-        let others = self.columns.without(own);
+        let columns = match self.direction {
+            Direction::ClientFirst => with_opposites(self.columns),
+            Direction::OneWay | Direction::Both => self.columns,
+        };
+        let others = columns.without(own);
         let wanted = if self.keep_first {
             others.without(FieldSet::of(&[Field::TcpFlags]))
         } else {
@@ -139,14 +164,15 @@ impl Aggregate {
             if !self.keep_first {
                 zero_addresses(&mut batch, wanted);
             }
-            batch.mark_decoded(self.columns.union(own));
+            batch.mark_decoded(columns.union(own));
             put_counters(&mut batch, &winners.iter().map(|winner| &winner.sums));
             for field in keys.iter() {
                 let mut values = Values::new(field_info(field).kind);
                 for winner in winners {
                     let layout =
                         layouts.iter().find(|(shape, _)| *shape == winner.shape).map(|(_, layout)| layout);
-                    let value = layout.and_then(|layout| layout.value(&winner.key, field));
+                    let field_of_key = if winner.sums.is_turned() { opposite(field) } else { field };
+                    let value = layout.and_then(|layout| layout.value(&winner.key, field_of_key));
                     values.push(value.unwrap_or(Value::zero(field_info(field).kind)).as_ref());
                 }
                 batch.insert(field, Column::Plain(values));
@@ -158,6 +184,9 @@ impl Aggregate {
                 }
             } else {
                 put_groups(&mut batch, keys);
+            }
+            if self.direction == Direction::ClientFirst {
+                put_clients_left(&mut batch);
             }
             batch
         }))

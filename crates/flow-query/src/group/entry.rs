@@ -12,6 +12,7 @@
 //! | 2, 3, 4, 8 | bytes in |
 //! | 0 (= 1 flow), 1, 4, 8 | flows |
 //! | 0 or 1 | TCP flags |
+//! | 0 or 2 | whether the first row is turned round, TCP flags of the way back |
 //! | 0, 4, 8 | packets out |
 //! | 0, 4, 8 | bytes out |
 //!
@@ -110,7 +111,7 @@ const OUT: [u8; 4] = [0, 4, 8, 8];
 
 impl Measure for Sums {
     const EMPTY: Sums = Sums::EMPTY;
-    const MAX_LEN: usize = 6 + 2 + 7 * 8 + 1 + 8;
+    const MAX_LEN: usize = 6 + 2 + 7 * 8 + 1 + 2 + 8;
 
     fn is_empty(&self) -> bool {
         self.counters.flows == 0
@@ -144,6 +145,10 @@ impl Measure for Sums {
             writer.put(self.flags().into(), 1);
             codes |= 1 << 14;
         }
+        if self.is_turned() || self.back_flags() != 0 {
+            writer.put(u64::from(self.is_turned()) | u64::from(self.back_flags()) << 8, 2);
+            codes |= 1 << 15;
+        }
         if out_packets | out_bytes != 0 {
             codes |= writer.put_short(out_packets, OUT) << 10;
             codes |= writer.put_short(out_bytes, OUT) << 12;
@@ -162,6 +167,7 @@ impl Measure for Sums {
         let mut counters =
             Counters { first_ms, last_ms, flows: 1, in_packets, in_bytes, out_packets: 0, out_bytes: 0 };
         let mut flags = 0;
+        let mut ways = 0;
         if codes >> 8 != 0 {
             if codes >> 8 & 3 != 0 {
                 counters.flows = reader.take(FLOWS[codes >> 8 & 3]);
@@ -169,10 +175,13 @@ impl Measure for Sums {
             if codes >> 14 & 1 != 0 {
                 flags = reader.take(1) as u8;
             }
+            if codes >> 15 & 1 != 0 {
+                ways = reader.take(2);
+            }
             counters.out_packets = reader.take(OUT[codes >> 10 & 3]);
             counters.out_bytes = reader.take(OUT[codes >> 12 & 3]);
         }
-        Sums::new(counters, origin, flags)
+        Sums::new(counters, origin, flags).with_ways(ways & 1 != 0, (ways >> 8) as u8)
     }
 }
 
@@ -305,8 +314,10 @@ mod tests {
             key_octets in 9_usize..=16,
             nums in prop::array::uniform7(num()),
             base_ms in num(),
-            origin in 0_u64..1 << 48,
+            origin in 0_u64..1 << RowOrigin::BITS,
             flags: u8,
+            turned: bool,
+            back_flags: u8,
             many: bool,
         ) {
             let mut key = Key(words);
@@ -315,7 +326,7 @@ mod tests {
             let counters =
                 Counters { first_ms, last_ms, flows, in_packets, in_bytes, out_packets, out_bytes };
             let origin = RowOrigin(if many { origin } else { origin & 0xffff_ffff });
-            let sums = Sums::new(counters, origin, flags);
+            let sums = Sums::new(counters, origin, flags).with_ways(turned, back_flags);
             let form = Form::new(key_octets, if many { 65_537 } else { 65_536 }, base_ms);
             let mut out = vec![0xaa; form.max_len::<Sums>() + 3];
             let len = form.encode(&key, &sums, &mut out);
@@ -323,6 +334,7 @@ mod tests {
             let (read, read_len) = form.measure::<Sums>(&out);
             prop_assert_eq!(read_len, len);
             prop_assert_eq!((read.counters, read.origin(), read.flags()), (counters, origin, flags));
+            prop_assert_eq!((read.is_turned(), read.back_flags()), (turned, back_flags));
             prop_assert_eq!(form.key::<2>(&out), key);
 
             for volume in nums {

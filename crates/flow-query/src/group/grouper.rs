@@ -12,7 +12,7 @@ use super::KeyPart;
 use super::entry::Measure;
 use super::key::{Layout, Shape, key_fields, shapes, unite};
 use super::keyset::KeySet;
-use super::ranking::Ranking;
+use super::ranking::{Bounds, Ranking};
 use super::spool::PARTITIONS;
 use super::store::{MeasuredValues, Part, Rows, Scope, Store};
 use crate::counts::{COUNTER_FIELDS, Sums, Volume, volume_fields};
@@ -107,11 +107,26 @@ pub(crate) struct Grouping {
 impl Grouping {
     /// Groups by `key`, to be ranked.
     pub(crate) fn new(key: &[KeyPart], rankings: Vec<Ranking>, overview: &Overview<'_>) -> Grouping {
+        let stage = first_stage(&unite(key), &rankings, overview);
+        Grouping::starting_with(stage, key, rankings, overview)
+    }
+
+    /// The same without passes that look for the groups that are wanted first.
+    pub(crate) fn in_one_pass(key: &[KeyPart], rankings: Vec<Ranking>, overview: &Overview<'_>) -> Grouping {
+        Grouping::starting_with(Stage::All, key, rankings, overview)
+    }
+
+    fn starting_with(
+        stage: Stage,
+        key: &[KeyPart],
+        rankings: Vec<Ranking>,
+        overview: &Overview<'_>,
+    ) -> Grouping {
         let usual = (overview.rows * OCTETS_PER_ROW).clamp(MIN_BUDGET, MAX_BUDGET);
         let budget = overview.max_memory.unwrap_or(usual);
         let key = unite(key);
         Grouping {
-            stage: first_stage(&key, &rankings, overview),
+            stage,
             blocks: overview.blocks,
             base_ms: overview.first_ms,
             share: budget as usize / overview.workers.max(1),
@@ -206,6 +221,9 @@ impl Grouping {
                     let mut best: Vec<_> = rankings.iter().map(|ranking| TopN::new(ranking.top)).collect();
                     part.for_each(|key, sums: &Sums| {
                         for (ranking, best) in rankings.iter().zip(&mut best) {
+                            if !ranking.admits(sums) {
+                                continue;
+                            }
                             let winner = || Winner { shape: part.shape, key: key.into(), sums: *sums };
                             best.push(ranking.standing(sums), winner);
                         }
@@ -266,7 +284,9 @@ impl Grouping {
 
 fn first_stage(key: &[KeyPart], rankings: &[Ranking], overview: &Overview<'_>) -> Stage {
     // Dictionaries may have values that no flow has; in descending order nobody notices.
-    let [Ranking { order: Some(order), ascending: false, top: top @ 1..=MOST_CANDIDATES }] = *rankings else {
+    let [Ranking { order: Some(order), ascending: false, top: top @ 1..=MOST_CANDIDATES, bounds }] =
+        *rankings
+    else {
         return Stage::All;
     };
     let fields = key_fields(key);
@@ -275,7 +295,9 @@ fn first_stage(key: &[KeyPart], rankings: &[Ranking], overview: &Overview<'_>) -
     // To filter twice what hardly anything passes costs more than to measure what does at once.
     // Groups by one field are too few, and measured too fast, for a pass that is dear (measured on files of nfdump's: a
     // tenth to a third of the time is saved; with records as keys, two passes take half the time of one).
-    if overview.matching < LEAST_MATCHING
+    // Of groups that may be out of bounds none can be chosen before all of it is measured.
+    if bounds != Bounds::default()
+        || overview.matching < LEAST_MATCHING
         || overview.dear && key.len() == 1
         || is_text
         || combinations <= FEW_KEYS

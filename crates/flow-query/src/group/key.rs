@@ -19,12 +19,14 @@ pub struct KeyPart {
     pub v6_prefix: Option<u8>,
     /// A field which says for each flow how many leading bits count, and which is part of the key too.
     pub mask: Option<Field>,
+    /// Which bits of a number count; `None` = all.
+    pub bits: Option<u64>,
 }
 
 impl KeyPart {
     /// The whole field.
     pub const fn field(field: Field) -> KeyPart {
-        KeyPart { field, v4_prefix: None, v6_prefix: None, mask: None }
+        KeyPart { field, v4_prefix: None, v6_prefix: None, mask: None, bits: None }
     }
 
     fn is_address(self) -> bool {
@@ -337,25 +339,27 @@ fn pack_nums<const W: usize>(
     row: impl Fn(usize) -> usize + Copy,
     keys: &mut [Key<W>],
 ) {
-    let Item { word, shift, .. } = *item;
+    let Item { part, word, shift, .. } = *item;
+    let bits = part.bits.unwrap_or(u64::MAX);
     let mut put = |num: &dyn Fn(usize) -> u64| {
         for (index, key) in keys.iter_mut().enumerate() {
-            key.0[word] |= num(row(index)) << shift;
+            key.0[word] |= (num(row(index)) & bits) << shift;
         }
     };
     match column {
         Column::Constant(Value::Num(0)) => {}
         Column::Constant(_) => put(&|_| column.num(0)),
         Column::Dictionary(dictionary) => {
-            let nums: Vec<u64> =
-                (0..dictionary.values.len()).map(|code| dictionary.values.num(code) << shift).collect();
+            let nums: Vec<u64> = (0..dictionary.values.len())
+                .map(|code| (dictionary.values.num(code) & bits) << shift)
+                .collect();
             for (index, key) in keys.iter_mut().enumerate() {
                 key.0[word] |= nums[usize::from(dictionary.codes[row(index)])];
             }
         }
         Column::Plain(Values::U16(nums)) => {
             for (index, key) in keys.iter_mut().enumerate() {
-                key.0[word] |= u64::from(nums[row(index)]) << shift;
+                key.0[word] |= (u64::from(nums[row(index)]) & bits) << shift;
             }
         }
         Column::Plain(values) => put(&|row| values.num(row)),
@@ -465,6 +469,7 @@ mod tests {
             KeyPart::field(Field::ObservationPointId),
             KeyPart::field(Field::SrcAs),
             KeyPart::field(Field::DstPort),
+            KeyPart { bits: Some(0xff_fff0), ..KeyPart::field(Field::MPLS[1]) },
         ];
         let mut builder = BatchBuilder::new();
         builder.set(Field::Proto, 200);
@@ -474,6 +479,7 @@ mod tests {
         builder.set(Field::ObservationPointId, u64::MAX - 1);
         builder.set(Field::SrcAs, 4_200_000_000);
         builder.set(Field::DstPort, 65_535);
+        builder.set(Field::MPLS[1], 0x12_345f);
         builder.finish_row();
         let batch = builder.finish();
         let shape = shapes(&parts, &batch, 1, |index| index, &mut Vec::new()).unwrap();
@@ -489,6 +495,7 @@ mod tests {
         assert_eq!(value(Field::ObservationPointId), Value::Num(u64::MAX - 1));
         assert_eq!(value(Field::SrcAs), Value::Num(4_200_000_000));
         assert_eq!(value(Field::DstPort), Value::Num(65_535));
+        assert_eq!(value(Field::MPLS[1]), Value::Num(0x12_3450));
         assert_eq!(layout.value(&keys[0].0, Field::SrcPort), None);
     }
 

@@ -6,6 +6,7 @@
 //! what is [`heavy`] at first.
 
 mod aggregate;
+mod direction;
 mod entry;
 mod grouper;
 mod heavy;
@@ -18,8 +19,9 @@ mod spool;
 mod store;
 
 pub use aggregate::Aggregate;
+pub use direction::Direction;
 pub(crate) use grouper::{Grouper, Grouping, Kept, Winner};
 pub use key::KeyPart;
 pub(crate) use key::{Layout, Shape};
-pub use ranking::Ranking;
+pub use ranking::{Bound, Bounds, Ranking};
 pub(crate) use store::{CountedRows, MeasuredValues, Rows, VolumeRows};

@@ -35,6 +35,8 @@ pub(crate) struct CountedRows<'a> {
     pub(crate) counts: &'a Counts<'a>,
     /// TCP flags, one entry per selected row, or nothing.
     pub(crate) flags: &'a [u64],
+    /// Which rows of the batch are turned round, or nothing.
+    pub(crate) turned: &'a [bool],
     pub(crate) origin: RowOrigin,
 }
 
@@ -42,7 +44,9 @@ impl CountedRows<'_> {
     #[inline]
     fn sums(&self, index: usize, counters: flow_model::Counters) -> Sums {
         let flags = self.flags.get(index).map_or(0, |&flags| flags as u8);
-        Sums::new(counters, self.origin.with_row(self.counts.row(index)), flags)
+        let row = self.counts.row(index);
+        let sums = Sums::new(counters, self.origin.with_row(row), flags);
+        if self.turned.get(row).copied().unwrap_or(false) { sums.with_ways(true, 0) } else { sums }
     }
 }
 

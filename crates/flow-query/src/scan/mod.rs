@@ -5,7 +5,7 @@ mod tally;
 mod workers;
 
 use self::gate::{CloseOnDrop, Gate};
-use self::tally::Tally;
+use self::tally::{End, Tally};
 use crate::counts::Counts;
 use crate::fetch;
 use crate::{OpenBlock, Overview, Probe, Query, QueryError, Report, RowOrigin, Sink, Source, totals};
@@ -459,7 +459,7 @@ impl<'a, R: Source> Scan<'a, R> {
                 && let Some(last) = gate.limit_reached_at(selection, &passed)
             {
                 selection.truncate(passed.taken as usize);
-                tally.processed = Some(passed.rows_before + last + 1);
+                tally.end = Some(End { processed: passed.rows_before + last + 1, block: index });
             }
             let matched = self.count(index, examined, &batch, pass, &mut tally);
             found(index, matched.as_ref().map(|selection| (&batch, selection, passed.number)))?;
@@ -534,12 +534,16 @@ impl<'a, R: Source> Scan<'a, R> {
         !self.query.numbers.is_empty() && fields.contains(Field::ExporterId)
     }
 
-    /// How many rows of a block count as looked at; those of a block that was never opened only if it says so.
+    /// How many rows of a block count as looked at; those of a block that was never opened only if it says so, or if they
+    /// are asked for.
     fn rows_of(&self, index: usize, examined: &Examined) -> u64 {
         let Block { source, number, .. } = self.blocks[index];
         match examined {
             Examined::Skipped => match self.sources[source as usize].block_rows(number as usize) {
                 RowCount::Exactly(rows) => rows as u64,
+                RowCount::About(_) if self.query.counts_skipped => {
+                    self.sources[source as usize].open(number as usize).map_or(0, |block| block.rows() as u64)
+                }
                 RowCount::About(_) => 0,
             },
             Examined::Damaged(_) => 0,
@@ -612,7 +616,7 @@ impl<'a, R: Source> Scan<'a, R> {
         self.add_stored(&mut tally)?;
         let mut report = Report {
             totals: tally.totals,
-            processed: tally.processed.unwrap_or(tally.rows),
+            processed: tally.end.map_or(tally.rows, |end| end.processed),
             passed: tally.passed,
             blocks_skipped: tally.skipped,
             bytes_read: tally.bytes_read,
@@ -621,10 +625,11 @@ impl<'a, R: Source> Scan<'a, R> {
         };
         let mut problems = Vec::new();
         let (mut first_ms, mut last_ms) = (u64::MAX, 0);
+        let last_source = tally.end.map_or(usize::MAX, |end| self.blocks[end.block].source as usize);
         for (number, source) in self.sources.iter().enumerate() {
             report.ledger.merge(source.ledger());
             problems.extend(source.problems().iter().map(|problem| (number, problem.clone())));
-            if source.totals().first_ms != u64::MAX {
+            if number <= last_source && source.totals().first_ms != u64::MAX {
                 first_ms = first_ms.min(source.totals().first_ms);
                 last_ms = last_ms.max(source.totals().last_ms);
             }

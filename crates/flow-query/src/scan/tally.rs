@@ -5,12 +5,21 @@ use crate::counts::Scratch;
 use flow_file::FileError;
 use flow_model::Totals;
 
+/// Where a limit was reached.
+#[derive(Clone, Copy)]
+pub(super) struct End {
+    /// Rows up to the one that reached it.
+    pub(super) processed: u64,
+    /// The number of its block.
+    pub(super) block: usize,
+}
+
 /// What one worker saw.
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) totals: Totals,
-    /// Rows up to the one that reached the limit, if that happened here.
-    pub(super) processed: Option<u64>,
+    /// Where the limit was reached, if that happened here.
+    pub(super) end: Option<End>,
     pub(super) passed: u64,
     pub(super) skipped: u64,
     pub(super) bytes_read: u64,
@@ -24,7 +33,7 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn merge(&mut self, other: Tally) {
         self.totals.merge(&other.totals);
-        self.processed = self.processed.or(other.processed);
+        self.end = self.end.or(other.end);
         self.passed += other.passed;
         self.skipped += other.skipped;
         self.bytes_read += other.bytes_read;
