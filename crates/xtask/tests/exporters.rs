@@ -192,21 +192,18 @@ fn fprobe(exporter: &Exporter, tools: &Tools, programs: &Programs) -> Result<(),
     let fprobe = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
     let mut replay = network.command(&tools.tcpreplay);
     replay.args(["-q", "-p", "4000", "-L", "5000", "-i", "sent"]).arg(&exporter.traffic);
-    // It starts to listen at once, but says so nowhere else than here: the first datagram comes when flows have timed out.
+    // When it listens it says nowhere else than here: its flows come when they have timed out, and are few while it saw
+    // only the end of what was replayed.
     let deadline = Instant::now() + DEADLINE;
-    while relay.received() == 0 {
+    while relay.packets() < 1000 {
         if Instant::now() > deadline {
-            return Err("fprobe sends nothing".into());
+            return Err(format!("fprobe has sent flows of {} packets only", relay.packets()).into());
         }
         run_to_end(&mut replay, &[0])?;
         thread::sleep(Duration::from_secs(3));
     }
     fprobe.terminate()?;
-    let sum = relay.finish()?;
-    if sum.packets < 1000 {
-        return Err(format!("fprobe sent next to nothing: {sum:?}").into());
-    }
-    store.holds(sum, programs)
+    store.holds(relay.finish()?, programs)
 }
 
 /// A collector with its directory.
@@ -258,7 +255,7 @@ impl Store {
 struct Relay {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
-    received: Arc<AtomicU64>,
+    packets: Arc<AtomicU64>,
     thread: JoinHandle<std::io::Result<Option<Sum>>>,
 }
 
@@ -267,17 +264,17 @@ impl Relay {
         let address = socket.local_addr()?;
         let out = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.set_read_timeout(Some(SILENCE))?;
-        let (stop, received) = (Arc::new(AtomicBool::new(false)), Arc::default());
-        let (stopped, count_received): (_, Arc<AtomicU64>) = (Arc::clone(&stop), Arc::clone(&received));
+        let (stop, packets) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let (stopped, count_packets): (_, Arc<AtomicU64>) = (Arc::clone(&stop), Arc::clone(&packets));
         let thread = thread::spawn(move || {
             let mut buffer = vec![0; 65_536];
             let mut sum = Some(Sum::default());
             loop {
                 match socket.recv(&mut buffer) {
                     Ok(len) => {
-                        count_received.fetch_add(1, Ordering::Relaxed);
                         out.send_to(&buffer[..len], to)?;
                         let more = count(&buffer[..len]);
+                        count_packets.fetch_add(more.map_or(0, |more| more.packets), Ordering::Relaxed);
                         sum = sum.zip(more).map(|(sum, more)| Sum {
                             packets: sum.packets + more.packets,
                             octets: sum.octets + more.octets,
@@ -289,11 +286,12 @@ impl Relay {
                 }
             }
         });
-        Ok(Relay { address, stop, received, thread })
+        Ok(Relay { address, stop, packets, thread })
     }
 
-    fn received(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
+    /// The packets of the flows passed on so far.
+    fn packets(&self) -> u64 {
+        self.packets.load(Ordering::Relaxed)
     }
 
     /// Ends when nothing comes any more.
