@@ -1,5 +1,6 @@
 //! The typed expression a filter means.
 
+use crate::payload::Payload;
 use crate::ranges::{AddrSet, NumSet};
 use flow_model::{Field, FieldSet};
 use std::collections::BTreeMap;
@@ -52,6 +53,8 @@ pub enum Octets {
     Equal(Box<[u8]>),
     /// They contain these.
     Contain(Box<[u8]>),
+    /// They are a payload of a kind.
+    Payload(Payload),
 }
 
 /// One decision about a flow.

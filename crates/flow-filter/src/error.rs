@@ -51,8 +51,6 @@ pub enum FilterErrorKind {
     },
     /// A word that needs a geo location database.
     Geo,
-    /// A word of nfdump that is not available.
-    Unsupported(&'static str),
 }
 
 /// Where in a filter something is wrong.
@@ -127,7 +125,6 @@ impl FilterError {
                 format!("reading {path}: {cause}")
             }
             FilterErrorKind::Geo => "countries need a geo location database".to_string(),
-            FilterErrorKind::Unsupported(what) => format!("{what} is not available"),
         };
         let (before, marks) = self.window();
         let mut detail = format!("{message}\n  {before}\n  {marks}");
@@ -183,9 +180,6 @@ impl fmt::Display for FilterError {
             }
             FilterErrorKind::Geo => {
                 return f.write_str("Can not filter according geo elements without a geo location DB");
-            }
-            FilterErrorKind::Unsupported(what) => {
-                return self.locate(f, &format!("{what} is not available"));
             }
         };
         self.locate(f, message)

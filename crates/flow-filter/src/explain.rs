@@ -151,6 +151,7 @@ impl Display for Shown<'_> {
             Test::Octets(field, Octets::Contain(octets)) => {
                 write!(f, "{} contains \"{}\"", name(field), octets.escape_ascii())
             }
+            Test::Octets(field, Octets::Payload(payload)) => write!(f, "{} {payload}", name(field)),
             Test::Equal(one, other) => write!(f, "{} = {}", name(one), name(other)),
             Test::InPortBlock(field) => write!(f, "pblock_start <= {} <= pblock_end", name(field)),
             Test::Ident(ident) => write!(f, "ident = {ident}"),

@@ -5,6 +5,7 @@ use crate::ast::{Number, Octets, Test};
 use crate::bits::{Outcome, Rows, as_run, by_value, pack, pack_pairs, set_range};
 use crate::derived::{by_derived, column, within};
 use crate::eval::EvalContext;
+use crate::payload::contains;
 use crate::ranges::{AddrSet, NumSet, Ordinal};
 use flow_model::{Column, Dictionary, Field, FlowBatch, MAX_BATCH_ROWS, Selection, ValueRef, Values};
 use std::net::IpAddr;
@@ -347,9 +348,8 @@ fn decide(test: &Test, value: ValueRef<'_>) -> bool {
 fn octets_match(octets: &Octets, value: &[u8]) -> bool {
     match octets {
         Octets::Equal(pattern) => **pattern == *value,
-        Octets::Contain(pattern) => {
-            pattern.is_empty() || value.windows(pattern.len()).any(|window| *window == **pattern)
-        }
+        Octets::Contain(pattern) => contains(value, pattern),
+        Octets::Payload(payload) => payload.holds(value),
     }
 }
 

@@ -32,10 +32,9 @@
 //! * what later releases added: networks after commas, comparators after `icmp-type` and `icmp-code`, `icmp type`,
 //!   the flags C and E, `exporter ip`, `exporter id`, `nat ip`, `nat port`, `bgp next ip`, a quoted ident, and
 //!   `first seen`, `last seen`, `received` with a time;
+//! * `payload dns`, `payload tls`, `payload ja4`, and `in` or `out` before `payload`;
 //! * `ip`, `host`, `net`, `port`, `proto`, `as` and `if` with `not` before the value;
 //! * AS numbers without a geo location database, carriage returns, and texts without any word, which match all.
-//!
-//! Not available are `payload regex` and `payload ja3`, which are refused.
 //!
 //! This crate does no I/O: host names, include files and the local time zone are functions in [`ParseOptions`].
 #![forbid(unsafe_code)]
@@ -54,6 +53,7 @@ mod lex;
 mod list;
 mod options;
 mod parse;
+mod payload;
 mod plan;
 mod primitive;
 mod prune;
@@ -69,6 +69,7 @@ pub use explain::Explanation;
 pub use filter::Filter;
 pub use label::Labels;
 pub use options::{ParseOptions, Read, Resolve};
+pub use payload::{Dns, Pattern, Payload, Tls};
 pub use prune::FileContext;
 pub use ranges::{AddrSet, NumSet, Ordinal, Ranges};
 pub use time::LocalMs;

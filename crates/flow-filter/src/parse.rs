@@ -16,7 +16,7 @@ use std::mem;
 use std::net::IpAddr;
 
 /// The longest label nfdump attaches.
-pub(crate) const MAX_LABEL: usize = 16;
+const MAX_LABEL: usize = 16;
 
 /// Parses a filter; one of blanks and comments matches every flow.
 pub(crate) fn parse(text: &str, options: &ParseOptions<'_>) -> Result<Expr, FilterError> {

@@ -1,6 +1,6 @@
 //! One primitive of the language: direction, words, value. What a value is stands in `value.rs`.
 
-use crate::ast::{Number, Octets, Test};
+use crate::ast::{Number, Test};
 use crate::error::{FilterError, FilterErrorKind, WORD};
 use crate::lex::{Token, TokenKind, unquoted};
 use crate::parse::Parser;
@@ -42,6 +42,14 @@ impl Parser<'_, '_> {
             && let Some(operand) = self.undirected_primitive(inverted)?
         {
             return Ok(operand);
+        }
+        let payload = match direction {
+            Direction::One(Side::In) => Some(Field::InPayload),
+            Direction::One(Side::Out) => Some(Field::OutPayload),
+            _ => None,
+        };
+        if payload.is_some() && self.is(word, "payload") {
+            return self.payload(payload);
         }
         if self.is(word, "geo") && !sided {
             return self.geo(direction);
@@ -189,7 +197,7 @@ impl Parser<'_, '_> {
             "ident" => self.ident()?,
             "flags" => self.flags(inverted)?,
             "mpls" => self.mpls()?,
-            "payload" => self.payload()?,
+            "payload" => self.payload(None)?,
             "ttl" if self.is(self.ahead(1), "equal") => {
                 self.advance();
                 self.advance();
@@ -266,7 +274,7 @@ impl Parser<'_, '_> {
         self.advance();
         let option = self.expect_word_or_any("`label`, `exp`, `eos` or `any`")?;
         let name = self.text(option).to_ascii_lowercase();
-        let comparator = if name == "any" { None } else { self.comparator() };
+        let comparator = self.comparator();
         let (value, token) = self.expect_number(A_NUMBER)?;
         let set = compare(comparator, value);
         let (kind, digits) = ["label", "exp"]
@@ -322,26 +330,6 @@ impl Parser<'_, '_> {
     /// Takes a word that is no keyword, or `any`.
     fn expect_word_or_any(&mut self, expected: &'static str) -> Result<Token, FilterError> {
         if self.is(self.peek(), "any") { Ok(self.advance()) } else { self.expect_word(expected) }
-    }
-
-    fn payload(&mut self) -> Result<usize, FilterError> {
-        self.advance();
-        let what = self.advance();
-        if self.is(what, "regex") || self.is(what, "ja3") {
-            let what = if self.is(what, "regex") { "`payload regex`" } else { "`payload ja3`" };
-            return Err(self.error(FilterErrorKind::Unsupported(what), self.last(), self.last()));
-        }
-        if !self.is(what, "content") {
-            return Err(self.unexpected_at(what, "`content`"));
-        }
-        let token = match self.peek().kind {
-            TokenKind::Word | TokenKind::Quoted => self.advance(),
-            _ => return Err(self.unexpected("a word or a quoted text")),
-        };
-        let pattern: Box<[u8]> = unquoted(self.text(token)).as_bytes().into();
-        let sides = [Field::InPayload, Field::OutPayload]
-            .map(|field| self.build.test(Test::Octets(field, Octets::Contain(pattern.clone()))));
-        Ok(self.build.or(sides.to_vec()))
     }
 
     /// `asa event denied REASON`.

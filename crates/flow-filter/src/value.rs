@@ -5,10 +5,10 @@ use crate::ast::Octets;
 use crate::error::{FilterError, FilterErrorKind, WORD};
 use crate::lex::{Comparator, Token, TokenKind, unquoted};
 use crate::list::Entries;
-use crate::parse::{MAX_LABEL, Parser};
+use crate::parse::Parser;
 use crate::ranges::{AddrSet, NumSet, Ranges};
 use crate::time;
-use flow_model::{FilterKind, protocol_by_name};
+use flow_model::{FilterKind, Protocol, protocol_by_name};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -33,13 +33,7 @@ impl Parser<'_, '_> {
     pub(crate) fn value(&mut self, word: &str, kind: FilterKind) -> Result<Value, FilterError> {
         let numbers = |set: NumSet| Value::Numbers(Arc::new(set));
         Ok(match kind {
-            FilterKind::Number { .. }
-                if word == "port" && self.is(self.peek(), "in") && self.is(self.ahead(1), "pblock") =>
-            {
-                self.advance();
-                self.advance();
-                Value::PortBlock
-            }
+            FilterKind::Number { .. } if word == "port" && self.takes_port_block() => Value::PortBlock,
             FilterKind::Number { list: true, max, error, .. } if self.is(self.peek(), "in") => {
                 match self.list_file_after_in(Entries::Numbers { max, error })? {
                     Some(list) => list,
@@ -82,16 +76,28 @@ impl Parser<'_, '_> {
             }
             FilterKind::Address { names, .. } => Value::Addresses(Arc::new(self.address(names)?)),
             FilterKind::Network => Value::Addresses(Arc::new(self.network()?)),
-            FilterKind::Text => {
-                let token = self.expect_word("a label")?;
+            FilterKind::Text { max, error } => {
+                let token = self.expect_word("a name")?;
                 let text = self.text(token);
-                if text.len() > MAX_LABEL {
-                    return Err(self.value_error("Size flowlabel of range 1..16", token));
+                if text.len() > max {
+                    return Err(self.value_error(error, token));
                 }
                 Value::Octets(Octets::Equal(text.as_bytes().into()))
             }
             FilterKind::TcpFlags => return Err(self.unexpected(WORD)),
         })
+    }
+
+    /// Takes `in pblock` or `in nat pblock`, if that stands here.
+    fn takes_port_block(&mut self) -> bool {
+        let last = if self.is(self.ahead(1), "nat") { 2 } else { 1 };
+        let found = self.is(self.peek(), "in") && self.is(self.ahead(last), "pblock");
+        if found {
+            for _ in 0..=last {
+                self.advance();
+            }
+        }
+        found
     }
 
     /// Takes a comparator, if one stands here.
@@ -169,6 +175,11 @@ impl Parser<'_, '_> {
         if let TokenKind::Number(number) = self.peek().kind {
             let token = self.advance();
             return if number > 255 { Err(self.value_error(too_large, token)) } else { Ok(number) };
+        }
+        // The number of IPv6 in IPv4 has a name that is a word of the language.
+        if self.is(self.peek(), "ipv6") {
+            self.advance();
+            return Ok(u64::from(Protocol::IPV6.0));
         }
         let token = self.expect_word("a protocol")?;
         match protocol_by_name(self.text(token)) {

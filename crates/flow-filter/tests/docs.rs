@@ -134,7 +134,7 @@ fn value(kind: FilterKind) -> String {
         }
         FilterKind::Latency => "comparator, microseconds".to_owned(),
         FilterKind::Time => "comparator, time".to_owned(),
-        FilterKind::Text => "label".to_owned(),
+        FilterKind::Text { max, .. } => format!("name of up to {max} characters"),
     }
 }
 
@@ -162,6 +162,11 @@ fn every_word_of_the_catalogue_is_listed() {
         "flags",
         "mpls",
         "payload content",
+        "payload regex",
+        "payload dns",
+        "payload tls",
+        "payload ja3",
+        "payload ja4",
         "ttl equal",
         "geo",
     ] {

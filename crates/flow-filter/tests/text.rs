@@ -381,3 +381,46 @@ proptest! {
         }
     }
 }
+
+/// A filter for each production of the grammar of nfdump 1.7.8 (`src/libnfdump/filter/grammar.y`), which knows words and
+/// comparators that 1.7.1 does not.
+#[test]
+fn what_nfdump_1_7_8_added_is_taken() {
+    let texts = [
+        "cnt > 5",
+        "engine type 1 or engine id > 2",
+        "proto ipv6",
+        "icmp type > 3 and icmp code 1",
+        "flags CE and flags > 100",
+        "min ttl > 3 and max ttl < 200 and ttl 64",
+        "ttl equal",
+        "etherType 0x800 or ethertype 2048",
+        "flowdir ingress and flowdir 1",
+        "mpls any = 77 and mpls eos > 5 and mpls exp1 > 2",
+        "client latency > 10 and server latency 0",
+        "asa event alert and asa xevent > 5 and asa event denied ingress",
+        "port in nat pblock or src port in nat pblock",
+        "ingress acl > 5 and egress acl 1",
+        "nat ip 10.0.0.1 or src nat ip 10.0.0.1 or nat port > 5 or src nat port 5",
+        "xlate ip 10.0.0.1 or xlate port 7",
+        "nat event add or nat event 3 or nat event DEL44 or asa user admin",
+        "nat pblock start > 5 and nat pblock end 7 and nat pblock step 1 and nat pblock size 64",
+        "src nat net 10.0.0.0/8",
+        "src tun ip 10.0.0.1 or tun ip 10.0.0.2 or tun proto 47",
+        "bgp next ip 10.0.0.1 or next ip 10.0.0.1 or router ip 10.0.0.1 or exporter ip 10.0.0.1",
+        "exporter id > 3",
+        "in payload content x or out payload dns defined",
+        "observation domain id > 5 and observation point id = 3",
+        "ingress vrf > 5 and egress vrf 3",
+        "first seen > 2024-01-01 and last seen < 2025-01-01T10:00:00.5",
+        "pf action block and pf reason match and pf rule > 5 and pf dir in and pf dir out and pf interface em0",
+        "in src mac 00:11:22:33:44:55",
+        "src mask 24 and dst vlan 7 and in if 3",
+        "prev as 5 and next as > 7 and src as in [ 1 2 3 ]",
+        "src ip in [ 10.0.0.0/8, 10.1.1.1 ] and port in [ 80, 443 ]",
+        "in packets > 5 and out bytes < 7",
+    ];
+    let refused: Vec<String> =
+        texts.iter().filter_map(|text| parse(text).err()).map(|error| error.detail()).collect();
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+}

@@ -132,8 +132,13 @@ pub enum FilterKind {
     Latency,
     /// A time, ISO 8601.
     Time,
-    /// A bare or quoted word that must equal the field.
-    Text,
+    /// A word that must equal the field.
+    Text {
+        /// How many octets it may have.
+        max: usize,
+        /// What nfdump says when it is longer.
+        error: &'static str,
+    },
 }
 
 /// One way to name a field in a filter.

@@ -31,6 +31,7 @@ mod facet;
 mod field;
 mod group;
 mod order;
+pub mod payload;
 mod protocol;
 mod rows;
 mod selection;

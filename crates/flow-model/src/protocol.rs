@@ -13,6 +13,8 @@ impl Protocol {
     pub const TCP: Protocol = Protocol(6);
     /// User Datagram Protocol.
     pub const UDP: Protocol = Protocol(17);
+    /// IPv6 inside IPv4.
+    pub const IPV6: Protocol = Protocol(41);
     /// ICMP for IPv6.
     pub const ICMP6: Protocol = Protocol(58);
 

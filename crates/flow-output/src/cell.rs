@@ -96,6 +96,10 @@ pub(crate) enum Form {
     AppId,
     /// Payload as text or dump, and a line break.
     Payload,
+    /// JA3 hash of a payload, right-justified.
+    Ja3,
+    /// Server name of a TLS hello in a payload, right-justified.
+    ServerName,
     /// `FLOW` or `EVENT`.
     RecordType,
     /// 1 when counters are multiplied by a sampling rate.
@@ -251,6 +255,8 @@ impl Cell {
             },
             Form::AppId => app_id(out, columns[0].bytes(row), width),
             Form::Payload => payload::write(out, columns[0].bytes(row)),
+            Form::Ja3 => right(out, payload::ja3(columns[0].bytes(row)).as_bytes(), width),
+            Form::ServerName => text(out, payload::server_name(columns[0].bytes(row)), width, ""),
             Form::RecordType => {
                 let is_event = first() & RecordFlags::EVENT != 0;
                 out.extend_from_slice(if is_event { b"EVENT" } else { b"FLOW" });

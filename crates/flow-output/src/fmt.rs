@@ -261,8 +261,8 @@ fn push_derived(layout: &mut Layout, derived: Derived, tag: &Tag, look: &Look) {
         Derived::SrcCountry | Derived::DstCountry => layout.literal(NO_COUNTRY),
         Derived::AppName => layout.literal("<no info>"),
         Derived::Newline => layout.literal("\n"),
-        // Nothing looks into payloads for TLS; of any other payload nfdump too prints blanks.
-        Derived::Ja3 | Derived::Sni => layout.literal(" ".repeat(width)),
+        Derived::Ja3 => layout.cell(Form::Ja3, [Field::InPayload], width),
+        Derived::Sni => layout.cell(Form::ServerName, [Field::InPayload], width),
         Derived::SrcLocation
         | Derived::DstLocation
         | Derived::InputName

@@ -323,6 +323,7 @@ impl Record<'_, '_> {
                     self.out.extend_from_slice(octets);
                     self.end();
                 }
+                payload::write_hello(self.out, octets);
                 payload::dump(self.out, octets);
             }
         }
@@ -385,7 +386,8 @@ impl Record<'_, '_> {
         num_right(self.out, unix_ms, VALUE_WIDTH);
         self.out.extend_from_slice(b" [");
         if unix_ms == 0 {
-            self.out.extend_from_slice(b"<unknown>.000");
+            let none: &[u8] = if field == Field::ReceivedMs { b"0.000" } else { b"<unknown>.000" };
+            self.out.extend_from_slice(none);
         } else {
             self.time.millis(self.out, unix_ms, b' ');
         }

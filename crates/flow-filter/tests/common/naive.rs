@@ -49,6 +49,7 @@ fn test_matches(test: &Test, batch: &FlowBatch, row: usize, context: &EvalContex
             let value = batch.column(*field).bytes(row);
             (0..=value.len()).any(|start| value[start..].starts_with(pattern))
         }
+        Test::Octets(field, Octets::Payload(payload)) => payload.holds(batch.column(*field).bytes(row)),
         Test::Equal(one, other) => num(*one) == num(*other),
         Test::InPortBlock(field) => (num(Field::PblockStart)..=num(Field::PblockEnd)).contains(&num(*field)),
         Test::Ident(ident) => **ident == *context.ident,
