@@ -147,6 +147,12 @@ impl<'a> Counts<'a> {
                 let of = |row: usize| usize::from(classes[usize::from(dictionary.codes[row] as u8)] & 3);
                 self.for_each(|index, row| add_both(&mut by_class[of(self.row(index))], &row));
             }
+            Column::Plain(Values::U8(protos)) => {
+                let classes: [u8; 256] =
+                    std::array::from_fn(|proto| class(ValueRef::Num(proto as u64)) as u8 & 3);
+                let of = |row: usize| usize::from(classes[usize::from(protos[row])]);
+                self.for_each(|index, row| add_both(&mut by_class[of(self.row(index))], &row));
+            }
             Column::Plain(values) => {
                 self.for_each(|index, row| {
                     add_both(&mut by_class[class(values.get(self.row(index)))], &row);

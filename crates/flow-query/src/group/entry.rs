@@ -57,6 +57,11 @@ impl Form {
         Form { key_octets, origin_octets: if blocks <= 1 << 16 { 4 } else { 6 }, base_ms }
     }
 
+    /// Octets of a key.
+    pub(crate) fn key_octets(&self) -> usize {
+        self.key_octets
+    }
+
     /// The most octets an entry has, with room for the last write.
     pub(crate) fn max_len<M: Measure>(&self) -> usize {
         self.key_octets.next_multiple_of(8) + M::MAX_LEN

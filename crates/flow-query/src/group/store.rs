@@ -175,7 +175,7 @@ impl<const W: usize, M: Measure> Groups<W, M> {
         Groups {
             keys: Vec::new(),
             sketch: Sketch::default(),
-            local: Local::default(),
+            local: Local::new(form.key_octets()),
             spool: Spool::new(form),
             hasher: hasher(),
             rows: 0,
