@@ -8,7 +8,7 @@ use crate::rewrite::{Change, columnar_compression};
 use crate::verify::Verification;
 use flow_model::{
     BlockStats, CountRule, ExportedInfo, ExporterInfo, Field, FieldSet, FlowBatch, LossLedger, Membership,
-    NameInfo, NoMembership, SamplerInfo, Totals,
+    NameInfo, NoMembership, SamplerInfo, Selection, Totals,
 };
 use std::fs::File;
 use std::io::Read as _;
@@ -457,7 +457,33 @@ impl Block<'_> {
         match &self.0 {
             BlockInner::Columnar(file, block) => file.read(*block, fields, into),
             BlockInner::Nfdump(_, _, block) => {
-                block.read(fields, into);
+                block.read(fields, &Selection::all(into.len()), into);
+                Ok(())
+            }
+        }
+    }
+
+    /// As [`read`](Self::read), for somebody who looks at the selected rows only: in the others, the values may be
+    /// anything. A block of nfdump's has its columns filled row by row, so that this takes less time where few rows are
+    /// selected.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    ///
+    /// # Panics
+    /// When `into` or the selection is not as long as the block.
+    pub fn read_selected(
+        &self,
+        fields: FieldSet,
+        selection: &Selection,
+        into: &mut FlowBatch,
+    ) -> Result<(), FileError> {
+        assert_eq!(selection.len(), self.rows(), "the selection is as long as the block");
+        match &self.0 {
+            BlockInner::Columnar(..) => self.read(fields, into),
+            BlockInner::Nfdump(_, _, block) => {
+                assert_eq!(into.len(), self.rows(), "the batch is as long as the block");
+                block.read(fields, selection, into);
                 Ok(())
             }
         }

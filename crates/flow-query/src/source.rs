@@ -40,11 +40,12 @@ pub trait OpenBlock {
     fn rows(&self) -> usize;
     /// What of it could not be read.
     fn problems(&self) -> &[FileError];
-    /// Adds the columns of `fields` to a batch of as many rows as the block has.
+    /// Adds the columns of `fields` to a batch of as many rows as the block has; of rows that are not selected, the values
+    /// may be anything.
     ///
     /// # Errors
     /// Damage.
-    fn read(&self, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError>;
+    fn read(&self, fields: FieldSet, selection: &Selection, into: &mut FlowBatch) -> Result<(), FileError>;
     /// Gives the flows of a batch of all rows the numbers that their exporters have in a new file. In memory they have none
     /// but those.
     fn renumber(&self, batch: &mut FlowBatch) {
@@ -61,8 +62,8 @@ impl OpenBlock for Block<'_> {
         self.problems()
     }
 
-    fn read(&self, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError> {
-        self.read(fields, into)
+    fn read(&self, fields: FieldSet, selection: &Selection, into: &mut FlowBatch) -> Result<(), FileError> {
+        self.read_selected(fields, selection, into)
     }
 
     fn renumber(&self, batch: &mut FlowBatch) {
@@ -209,7 +210,7 @@ impl OpenBlock for MemoryBlock<'_> {
         &[]
     }
 
-    fn read(&self, fields: FieldSet, into: &mut FlowBatch) -> Result<(), FileError> {
+    fn read(&self, fields: FieldSet, _: &Selection, into: &mut FlowBatch) -> Result<(), FileError> {
         for field in fields.intersect(self.0.fields()).without(into.decoded()).iter() {
             into.insert(field, self.0.column(field).clone());
         }

@@ -496,26 +496,26 @@ impl<'a, R: Source> Scan<'a, R> {
         let fields = pass.fields.union(self.total_fields(number, pass));
         let mut read = || {
             if let Some(window) = window {
-                block.read(FieldSet::of(&[Field::FirstMs, Field::LastMs]), batch)?;
+                block.read(FieldSet::of(&[Field::FirstMs, Field::LastMs]), &selection, batch)?;
                 window.select(batch, &mut selection);
             }
             if filter == Prune::Maybe && !selection.is_empty() {
-                block.read(self.filter_fields, batch)?;
+                block.read(self.filter_fields, &selection, batch)?;
                 let context = EvalContext { ident: source.ident(), first_row };
                 self.query.filter.eval(batch, &context, &mut selection);
             }
             for probe in &pass.probes {
                 if !selection.is_empty() {
-                    block.read(FieldSet::of(&[probe.field]), batch)?;
+                    block.read(FieldSet::of(&[probe.field]), &selection, batch)?;
                     probe.select(batch, &mut selection);
                 }
             }
             if selection.is_empty() {
                 return Ok(());
             }
-            block.read(fields, batch)?;
+            block.read(fields, &selection, batch)?;
             if let Some(labels) = self.query.filter.labels().filter(|_| fields.contains(Field::Label)) {
-                block.read(labels.columns(), batch)?;
+                block.read(labels.columns(), &selection, batch)?;
                 labels.apply(batch, &EvalContext { ident: source.ident(), first_row }, &selection);
             }
             if self.renumbers(fields) {
@@ -675,10 +675,11 @@ impl<R: Source> Rows for Scan<'_, R> {
             }
         };
         let mut batch = FlowBatch::new(opened.rows());
-        if opened.read(fields, &mut batch).is_err() {
+        let selection = Selection::from_rows(batch.len(), rows);
+        if opened.read(fields, &selection, &mut batch).is_err() {
             // Columns that cannot be read are absent; the others are shown.
             for field in fields.iter() {
-                if let Err(error) = opened.read(FieldSet::of(&[field]), &mut batch) {
+                if let Err(error) = opened.read(FieldSet::of(&[field]), &selection, &mut batch) {
                     report(error);
                     batch.mark_decoded(FieldSet::of(&[field]));
                 }
@@ -687,7 +688,6 @@ impl<R: Source> Rows for Scan<'_, R> {
         if self.renumbers(fields) {
             opened.renumber(&mut batch);
         }
-        let selection = Selection::from_rows(batch.len(), rows);
         Ok(if selection.is_all() { batch } else { batch.select(&selection) })
     }
 }

@@ -7,13 +7,19 @@ use super::shape::{Place, Rows};
 use crate::nfdump::element::ELEMENT_HEADER_LEN;
 use crate::nfdump::stored::Stored;
 use flow_model::{
-    BytesValues, Column, Dictionary, Field, FieldSet, FlowBatch, Group, Groups, Kind, Protocol, Value,
-    Values, field_info,
+    BytesValues, Column, Dictionary, Field, FieldSet, FlowBatch, Group, Groups, Kind, Protocol, Selection,
+    Value, Values, field_info,
 };
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Adds the columns of `fields` to a batch of as many rows as the block has. `data` ends with [`PADDING`].
-pub(super) fn fill(data: &[u8], rows: &Rows, fields: FieldSet, into: &mut FlowBatch) {
+/// Where fewer rows are wanted than one in so many, only these are looked at.
+const FEW: usize = 4;
+
+/// Adds the columns of `fields` to a batch of as many rows as the block has; of rows that are not selected, the values may
+/// be anything. `data` ends with [`PADDING`].
+pub(super) fn fill(data: &[u8], rows: &Rows, fields: FieldSet, selection: &Selection, into: &mut FlowBatch) {
+    let few = (selection.count() < rows.len() / FEW).then(|| selection.to_rows());
+    let wanted = few.as_deref();
     let mut places = Vec::with_capacity(rows.shapes.len());
     for field in fields.without(into.decoded()).iter() {
         if field == Field::Groups {
@@ -26,7 +32,7 @@ pub(super) fn fill(data: &[u8], rows: &Rows, fields: FieldSet, into: &mut FlowBa
         if places.iter().all(|place| place.is_absent()) {
             continue;
         }
-        let records = Records { data, rows, places: &places, field };
+        let records = Records { data, rows, wanted, places: &places, field };
         let spare = into.reuse(field);
         let column = Column::Plain(match field_info(field).kind {
             Kind::U8 => {
@@ -73,6 +79,8 @@ pub(super) fn fill(data: &[u8], rows: &Rows, fields: FieldSet, into: &mut FlowBa
 struct Records<'a> {
     data: &'a [u8],
     rows: &'a Rows,
+    /// The rows that are looked at, unless all are.
+    wanted: Option<&'a [u32]>,
     /// Where the records of each shape have the field.
     places: &'a [Place],
     field: Field,
@@ -88,8 +96,28 @@ struct Window {
 }
 
 impl Records<'_> {
-    fn nums<T>(self, mut out: Vec<T>, narrow: impl Fn(u64) -> T) -> Vec<T> {
+    /// Sets the values of the rows that are wanted, where these are few; of the others the default is taken.
+    fn set_few<T: Clone>(
+        self,
+        out: &mut Vec<T>,
+        default: T,
+        wanted: &[u32],
+        value: impl Fn(usize, Place) -> T,
+    ) {
+        out.resize(self.rows.len(), default);
+        for &row in wanted {
+            let row = row as usize;
+            let place = self.places[usize::from(self.rows.shape_of[row])];
+            out[row] = value(self.rows.starts[row] as usize, place);
+        }
+    }
+
+    fn nums<T: Clone>(self, mut out: Vec<T>, narrow: impl Fn(u64) -> T) -> Vec<T> {
         out.clear();
+        if let Some(wanted) = self.wanted {
+            self.set_few(&mut out, narrow(0), wanted, |start, place| narrow(self.num(start, place)));
+            return out;
+        }
         let windows: Option<Vec<Window>> = self.places.iter().map(|&place| self.window(place)).collect();
         let starts = self.rows.starts.iter().map(|&start| start as usize);
         match windows.as_deref() {
@@ -169,38 +197,57 @@ impl Records<'_> {
 
     fn addresses(self, mut out: Vec<IpAddr>) -> Vec<IpAddr> {
         out.clear();
+        if let Some(wanted) = self.wanted {
+            let none = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+            self.set_few(&mut out, none, wanted, |start, place| self.address(start, place));
+            return out;
+        }
         let rows = self.rows.starts.iter().zip(&self.rows.shape_of);
-        out.extend(rows.map(|(&start, &shape)| {
-            let place = self.places[usize::from(shape)];
-            let at = start as usize + usize::from(place.offset);
-            match place.stored {
-                Stored::V4 => Ipv4Addr::from(load(self.data, at) as u32).into(),
-                Stored::V6 => v6_at(self.data, at).into(),
-                _ => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            }
-        }));
+        out.extend(
+            rows.map(|(&start, &shape)| self.address(start as usize, self.places[usize::from(shape)])),
+        );
         out
+    }
+
+    #[inline]
+    fn address(self, start: usize, place: Place) -> IpAddr {
+        let at = start + usize::from(place.offset);
+        match place.stored {
+            Stored::V4 => Ipv4Addr::from(load(self.data, at) as u32).into(),
+            Stored::V6 => v6_at(self.data, at).into(),
+            _ => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        }
     }
 
     fn octets(self, mut out: BytesValues) -> BytesValues {
         out.truncate(0);
-        for (&start, &shape) in self.rows.starts.iter().zip(&self.rows.shape_of) {
-            let place = self.places[usize::from(shape)];
-            let at = start as usize + usize::from(place.offset);
-            // The data of the element that the octets end.
-            let rest = || {
-                let lead = usize::from(place.aux) + ELEMENT_HEADER_LEN;
-                let len = usize::from(u16_at(self.data, at - lead + 2)).saturating_sub(lead);
-                self.data.get(at..at + len).unwrap_or_default()
-            };
-            out.push(match place.stored {
-                Stored::Octets => rest(),
-                Stored::TextToEnd { .. } => text(rest()),
-                Stored::Text(len) => text(self.data.get(at..at + usize::from(len)).unwrap_or_default()),
-                _ => &[],
+        let mut wanted = self.wanted.map(|wanted| wanted.iter().peekable());
+        for (row, (&start, &shape)) in self.rows.starts.iter().zip(&self.rows.shape_of).enumerate() {
+            let is_wanted =
+                wanted.as_mut().is_none_or(|wanted| wanted.next_if(|&&next| next as usize == row).is_some());
+            out.push(if is_wanted {
+                self.octets_at(start as usize, self.places[usize::from(shape)])
+            } else {
+                &[]
             });
         }
         out
+    }
+
+    fn octets_at(&self, start: usize, place: Place) -> &[u8] {
+        let at = start + usize::from(place.offset);
+        // The data of the element that the octets end.
+        let rest = || {
+            let lead = usize::from(place.aux) + ELEMENT_HEADER_LEN;
+            let len = usize::from(u16_at(self.data, at - lead + 2)).saturating_sub(lead);
+            self.data.get(at..at + len).unwrap_or_default()
+        };
+        match place.stored {
+            Stored::Octets => rest(),
+            Stored::TextToEnd { .. } => text(rest()),
+            Stored::Text(len) => text(self.data.get(at..at + usize::from(len)).unwrap_or_default()),
+            _ => &[],
+        }
     }
 }
 
@@ -242,7 +289,7 @@ fn optional_groups(data: &[u8], rows: &Rows) -> Vec<u64> {
         carried.resize(rows.len(), false);
         for &field in Field::ALL.iter().filter(|&&field| field_info(field).group == Group::Extension(group)) {
             let places: Vec<Place> = rows.shapes.iter().map(|shape| shape.place(field)).collect();
-            let records = Records { data, rows, places: &places, field };
+            let records = Records { data, rows, wanted: None, places: &places, field };
             for ((carried, &start), &shape) in carried.iter_mut().zip(&rows.starts).zip(&rows.shape_of) {
                 let place = places[usize::from(shape)];
                 *carried |= !place.is_absent() && records.num(start as usize, place) != 0;

@@ -70,7 +70,8 @@ impl Method {
         };
         loop {
             if out.len() < room + PADDING {
-                out.resize(room + PADDING, 0);
+                // New memory comes cleared; what there was is not needed.
+                *out = vec![0; room + PADDING];
             }
             let room_there = (out.len() - PADDING).min(MAX_BLOCK_LEN);
             match self.try_decompress(stored, &mut out[..room_there]) {

@@ -564,7 +564,7 @@ impl NfdumpFile {
                 }
             }
             let mut batch = FlowBatch::new(block.rows());
-            block.read(Totals::FIELDS, &mut batch);
+            block.read(Totals::FIELDS, &Selection::all(block.rows()), &mut batch);
             totals.add(&batch, &Selection::all(batch.len()), CountRule::Collected);
         }
         let failures = self.exporters().iter().map(|exporter| exporter.ledger.sequence_failures);
@@ -605,10 +605,10 @@ impl NfdumpBlock {
         &self.problems
     }
 
-    /// Adds the columns of `fields`.
-    pub(crate) fn read(&self, fields: FieldSet, into: &mut FlowBatch) {
+    /// Adds the columns of `fields`; of rows that are not selected, the values may be anything.
+    pub(crate) fn read(&self, fields: FieldSet, selection: &Selection, into: &mut FlowBatch) {
         let data = &self.memory.octets[..self.len + super::decompress::PADDING];
-        columns::fill(data, &self.memory.rows, fields, into);
+        columns::fill(data, &self.memory.rows, fields, selection, into);
     }
 }
 

@@ -12,7 +12,12 @@ use hashbrown::HashMap;
 
 /// Finds the flow records in the octets of a block.
 pub(super) fn index(data: &[u8], rows: &mut Rows, findings: &mut Findings) -> u64 {
-    let mut compositions = Compositions::default();
+    let mut compositions = Compositions {
+        known: Vec::new(),
+        by_elements: HashMap::default(),
+        by_look: [0; LOOKS],
+        elements: Vec::new(),
+    };
     let mut count = 0;
     for entry in Records::new(data) {
         let entry = match entry {
@@ -60,18 +65,26 @@ fn other(kind: u16, findings: &mut Findings) {
 }
 
 /// The compositions met in a block.
-#[derive(Default)]
 struct Compositions {
     known: Vec<Composition>,
     /// Which of the known ones has these elements.
     by_elements: HashMap<Box<[u32]>, u16, foldhash::fast::RandomState>,
-    /// Those met last, the latest first: exporters send flows of few templates.
-    recent: [u16; RECENT],
+    /// The one met last among records that [look](look) alike.
+    by_look: [u16; LOOKS],
     /// The elements of the record at hand.
     elements: Vec<u32>,
 }
 
-const RECENT: usize = 4;
+/// More than the compositions of a block: exporters send flows of few templates.
+const LOOKS: usize = 64;
+
+/// A number that says little about the composition of a record, and at once. Flows of several templates, or of both IP
+/// versions, come in an order that nobody can predict; to try one composition after the other would cost a wrong guess of
+/// the processor for every other record.
+#[inline]
+fn look(octets: &[u8]) -> usize {
+    (octets.len() / 4 + usize::from(u16_at(octets, 4))) % LOOKS
+}
 
 /// Which elements of which lengths a record has, in their order.
 struct Composition {
@@ -95,8 +108,9 @@ struct Composition {
 impl Composition {
     #[inline]
     fn fits(&self, octets: &[u8]) -> bool {
+        let differ = |differ, &(at, word): &(u16, u32)| differ | u32_at(octets, at.into()) ^ word;
         u16_at(octets, 4) == self.count
-            && self.fixed.iter().all(|&(at, word)| u32_at(octets, at.into()) == word)
+            && self.fixed.iter().fold(0, differ) == 0
             && match self.open {
                 None => octets.len() == self.len,
                 Some((at, id, least)) => {
@@ -113,21 +127,19 @@ impl Compositions {
     /// The number of the shape of a flow record.
     #[inline]
     fn shape_of(&mut self, octets: &[u8], rows: &mut Rows, findings: &mut Findings) -> Result<u16, Damage> {
-        for place in 0..RECENT {
-            let number = self.recent[place];
-            if let Some(composition) = self.known.get(usize::from(number))
-                && composition.fits(octets)
-            {
+        let look = look(octets);
+        let mut number = self.by_look[look];
+        match self.known.get(usize::from(number)) {
+            Some(composition) if composition.fits(octets) => {
                 if let (Some(shape), false) = (composition.shape, composition.is_peculiar) {
-                    self.recent[..=place].rotate_right(1);
                     return Ok(shape);
                 }
-                return Ok(self.shape_of_known(number, octets, rows, findings));
+            }
+            _ => {
+                number = self.compose(octets, findings)?;
+                self.by_look[look] = number;
             }
         }
-        let number = self.compose(octets, findings)?;
-        self.recent.rotate_right(1);
-        self.recent[0] = number;
         Ok(self.shape_of_known(number, octets, rows, findings))
     }
 
