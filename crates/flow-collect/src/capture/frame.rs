@@ -13,7 +13,12 @@ const MAX_TAGS: usize = 8;
 /// Most IPv6 extension headers in front of the transport header.
 const MAX_EXTENSION_HEADERS: usize = 16;
 
+const TCP: u8 = 6;
 const UDP: u8 = 17;
+const SCTP: u8 = 132;
+
+/// What IANA registered for IPFIX, without and with TLS.
+const IPFIX_PORTS: [u16; 2] = [4739, 4740];
 
 /// Why a frame yields no datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +29,8 @@ pub(super) enum Skip {
     Cut,
     /// Frames of this link type are not understood.
     LinkType,
+    /// TCP or SCTP with IPFIX, as far as one packet can tell. Only datagrams are read.
+    Stream,
 }
 
 /// What a frame starts with: the link types of <https://www.tcpdump.org/linktypes.html> that are understood.
@@ -172,7 +179,7 @@ fn ip(packet: &[u8]) -> Result<Found<'_>, Skip> {
 fn ipv4(packet: &[u8]) -> Result<Found<'_>, Skip> {
     let header: &[u8; 20] = packet.first_chunk().ok_or(Skip::Cut)?;
     let header_len = usize::from(header[0] & 0x0f) * 4;
-    if header_len < 20 || header[9] != UDP {
+    if header_len < 20 || !matches!(header[9], TCP | UDP | SCTP) {
         return Err(Skip::Other);
     }
     let source = Ipv4Addr::new(header[12], header[13], header[14], header[15]);
@@ -184,6 +191,9 @@ fn ipv4(packet: &[u8]) -> Result<Found<'_>, Skip> {
     // The upper bits: reserved, don't fragment, more fragments; then the offset in units of eight octets.
     let place = u16::from_be_bytes([header[6], header[7]]);
     let (more, offset) = (place & 0x2000 != 0, usize::from(place & 0x1fff) * 8);
+    if header[9] != UDP {
+        return Err(if offset == 0 { stream(header[9], payload) } else { Skip::Other });
+    }
     if !more && offset == 0 {
         return transport(source.into(), destination.into(), UDP, payload);
     }
@@ -228,6 +238,7 @@ pub(super) fn transport(
     for _ in 0..MAX_EXTENSION_HEADERS {
         let len = match next_header {
             UDP => return udp(source, rest).map(Found::Datagram),
+            TCP | SCTP => return Err(stream(next_header, rest)),
             // Hop-by-hop options, routing, destination options, mobility: in units of 8 octets, less one.
             0 | 43 | 60 | 135 => 8 + 8 * usize::from(*rest.get(1).ok_or(Skip::Cut)?),
             // Authentication header (RFC 4302): in units of 4 octets, less two.
@@ -271,6 +282,22 @@ fn udp(source: IpAddr, segment: &[u8]) -> Result<UdpDatagram<'_>, Skip> {
         payload: &available[..sent.min(available.len())],
         is_cut: sent > available.len(),
     })
+}
+
+/// Whether a segment of TCP (RFC 9293 3.1) or a packet of SCTP (RFC 9260 3) has IPFIX in it: it does if it is of IPFIX's
+/// ports, and if it begins as a message does. A segment in the middle of a message on another port cannot be told.
+fn stream(protocol: u8, segment: &[u8]) -> Skip {
+    let payload = if protocol == TCP {
+        segment.get(12).and_then(|offset| segment.get(usize::from(offset >> 4) * 4..)).unwrap_or_default()
+    } else {
+        // Behind the headers of the packet and of its first chunk, if that has data.
+        segment.get(28..).filter(|_| segment[12] == 0).unwrap_or_default()
+    };
+    let is_registered =
+        [0, 2].into_iter().any(|at| be16(segment, at).is_ok_and(|port| IPFIX_PORTS.contains(&port)));
+    // Version, and a length that has room for a header.
+    let is_message = be16(payload, 0) == Ok(10) && be16(payload, 2).is_ok_and(|len| len >= 16);
+    if is_message || is_registered && !payload.is_empty() { Skip::Stream } else { Skip::Other }
 }
 
 fn be16(bytes: &[u8], at: usize) -> Result<u16, Skip> {
@@ -482,6 +509,49 @@ mod tests {
         assert_eq!(payload(Link::Ppp, &[0xff, 3, 0xc0, 0x21, 0x45]), Err(Skip::Other));
         assert_eq!(payload(Link::PppOverEthernet, &[0x11, 0xa7, 0, 0, 0, 0, 0, 0x21]), Err(Skip::Other));
         assert_eq!(payload(Link::Ethernet, &build::ethernet(&[0x8100; 20], &tcp)), Err(Skip::Other));
+    }
+
+    #[test]
+    fn ipfix_over_tcp_and_sctp_is_told_from_other_streams() {
+        let message = [0, 10, 0, 16, 0, 0, 0, 0];
+        let tcp = |port: u16, payload: &[u8]| {
+            let ports = [0x12_u8, 0x34, (port >> 8) as u8, port as u8];
+            (TCP, [&ports[..], &[0; 8], &[0x60], &[0; 11], payload].concat())
+        };
+        let sctp = |port: u16, chunk: u8, payload: &[u8]| {
+            let ports = [(port >> 8) as u8, port as u8, 0x12, 0x34];
+            (SCTP, [&ports[..], &[0; 8], &[chunk], &[0; 15], payload].concat())
+        };
+        for ((protocol, segment), expected) in [
+            (tcp(4739, b"in the middle"), Skip::Stream),
+            (tcp(4740, b"in a cipher"), Skip::Stream),
+            (tcp(4739, b""), Skip::Other),
+            (tcp(2055, &message), Skip::Stream),
+            (tcp(2055, &message[1..]), Skip::Other),
+            (tcp(443, b"in the middle"), Skip::Other),
+            (sctp(4739, 0, b"in the middle"), Skip::Stream),
+            (sctp(9999, 0, &message), Skip::Stream),
+            (sctp(9999, 3, &message), Skip::Other),
+            (sctp(4739, 3, b"an acknowledgement"), Skip::Other),
+        ] {
+            let mut v4 = build::ipv4(b"");
+            v4.truncate(20);
+            v4[2..4].copy_from_slice(&(20 + segment.len() as u16).to_be_bytes());
+            v4[9] = protocol;
+            v4.extend(&segment);
+            assert_eq!(payload(Link::Ip, &v4), Err(expected));
+            // A later piece has no ports, and what is behind the packet is not its payload.
+            let mut later = v4.clone();
+            later[7] = 1;
+            assert_eq!(payload(Link::Ip, &later), Err(Skip::Other));
+            let mut v6 = build::ipv6(&segment, protocol, b"");
+            v6.truncate(40 + segment.len());
+            v6[4..6].copy_from_slice(&(segment.len() as u16).to_be_bytes());
+            assert_eq!(payload(Link::Ip, &v6), Err(expected));
+            for len in 0..v4.len() {
+                assert!(matches!(payload(Link::Ip, &v4[..len]), Err(Skip::Cut | Skip::Other | Skip::Stream)));
+            }
+        }
     }
 
     #[test]

@@ -198,6 +198,7 @@ fn hand_over(
         Skip::Other => {}
         Skip::Cut => stats.cut_headers += 1,
         Skip::LinkType => stats.unknown_links += 1,
+        Skip::Stream => stats.streams += 1,
     }
     ControlFlow::Continue(())
 }
@@ -394,12 +395,17 @@ mod tests {
     fn counts_what_it_skips() {
         let mut fragment = build::ipv4(b"x");
         fragment[6] = 0x20;
-        let mut tcp = build::ipv4(b"x");
+        let mut tcp = build::ipv4(b"a segment");
         tcp[9] = 6;
         let whole = build::ipv4(b"flows");
+        // IPFIX's port, behind a TCP header of no length.
+        let mut stream = tcp.clone();
+        stream[22..24].copy_from_slice(&4739_u16.to_be_bytes());
+        stream[32] = 0;
         let records: Vec<(u32, u32, &[u8])> = vec![
             (1, 0, &fragment),
             (1, 0, &tcp),
+            (1, 0, &stream),
             (1, 0, &whole[..15]),
             (1, 0, &whole[..whole.len() - 1]),
             (1, 0, &whole),
@@ -408,17 +414,23 @@ mod tests {
         result.unwrap();
         assert_eq!(datagrams, [(1000, b"flow".to_vec()), (1000, b"flows".to_vec())]);
         let expected = CaptureStats {
-            packets: 5,
+            packets: 6,
             datagrams: 2,
             cut_datagrams: 1,
             fragments: 1,
             cut_headers: 1,
+            streams: 1,
             ..CaptureStats::default()
         };
         assert_eq!(stats, expected);
+        let text = stats.to_string();
+        assert!(
+            text.ends_with(", packets of IPFIX over TCP or SCTP skipped (only UDP is read): 1"),
+            "{text}"
+        );
 
         let (datagrams, stats, _) = read(&pcap(0xa1b2_c3d4, false, 105, &records)).unwrap();
-        assert_eq!((datagrams.len(), stats.packets, stats.unknown_links), (0, 5, 5));
+        assert_eq!((datagrams.len(), stats.packets, stats.unknown_links), (0, 6, 6));
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub struct CaptureStats {
     pub cut_headers: u64,
     /// Packets of link types that are not understood, skipped.
     pub unknown_links: u64,
+    /// Packets with IPFIX over TCP or SCTP, as far as that shows in a packet, skipped.
+    pub streams: u64,
 }
 
 impl fmt::Display for CaptureStats {
@@ -88,6 +90,7 @@ impl fmt::Display for CaptureStats {
             ("fragments skipped", self.fragments),
             ("cut headers skipped", self.cut_headers),
             ("packets of unknown link types skipped", self.unknown_links),
+            ("packets of IPFIX over TCP or SCTP skipped (only UDP is read)", self.streams),
         ];
         odd.iter()
             .filter(|(_, count)| *count > 0)
