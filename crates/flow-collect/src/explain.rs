@@ -212,11 +212,12 @@ fn write_counts(f: &mut fmt::Formatter<'_>, heading: &str, counts: &[(&str, u64)
 
 fn write_sampler(f: &mut fmt::Formatter<'_>, sampler: &SamplerInfo) -> fmt::Result {
     let SamplerInfo { id, algorithm, interval, space, .. } = *sampler;
-    let whose = match (id, SamplerInfo::interface(id)) {
-        (_, Some(index)) => format!("interface {index}"),
-        (-1, _) => "generic".to_owned(),
-        (-2, _) => "default, by option".to_owned(),
-        (-3, _) => "override, by option".to_owned(),
+    let whose = match (id, SamplerInfo::interface(id), SamplerInfo::template(id)) {
+        (_, Some(index), _) => format!("interface {index}"),
+        (_, _, Some(template)) => format!("template {template}"),
+        (-1, ..) => "generic".to_owned(),
+        (-2, ..) => "default, by option".to_owned(),
+        (-3, ..) => "override, by option".to_owned(),
         _ => format!("id {id}"),
     };
     let of = u64::from(interval) + u64::from(space);

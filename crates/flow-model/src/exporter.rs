@@ -23,7 +23,7 @@ pub struct SamplerInfo {
     /// The exporter's number.
     pub exporter: u16,
     /// Selector id; -1 generic, -2 default, -3 override; below -2³² that of an
-    /// [interface](SamplerInfo::of_interface).
+    /// [interface](SamplerInfo::of_interface), below -2³³ that of a [template](SamplerInfo::of_template).
     pub id: i64,
     /// Selection algorithm.
     pub algorithm: u16,
@@ -46,6 +46,22 @@ impl SamplerInfo {
         }
         match -(id + (1 << 32)) - 1 {
             index @ 0..=0xffff_ffff => Some(index as u32),
+            _ => None,
+        }
+    }
+
+    /// The id of a sampler that works on the flows of a template and has no id of its own.
+    pub const fn of_template(template: u16) -> i64 {
+        -(1 << 33) - template as i64 - 1
+    }
+
+    /// The template whose flows a sampler of this id works on, if it is one of a template.
+    pub const fn template(id: i64) -> Option<u16> {
+        if id >= -(1 << 33) {
+            return None;
+        }
+        match -(id + (1 << 33)) - 1 {
+            template @ 0..=0xffff => Some(template as u16),
             _ => None,
         }
     }
@@ -214,12 +230,17 @@ mod tests {
     }
 
     #[test]
-    fn samplers_of_interfaces_have_ids_of_their_own() {
+    fn samplers_of_interfaces_and_templates_have_ids_of_their_own() {
         for index in [0, 1, u32::MAX] {
-            assert_eq!(SamplerInfo::interface(SamplerInfo::of_interface(index)), Some(index));
+            let id = SamplerInfo::of_interface(index);
+            assert_eq!((SamplerInfo::interface(id), SamplerInfo::template(id)), (Some(index), None));
         }
-        for id in [-1, -3, 0, 7, -(1 << 32), i64::MAX, i64::MIN + (1 << 33)] {
-            assert_eq!(SamplerInfo::interface(id), None, "{id}");
+        for template in [0, 256, u16::MAX] {
+            let id = SamplerInfo::of_template(template);
+            assert_eq!((SamplerInfo::interface(id), SamplerInfo::template(id)), (None, Some(template)));
+        }
+        for id in [-1, -3, 0, 7, -(1 << 32), i64::MAX, i64::MIN, i64::MIN + (1 << 33)] {
+            assert_eq!((SamplerInfo::interface(id), SamplerInfo::template(id)), (None, None), "{id}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! The decoder, and what it says about each datagram.
 
-use crate::exporter::{Exporter, Registry};
+use crate::exporter::{Exporter, Key, Registry};
+use crate::options::sampler_fault;
 use crate::plan::Scratch;
 use crate::sampling::Configured;
 use crate::sequence::Continuity;
@@ -129,6 +130,7 @@ impl Decoder {
                 }
             }
         }
+        self.tell_others(&mut message);
         self.registry.account(1, &message.decoded);
         message.decoded
     }
@@ -157,8 +159,36 @@ impl Decoder {
             decoded_len: 0,
         };
         sets::drain(&mut message, state, memory, &mut self.scratch, out);
+        self.tell_others(&mut message);
         self.registry.account(0, &message.decoded);
         message.decoded
+    }
+
+    /// Keeps what a datagram said of other observation domains at its address for these.
+    fn tell_others(&mut self, message: &mut Message<'_>) {
+        let limits = self.options.limits;
+        for said in self.scratch.elsewhere.drain(..) {
+            let key = Key {
+                addr: message.from.addr,
+                protocol: message.protocol,
+                domain: said.domain,
+                port: None,
+                agent: None,
+            };
+            let told = self.registry.mentioned(key, &limits).and_then(|(state, memory)| {
+                state.init_ms = said.init_ms.or(state.init_ms);
+                state.exported = said.exported.or(state.exported);
+                match said.sampler {
+                    Some(sampler) if !state.samplers.announce(sampler, said.received_ms, &limits, memory) => {
+                        Err(sampler_fault(sampler, &limits))
+                    }
+                    _ => Ok(()),
+                }
+            });
+            if let Err(fault) = told {
+                message.refuse(Some(said.place.0), said.place.1, fault);
+            }
+        }
     }
 
     /// Gives up data that have waited for their template for longer than [`Limits::waiting_age_ms`], which the

@@ -89,6 +89,8 @@ pub(crate) mod id {
     pub(crate) const APPLICATION_ID: u16 = 95;
     pub(crate) const APPLICATION_NAME: u16 = 96;
     pub(crate) const ICMP6: u16 = 139;
+    pub(crate) const TEMPLATE_ID: u16 = 145;
+    pub(crate) const OBSERVATION_DOMAIN: u16 = 149;
     pub(crate) const FIRST_SECONDS: u16 = 150;
     pub(crate) const LAST_SECONDS: u16 = 151;
     pub(crate) const FIRST_MILLIS: u16 = 152;

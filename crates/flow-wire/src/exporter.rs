@@ -9,7 +9,7 @@ use crate::sequence::Sequence;
 use crate::sflow::Agent;
 use crate::template::Templates;
 use crate::waiting::Waiting;
-use crate::{Decoded, Limits, WireProtocol};
+use crate::{Decoded, Fault, Limits, WireProtocol};
 use flow_model::{ExportedInfo, ExporterInfo, LossLedger};
 use hashbrown::HashMap;
 use std::net::IpAddr;
@@ -44,6 +44,8 @@ pub(crate) struct Key {
 pub(crate) struct State {
     pub(crate) sysid: u16,
     pub(crate) key: Key,
+    /// Whether a datagram came from it. Another exporter may speak of it before.
+    is_heard: bool,
     /// Since it was last taken.
     pub(crate) ledger: LossLedger,
     pub(crate) sequence: Sequence,
@@ -94,6 +96,7 @@ impl State {
         State {
             sysid,
             key,
+            is_heard: false,
             ledger: LossLedger::default(),
             sequence: Sequence::default(),
             templates: Templates::default(),
@@ -192,21 +195,44 @@ struct Address {
 }
 
 impl Registry {
-    /// The exporter `key`, which may be new, and the account of what everybody makes us keep; `None` when it
-    /// would be one too many, which is counted.
+    /// The exporter `key`, which may be new, and the account of what everybody makes us keep.
+    ///
+    /// # Errors
+    /// When it would be one too many. That is for the ledger of its address's first exporter, if there is one.
     pub(crate) fn enter(
         &mut self,
         key: Key,
         limits: &Limits,
         decoded: &mut Decoded,
-    ) -> Option<(&mut State, &mut Memory)> {
-        let index = match self.by_key.get(&key) {
-            Some(&index) => index,
-            None => self.admit(key, limits, decoded)?,
+    ) -> Result<(&mut State, &mut Memory), Fault> {
+        let index = match self.find_or_admit(key, limits) {
+            Ok(index) => index,
+            Err(fault) => {
+                let first = self.addresses.get(&key.addr).and_then(|address| self.states.get(address.first));
+                decoded.exporter = first.map(|state| state.sysid);
+                return Err(fault);
+            }
         };
-        let state = self.states.get_mut(index)?;
+        let Registry { states, memory, .. } = self;
+        let state = states.get_mut(index).ok_or(TOO_MANY)?;
+        if !std::mem::replace(&mut state.is_heard, true) {
+            decoded.new_exporter = Some(state.sysid);
+        }
         decoded.exporter = Some(state.sysid);
-        Some((state, &mut self.memory))
+        Ok((state, memory))
+    }
+
+    /// The exporter `key`, of which another one of its address speaks.
+    ///
+    /// # Errors
+    /// When it would be one too many.
+    pub(crate) fn mentioned(
+        &mut self,
+        key: Key,
+        limits: &Limits,
+    ) -> Result<(&mut State, &mut Memory), Fault> {
+        let index = self.find_or_admit(key, limits)?;
+        Ok((self.states.get_mut(index).ok_or(TOO_MANY)?, &mut self.memory))
     }
 
     /// The same for an exporter with templates, whose datagram came from UDP port `port`.
@@ -220,7 +246,7 @@ impl Registry {
         port: u16,
         limits: &Limits,
         decoded: &mut Decoded,
-    ) -> Option<(&mut State, &mut Memory)> {
+    ) -> Result<(&mut State, &mut Memory), Fault> {
         let own = Key { port: Some(port), ..key };
         let common = self.by_key.get(&key).and_then(|&index| self.states.get_mut(index));
         match common {
@@ -303,28 +329,32 @@ impl Registry {
         }
     }
 
-    fn admit(&mut self, key: Key, limits: &Limits, decoded: &mut Decoded) -> Option<usize> {
+    fn find_or_admit(&mut self, key: Key, limits: &Limits) -> Result<usize, Fault> {
+        if let Some(&index) = self.by_key.get(&key) {
+            return Ok(index);
+        }
         let index = self.states.len();
-        let sysid = u16::try_from(index + 1).ok();
-        let known = self.addresses.get(&key.addr).copied();
-        let fits = known.map_or(self.addresses.len() < limits.addresses, |address| {
-            address.domains < limits.domains_per_address
-        });
-        let (Some(sysid), true) = (sysid, fits) else {
-            decoded.refused += 1;
-            // The refusal stands in the ledger of the address's first exporter, if it has one.
-            decoded.exporter =
-                known.and_then(|address| self.states.get(address.first)).map(|state| state.sysid);
-            return None;
-        };
+        let sysid = u16::try_from(index + 1).map_err(|_| TOO_MANY)?;
+        match self.addresses.get(&key.addr) {
+            Some(address) if address.domains >= limits.domains_per_address => {
+                let limit = limits.domains_per_address;
+                return Err(Fault::Limit { what: "exporters of an address", limit });
+            }
+            None if self.addresses.len() >= limits.addresses => {
+                return Err(Fault::Limit { what: "addresses of exporters", limit: limits.addresses });
+            }
+            _ => {}
+        }
         let address = self.addresses.entry(key.addr).or_insert(Address { first: index, domains: 0 });
         address.domains += 1;
         self.by_key.insert(key, index);
         self.states.push(State::new(sysid, key));
-        decoded.new_exporter = Some(sysid);
-        Some(index)
+        Ok(index)
     }
 }
+
+/// Numbers of exporters have 16 bits.
+const TOO_MANY: Fault = Fault::Limit { what: "exporters", limit: u16::MAX as usize };
 
 #[cfg(test)]
 mod tests {
@@ -404,6 +434,28 @@ mod tests {
     }
 
     #[test]
+    fn an_exporter_too_many_is_named() {
+        let limits = Limits { addresses: 1, domains_per_address: 2, ..Limits::default() };
+        let mut bench = Bench::with(DecoderOptions { limits, ..DecoderOptions::default() });
+        let mut out = BatchBuilder::new();
+        let mut text = |addr: [u8; 4], datagram: &[u8]| {
+            let from = Exporter { addr: addr.into(), port: 9 };
+            let decoded = bench.decoder.decode(from, NOW, datagram, &mut out);
+            assert_eq!((decoded.refused, decoded.malformed), (usize::from(decoded.error.is_some()), 0));
+            (decoded.exporter, decoded.error.map(|error| error.to_string()))
+        };
+        let first = [192, 0, 2, 1];
+        assert_eq!(text(first, &ipfix(0, 7, &[])), (Some(1), None));
+        assert_eq!(text(first, &v9(0, 7, &[])), (Some(2), None));
+        let too_many = "IPFIX from 192.0.2.1 domain 8 at octet 0: more than 2 exporters of an address";
+        assert_eq!(text(first, &ipfix(0, 8, &[])), (Some(1), Some(too_many.to_owned())));
+        let too_many = "NetFlow v9 from 192.0.2.2 domain 7 at octet 0: more than 1 addresses of exporters";
+        assert_eq!(text([192, 0, 2, 2], &v9(0, 7, &[])), (None, Some(too_many.to_owned())));
+        assert_eq!(bench.decoder.exporters().first().map(|exporter| exporter.ledger.refused), Some(1));
+        assert_eq!(bench.decoder.take_unattributed().refused, 1);
+    }
+
+    #[test]
     fn names_reach_whoever_asks_and_bad_ones_are_refused() {
         let mut bench = Bench::new();
         let interfaces = crate::vectors::ipfix_options(300, 1, &[(10, 4), (82, 8), (83, u16::MAX)]);
@@ -460,6 +512,82 @@ mod tests {
             ],
         ));
         assert_eq!(bench.nums(Field::InBytes), [30, 40, 1]);
+    }
+
+    #[test]
+    fn samplers_of_a_template_scale_its_flows() {
+        let mut bench = Bench::new();
+        let options = crate::vectors::ipfix_options(300, 2, &[(149, 4), (145, 2), (305, 4), (306, 4)]);
+        let sampler = |template: u16, space: u32| octets![7u32, template, 1u32, space];
+        let templates =
+            [template(256, &[(1, 4)]), template(257, &[(1, 4), (302, 1)]), template(258, &[(1, 4)])];
+        bench.good(&ipfix(
+            0,
+            7,
+            &[
+                set(3, &[options]),
+                set(300, &[sampler(256, 9), sampler(257, 19)]),
+                set(2, &templates),
+                set(256, &[octets![1u32]]),
+                set(257, &[octets![1u32, 5u8]]),
+                set(258, &[octets![1u32]]),
+            ],
+        ));
+        assert_eq!(bench.nums(Field::InBytes), [10, 20, 1]);
+    }
+
+    #[test]
+    fn what_is_said_of_another_domain_is_known_of_that_domain() {
+        let mut bench = Bench::new();
+        let options = [
+            crate::vectors::ipfix_options(300, 1, &[(149, 4), (34, 4), (160, 8), (40, 8)]),
+            crate::vectors::ipfix_options(301, 1, &[(149, 4), (34, 4)]),
+        ];
+        let flows = template(256, &[(1, 4), (22, 4), (21, 4)]);
+        let record = || set(256, &[octets![1u32, 1_000u32, 2_000u32]]);
+        let start = NOW - 3_600_000;
+        let said = |domain: u32, rate: u32| octets![domain, rate, start, 77u64];
+        let decoded = bench.good(&ipfix(
+            0,
+            7,
+            &[
+                set(3, &options),
+                set(300, &[said(8, 100), said(9, 50)]),
+                set(301, &[octets![0u32, 5u32]]),
+                set(2, std::slice::from_ref(&flows)),
+                record(),
+            ],
+        ));
+        assert_eq!((decoded.new_exporter, decoded.exporter, decoded.options), (Some(1), Some(1), 3));
+        let decoded = bench.good(&ipfix(0, 8, &[set(2, &[flows]), record()]));
+        assert_eq!((decoded.new_exporter, decoded.exporter), (Some(2), Some(2)));
+        // No domain, 0, is the message's own.
+        let flows = bench.flows();
+        assert_eq!(crate::vectors::nums(&flows, Field::InBytes), [5, 100]);
+        let described = bench.decoder.describe();
+        let starts: Vec<_> =
+            described.iter().map(|exporter| (exporter.info.domain, exporter.init_ms)).collect();
+        assert_eq!(starts, [(7, None), (8, Some(start)), (9, Some(start))]);
+        assert_eq!(crate::vectors::nums(&flows, Field::FirstMs).get(1), Some(&(start + 1_000)));
+        let sent: Vec<_> = bench.decoder.exported().iter().map(|sent| (sent.exporter, sent.octets)).collect();
+        assert_eq!(sent, [(2, 77), (3, 77)]);
+    }
+
+    #[test]
+    fn domains_that_are_only_spoken_of_are_bounded_too() {
+        let limits = Limits { domains_per_address: 3, sampling_rate: 1000, ..Limits::default() };
+        let mut bench = Bench::with(DecoderOptions { limits, ..DecoderOptions::default() });
+        let options = crate::vectors::ipfix_options(300, 1, &[(149, 4), (34, 4)]);
+        let records: Vec<_> = (1..=5u32).map(|domain| octets![domain, 100u32]).collect();
+        let decoded = bench.take(&ipfix(0, 1, &[set(3, &[options]), set(300, &records)]));
+        assert_eq!((decoded.options, decoded.refused, decoded.malformed), (5, 2, 0));
+        let text = decoded.error.map(|error| error.to_string());
+        let expected =
+            "IPFIX from 192.0.2.9 domain 1 set 300 at octet 38: more than 3 exporters of an address";
+        assert_eq!(text.as_deref(), Some(expected));
+        let decoded = bench.take(&ipfix(5, 1, &[set(300, &[octets![2u32, 1001u32]])]));
+        let fault = decoded.error.map(|error| error.fault);
+        assert_eq!(fault, Some(crate::Fault::SamplingRate { found: 1001, limit: 1000 }));
     }
 
     #[test]

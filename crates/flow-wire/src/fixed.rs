@@ -167,7 +167,10 @@ fn decode_message(
     message.domain = Some(domain);
     let key = Key { addr: message.from.addr, protocol: message.protocol, domain, port: None, agent: None };
     let limits = message.limits;
-    let Some((state, memory)) = decoder.registry.enter(key, &limits, &mut message.decoded) else { return };
+    let (state, memory) = match decoder.registry.enter(key, &limits, &mut message.decoded) {
+        Ok(known) => known,
+        Err(fault) => return message.refuse(None, offset, fault),
+    };
     let restarted = state.restarted(header.unix_ms, header.uptime_ms);
     state.compare_clocks(message.received_ms, header.unix_ms);
     if usize::from(header.count) > layout.most_records {

@@ -50,10 +50,10 @@ pub(crate) fn decode(decoder: &mut Decoder, message: &mut Message<'_>, out: &mut
         agent: None,
     };
     let limits = message.limits;
-    let Some((state, memory)) =
-        decoder.registry.enter_from(key, message.from.port, &limits, &mut message.decoded)
-    else {
-        return;
+    let known = decoder.registry.enter_from(key, message.from.port, &limits, &mut message.decoded);
+    let (state, memory) = match known {
+        Ok(known) => known,
+        Err(fault) => return message.refuse(None, 0, fault),
     };
     let clocks = Clocks {
         dialect: Dialect::Ipfix,

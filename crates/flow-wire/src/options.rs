@@ -10,8 +10,9 @@ use crate::shape::{Shape, ShapeBuilder};
 use crate::{Fault, Limits};
 use flow_model::{NameKind, SamplerInfo};
 
-/// The interface scope of v9 (RFC 3954 6.1): the scope's value is the interface's index.
+/// Scopes of v9 (RFC 3954 6.1) whose value says more: the index of an interface, the id of a template.
 const V9_INTERFACE_SCOPE: u16 = 2;
+const V9_TEMPLATE_SCOPE: u16 = 5;
 
 /// How to read the records of an options template.
 #[derive(Clone, Debug)]
@@ -35,7 +36,11 @@ struct Found {
     size: Option<Slot>,
     population: Option<Slot>,
     init: Option<Slot>,
-    /// The interface that the record is about.
+    /// The observation domain that the record is about.
+    domain: Option<Slot>,
+    /// The template whose flows it is about.
+    template: Option<Slot>,
+    /// The interface that it is about.
     interface: Option<Slot>,
     interface_name: Option<Slot>,
     interface_description: Option<Slot>,
@@ -56,6 +61,21 @@ pub(crate) struct Announced<'a> {
     pub(crate) exported: &'a mut Option<Exported>,
     /// When the exporter started.
     pub(crate) init_ms: &'a mut Option<u64>,
+    /// What is to be kept for others.
+    pub(crate) elsewhere: &'a mut Vec<Elsewhere>,
+}
+
+/// What an exporter says of another observation domain at its address (RFC 7011 3.4.2.1): one process may report for
+/// several.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Elsewhere {
+    pub(crate) domain: u32,
+    pub(crate) sampler: Option<Sampler>,
+    pub(crate) init_ms: Option<u64>,
+    pub(crate) exported: Option<Exported>,
+    /// When the datagram came, and id and offset of the set.
+    pub(crate) received_ms: u64,
+    pub(crate) place: (u16, usize),
 }
 
 /// What an exporter says it has exported since it started.
@@ -104,13 +124,30 @@ impl OptionsPlan {
     ) {
         let limits = message.limits;
         for record in 0..records.count() {
-            if let Some(sampler) = self.sampler(records, record)
-                && !announced.samplers.announce(sampler, message.received_ms, &limits, memory)
-            {
-                message.refuse(Some(place.0), place.1, sampler_fault(sampler, &limits));
+            let (sampler, init_ms, exported) = (
+                self.sampler(records, record),
+                self.init_ms(records, record),
+                self.exported(records, record),
+            );
+            if let Some(domain) = self.other_domain(records, record, message) {
+                let received_ms = message.received_ms;
+                announced.elsewhere.push(Elsewhere {
+                    domain,
+                    sampler,
+                    init_ms,
+                    exported,
+                    received_ms,
+                    place,
+                });
+            } else {
+                if let Some(sampler) = sampler
+                    && !announced.samplers.announce(sampler, message.received_ms, &limits, memory)
+                {
+                    message.refuse(Some(place.0), place.1, sampler_fault(sampler, &limits));
+                }
+                *announced.init_ms = init_ms.or(*announced.init_ms);
+                *announced.exported = exported.or(*announced.exported);
             }
-            *announced.init_ms = self.init_ms(records, record).or(*announced.init_ms);
-            *announced.exported = self.exported(records, record).or(*announced.exported);
             for (kind, id, name) in self.names() {
                 if let Err(fault) =
                     read_name(records, record, (kind, id, name), announced.names, &limits, memory)
@@ -120,6 +157,12 @@ impl OptionsPlan {
             }
         }
         message.decoded.options += records.count();
+    }
+
+    /// The observation domain that a record is about, if it is another one than the message's. 0 is no domain.
+    fn other_domain(&self, records: &Records<'_>, record: usize, message: &Message<'_>) -> Option<u32> {
+        let domain = records.num(record, self.found.domain?) as u32;
+        (domain != 0 && Some(domain) != message.domain).then_some(domain)
     }
 
     /// Where the records have names: kind, id, name.
@@ -154,11 +197,13 @@ impl OptionsPlan {
         let num = |slot: Option<Slot>| {
             slot.map(|slot| u32::try_from(records.num(record, slot)).unwrap_or(u32::MAX))
         };
-        // One without an id is that of the interface it is scoped by, if any, else of the whole exporter.
-        let interface = || num(self.found.interface).filter(|&index| index != 0);
-        let id = match self.found.sampler {
-            Some(slot) => sampler_id(records.num(record, slot)),
-            None => interface().map_or(GENERIC, SamplerInfo::of_interface),
+        // One without an id is that of the interface or of the template it is scoped by, else of the whole exporter.
+        let scoped = |slot| num(slot).filter(|&number| number != 0);
+        let id = match (self.found.sampler, scoped(self.found.interface), scoped(self.found.template)) {
+            (Some(slot), ..) => sampler_id(records.num(record, slot)),
+            (None, Some(index), _) => SamplerInfo::of_interface(index),
+            (None, None, Some(template)) => SamplerInfo::of_template(template as u16),
+            (None, None, None) => GENERIC,
         };
         let algorithm = num(self.found.algorithm).unwrap_or(0) as u16;
         // IOS-XR sends 305 beside these, and it says nothing.
@@ -231,9 +276,15 @@ impl Found {
         let element = specifier.standard()?;
         if is_scope && dialect == Dialect::V9 {
             // The scopes of v9 have numbers of their own.
-            return (element == V9_INTERFACE_SCOPE).then_some(&mut self.interface);
+            return match element {
+                V9_INTERFACE_SCOPE => Some(&mut self.interface),
+                V9_TEMPLATE_SCOPE => Some(&mut self.template),
+                _ => None,
+            };
         }
         Some(match element {
+            id::OBSERVATION_DOMAIN if is_scope => &mut self.domain,
+            id::TEMPLATE_ID if is_scope => &mut self.template,
             id::SAMPLER_ID | id::SELECTOR_ID => &mut self.sampler,
             id::SAMPLING_INTERVAL => &mut self.interval,
             id::SAMPLER_INTERVAL => &mut self.random_interval,

@@ -3,6 +3,7 @@
 //! A set has many records of one shape and a batch has columns, so a plan runs step by step over all records
 //! of a set, not record by record over all steps: each step is one loop over one column.
 
+use crate::options::Elsewhere;
 use crate::records::{Buffers, Records, Slot};
 use crate::sampling::Rate;
 use crate::shape::Shape;
@@ -69,6 +70,8 @@ pub(crate) struct Scratch {
     pub(crate) rates: Vec<Rate>,
     /// One per level of structured data.
     pub(crate) nested: Vec<Buffers>,
+    /// What the datagram says of other observation domains.
+    pub(crate) elsewhere: Vec<Elsewhere>,
 }
 
 impl Plan {

@@ -164,8 +164,9 @@ impl Samplers {
     /// Whether any sampler works on an interface: then the interfaces of a flow decide.
     #[inline]
     pub(crate) fn by_interface(&self) -> bool {
-        // They have the lowest ids.
-        self.known.first().is_some_and(|known| SamplerInfo::interface(known.sampler.id).is_some())
+        let lowest = SamplerInfo::of_interface(u32::MAX);
+        let first = self.known.partition_point(|known| known.sampler.id < lowest);
+        self.known.get(first).is_some_and(|known| SamplerInfo::interface(known.sampler.id).is_some())
     }
 
     /// Every sampler of exporter `sysid`, the operator's among them.

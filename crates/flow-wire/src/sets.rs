@@ -234,7 +234,7 @@ impl Sets<'_, '_> {
             return;
         }
         let State { templates, samplers, names, exported, init_ms, quirks, .. } = &mut *self.state;
-        let Scratch { buffers, rates, nested } = &mut *self.scratch;
+        let Scratch { buffers, rates, nested, elsewhere } = &mut *self.scratch;
         let message = &mut *self.message;
         let found = templates.find(id);
         let Some(template) =
@@ -251,7 +251,7 @@ impl Sets<'_, '_> {
                 let (records, end) = plan.shape.locate(body, usize::MAX, buffers);
                 let counted = report(id, at, body, (&records, end), None, message);
                 template.note(message.received_ms, records.count());
-                let mut announced = Announced { samplers, names, exported, init_ms };
+                let mut announced = Announced { samplers, names, exported, init_ms, elsewhere };
                 plan.read(&records, (id, at), &mut announced, message, self.memory);
                 self.clocks.init_ms = *init_ms;
                 counted
@@ -428,7 +428,7 @@ impl Flows<'_> {
     }
 
     /// The sampling rates of the records: what the operator forces; else what the record itself says, or the
-    /// sampler it names, or that of an interface; else what applies to the whole exporter.
+    /// sampler it names, or that of an interface, or of the template; else what applies to the whole exporter.
     fn rates<'r>(
         &self,
         records: &Records<'_>,
@@ -439,8 +439,9 @@ impl Flows<'_> {
         let Plan { interval, sampler, interfaces, .. } = self.plan;
         let [input, output] = if self.samplers.by_interface() { *interfaces } else { [None; 2] };
         let differ = interval.is_some() || sampler.is_some() || input.is_some() || output.is_some();
+        let template = Some(SamplerInfo::of_template(self.place.0));
         if configured.forced.is_some() || !differ {
-            return Rates::All(self.samplers.rate(&[], received_ms, configured));
+            return Rates::All(self.samplers.rate(&[template], received_ms, configured));
         }
         let limit = u64::from(message.limits.sampling_rate);
         rates.clear();
@@ -455,7 +456,7 @@ impl Flows<'_> {
             rates.push(match u32::try_from(said) {
                 Ok(said) if said > 0 && u64::from(said) <= limit => Rate::one_of(said),
                 _ => {
-                    let ids = [num(sampler).map(sampler_id), interface(&input), interface(&output)];
+                    let ids = [num(sampler).map(sampler_id), interface(&input), interface(&output), template];
                     self.samplers.rate(&ids, received_ms, configured)
                 }
             });

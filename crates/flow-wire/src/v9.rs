@@ -57,10 +57,10 @@ pub(crate) fn decode(decoder: &mut Decoder, message: &mut Message<'_>, out: &mut
         agent: None,
     };
     let limits = message.limits;
-    let Some((state, memory)) =
-        decoder.registry.enter_from(key, message.from.port, &limits, &mut message.decoded)
-    else {
-        return;
+    let known = decoder.registry.enter_from(key, message.from.port, &limits, &mut message.decoded);
+    let (state, memory) = match known {
+        Ok(known) => known,
+        Err(fault) => return message.refuse(None, 0, fault),
     };
     let unix_ms = u64::from(header.unix_s) * 1000;
     let restarted = state.restarted(unix_ms, header.uptime_ms);

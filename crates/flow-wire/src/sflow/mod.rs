@@ -76,7 +76,10 @@ pub(crate) fn decode(decoder: &mut Decoder, message: &mut Message<'_>, out: &mut
     };
     let limits = message.limits;
     let tunnels = decoder.options.tunnels;
-    let Some((state, memory)) = decoder.registry.enter(key, &limits, &mut message.decoded) else { return };
+    let (state, memory) = match decoder.registry.enter(key, &limits, &mut message.decoded) {
+        Ok(known) => known,
+        Err(fault) => return message.refuse(None, 0, fault),
+    };
     // There is no date in the header; between datagrams our own clock does.
     let restarted = state.restarted(message.received_ms, header.uptime_ms);
     message.decoded.take(state.sequence.observe(header.sequence, Some(1), restarted));
