@@ -20,6 +20,9 @@ pub(super) fn walk<'a>(packet: &mut Packet, link: LinkType, octets: &'a [u8]) ->
     match link {
         LinkType::Ethernet => ethernet(packet, octets),
         LinkType::Wireless => wireless(packet, octets),
+        LinkType::TokenRing => token_ring(packet, octets),
+        LinkType::Fddi => fddi(packet, octets),
+        LinkType::FrameRelay => frame_relay(packet, octets),
         LinkType::Llc => llc(packet, octets),
         LinkType::Ppp => ppp(packet, octets),
         LinkType::Mpls => mpls(packet, octets),
@@ -145,6 +148,55 @@ fn wireless<'a>(packet: &mut Packet, octets: &'a [u8]) -> Option<&'a [u8]> {
     let qos = kind & QOS != 0;
     let control_len = if qos { 2 + if flags & ORDER != 0 { 4 } else { 0 } } else { 0 };
     llc(packet, rest.get(control_len..)?)
+}
+
+/// Access control, frame control, destination, source; then a route of so many octets, if the source says so (IEEE 802.5
+/// 3.2, 802.1D annex C).
+fn token_ring<'a>(packet: &mut Packet, octets: &'a [u8]) -> Option<&'a [u8]> {
+    const ROUTED: u8 = 0x80;
+    const ROUTE_LEN: u8 = 0x1f;
+    let ([_access, control, dst @ ..], rest) = octets.split_first_chunk::<8>()?;
+    let (&[first, ref others @ ..], rest) = rest.split_first_chunk::<6>()?;
+    let mut src = [first & !ROUTED; 6];
+    src.get_mut(1..)?.copy_from_slice(others);
+    packet.macs = Some(Macs::of_frame(*dst, src));
+    let route_len = if first & ROUTED == 0 { 0 } else { *rest.first()? & ROUTE_LEN };
+    // Frames of the ring itself have nothing for us.
+    if control >> 6 == 1 { llc(packet, rest.get(usize::from(route_len)..)?) } else { None }
+}
+
+/// Frame control, destination, source (ISO 9314-2 7.3).
+fn fddi<'a>(packet: &mut Packet, octets: &'a [u8]) -> Option<&'a [u8]> {
+    let ([control, dst @ ..], rest) = octets.split_first_chunk::<7>()?;
+    let (src, rest) = rest.split_first_chunk()?;
+    packet.macs = Some(Macs::of_frame(*dst, *src));
+    // Class and length of addresses, then two bits that say that LLC follows.
+    if control & 0x70 == 0x50 { llc(packet, rest) } else { None }
+}
+
+/// An address of two to four octets, the last of which is odd; then control, padding, and the number of a network layer
+/// (RFC 2427 3 and 4), or an ether type.
+fn frame_relay<'a>(packet: &mut Packet, octets: &'a [u8]) -> Option<&'a [u8]> {
+    const CONTROL: u8 = 3;
+    const PADDING: u8 = 0;
+    let address_len = 1 + octets.iter().take(4).position(|octet| octet & 1 == 1)?;
+    let rest = octets.get(address_len..)?;
+    let Some((&CONTROL, after)) = rest.split_first() else {
+        let (kind, rest) = number(rest)?;
+        return (kind >= ether::SMALLEST).then(|| network(packet, kind, rest))?;
+    };
+    match after.strip_prefix(&[PADDING]).unwrap_or(after) {
+        // IPv4, IPv6.
+        [0xcc | 0x8e, rest @ ..] => Some(rest),
+        // SNAP without the service access points.
+        [0x80, 0, 0, 0, rest @ ..] => {
+            let (kind, rest) = number(rest)?;
+            network(packet, kind, rest)
+        }
+        // Bridged Ethernet, with its check sequence behind it and without.
+        [0x80, 0, 0x80, 0xc2, 0, 1 | 7, rest @ ..] => ethernet(packet, rest),
+        _ => None,
+    }
 }
 
 /// A number of two octets, and what follows it.

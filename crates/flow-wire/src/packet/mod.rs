@@ -22,6 +22,12 @@ pub(crate) enum LinkType {
     Ethernet,
     /// IEEE 802.11.
     Wireless,
+    /// IEEE 802.5.
+    TokenRing,
+    /// ISO 9314.
+    Fddi,
+    /// Q.922 frames with what RFC 2427 puts into them, or Cisco.
+    FrameRelay,
     /// IEEE 802.2 LLC, as in AAL5 (RFC 2684).
     Llc,
     /// PPP (RFC 1662), or Cisco HDLC, which shares its lines.

@@ -323,3 +323,58 @@ fn tags_and_lengths_in_turn_do_not_pile_up() {
     let packet = dissect(LinkType::Ethernet, &frame(&between, &v4(6, 0, &[], &tcp())), Tunnels::Closed);
     assert_eq!((packet.vlan, packet.ip.map(|ip| ip.dst_port)), (Some(5), Some(443)));
 }
+
+#[test]
+fn frames_of_a_token_ring() {
+    let llc = octets![0xaaaa_0300_u32, 0u16, 0x0800u16];
+    let packet = v4(6, 0, &[], &tcp());
+    let ring = |control: u8, src: [u8; 6], route: &[u8]| {
+        closed(LinkType::TokenRing, &[&[0x10, control][..], &DST, &src, route, &llc, &packet].concat())
+    };
+    let found = ring(0x40, SRC, &[]);
+    assert_eq!((found.macs, found.ip), (MACS, Some(tcp_over_v4())));
+    let mut routed = SRC;
+    routed[0] |= 0x80;
+    let found = ring(0x40, routed, &[0x06, 0x30, 0, 0x1b, 0, 0x20]);
+    assert_eq!((found.macs, found.ip), (MACS, Some(tcp_over_v4())));
+    // A beacon, and routes that end elsewhere than they say.
+    assert_eq!(ring(0x02, SRC, &[]).ip, None);
+    assert_eq!(ring(0x40, routed, &[0x1f]).ip, None);
+    assert_eq!(closed(LinkType::TokenRing, &[&[0x10, 0x40][..], &DST, &routed].concat()).macs, MACS);
+}
+
+#[test]
+fn frames_of_fddi() {
+    let frame = |control: u8| {
+        let llc = octets![0xaaaa_0300_u32, 0u16, 0x86ddu16];
+        closed(LinkType::Fddi, &[&[control][..], &DST, &SRC, &llc, &v6(6, &tcp())].concat())
+    };
+    let found = frame(0x54);
+    assert_eq!((found.macs, found.ip), (MACS, Some(tcp_over_v6())));
+    assert_eq!(frame(0xd1).ip, Some(tcp_over_v6()));
+    // Station management.
+    assert_eq!((frame(0x41).macs, frame(0x41).ip), (MACS, None));
+}
+
+#[test]
+fn frames_of_frame_relay() {
+    let find = |header: &[u8], packet: &[u8]| closed(LinkType::FrameRelay, &[header, packet].concat()).ip;
+    let (v4, v6) = (v4(6, 0, &[], &tcp()), v6(6, &tcp()));
+    for header in [
+        &[0x18, 0x41, 3, 0xcc][..],
+        &[0x18, 0x40, 0x41, 3, 0xcc],
+        &[0x18, 0x40, 0x40, 0x41, 3, 0, 0xcc],
+        &[0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0],
+        &[0x18, 0x41, 8, 0],
+    ] {
+        assert_eq!(find(header, &v4), Some(tcp_over_v4()), "{header:x?}");
+    }
+    assert_eq!(find(&[0x18, 0x41, 3, 0x8e], &v6), Some(tcp_over_v6()));
+    let bridged = [&[0x18, 0x41, 3, 0, 0x80, 0, 0x80, 0xc2, 0, 7][..], &frame(&[8, 0], &v4)].concat();
+    let found = closed(LinkType::FrameRelay, &bridged);
+    assert_eq!((found.macs, found.ip), (MACS, Some(tcp_over_v4())));
+    // The link's own management, an address without end, nothing.
+    for header in [&[0, 1, 3, 8][..], &[0x18, 0x40, 0x40, 0x40, 0x41, 3, 0xcc], &[]] {
+        assert_eq!(find(header, &v4), None, "{header:x?}");
+    }
+}

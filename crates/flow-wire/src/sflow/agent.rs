@@ -38,6 +38,8 @@ pub(crate) enum Part {
     Sample,
     /// A record of a flow sample.
     FlowRecord,
+    /// A packet's first octets.
+    Header,
 }
 
 /// Formats of which nothing is read, and how often they came.
@@ -181,6 +183,7 @@ const FLOW_RECORDS: &[(u16, &str)] = &[
 pub(crate) fn name_of(part: Part, enterprise: u32, format: u16) -> String {
     match part {
         Part::Sample => "sample".to_owned(),
+        Part::Header => "header protocol".to_owned(),
         Part::FlowRecord => {
             let known = FLOW_RECORDS.iter().find(|(number, _)| enterprise == 0 && *number == format);
             known.map_or_else(|| "flow record".to_owned(), |(_, name)| format!("flow record {name}"))

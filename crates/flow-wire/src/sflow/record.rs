@@ -39,6 +39,8 @@ pub(super) struct Sampled {
     /// Where the name of the sending user starts and ends in the datagram.
     pub(super) user: (usize, usize),
     pub(super) groups: Groups,
+    /// The protocol of a header of which we do not know the layers.
+    pub(super) unknown_header: Option<u32>,
     lens: Lens,
     label_next_hop: Option<IpAddr>,
 }
@@ -147,10 +149,15 @@ pub(super) fn plain_extended(
     Ok(())
 }
 
-/// Header protocols (sFlow v5, `header_protocol`) of which we know the layers.
+/// Header protocols (sFlow v5, `header_protocol`) of which we know the layers. Of the others (token bus, X.25, SMDS,
+/// aggregates of 802.11) only the length is taken.
 fn link_type(protocol: u32) -> Option<LinkType> {
     Some(match protocol {
-        1 => LinkType::Ethernet,
+        // The parts of 802.11's A-MSDU look like the frames with a length that they are.
+        1 | 17 => LinkType::Ethernet,
+        3 => LinkType::TokenRing,
+        4 => LinkType::Fddi,
+        5 => LinkType::FrameRelay,
         7 | 14 => LinkType::Ppp,
         9 => LinkType::Llc,
         10..=12 => LinkType::Ip,
@@ -179,6 +186,7 @@ impl Sampled {
             xlate_ports: [0; 2],
             user: (0, 0),
             groups: Groups::default(),
+            unknown_header: None,
             lens: Lens::default(),
             label_next_hop: None,
         }
@@ -235,8 +243,9 @@ impl Sampled {
         // Of several headers the first is the outermost.
         if self.lens.header.is_none() {
             self.lens.header = Some(len);
-            if let Some(link) = link_type(protocol) {
-                self.packet.read(link, octets, tunnels);
+            match link_type(protocol) {
+                Some(link) => self.packet.read(link, octets, tunnels),
+                None => self.unknown_header = Some(protocol),
             }
         }
         Ok(())

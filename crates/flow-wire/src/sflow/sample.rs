@@ -213,6 +213,9 @@ impl Samples<'_, '_> {
             let limit = self.message.limits.flows_per_datagram;
             return Err(Wrong { offset: start, fault: Fault::Limit { what: "flows in a datagram", limit } });
         }
+        if let Some(protocol) = sampled.unknown_header {
+            self.agent.skipped.count(Part::Header, protocol, &self.message.limits, self.memory);
+        }
         self.rate = sampled.announced.or(self.rate);
         self.flows += 1;
         Ok(())

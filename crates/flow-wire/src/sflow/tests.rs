@@ -372,6 +372,30 @@ fn what_is_no_flow_is_counted() {
 }
 
 #[test]
+fn headers_of_every_link_and_of_unknown_ones() {
+    let packet = udp();
+    // What Ethernet has in front of the packet, as other links have it.
+    let (macs, ip) = packet.split_at(12);
+    let snap = [0xaa, 0xaa, 3, 0, 0, 0];
+    let ring = [&[0x10, 0x40][..], macs, &snap, ip].concat();
+    let fddi = [&[0x54][..], macs, &snap, ip].concat();
+    let relay = [&[0x18, 0x41][..], ip].concat();
+    let headers = [(1, &packet), (3, &ring), (4, &fddi), (5, &relay), (6, &packet), (16, &packet)];
+    let samples: Vec<_> =
+        headers.iter().map(|&(protocol, packet)| flow(10, &[header(protocol, 1000, packet)])).collect();
+    let mut bench = Bench::new();
+    let decoded = bench.good(&v5(1, &samples));
+    assert_eq!(decoded.flows, 6);
+    let flows = bench.flows();
+    assert_eq!(nums(&flows, Field::DstPort), [53, 53, 53, 53, 0, 0]);
+    assert_eq!(nums(&flows, Field::InBytes), [10_000; 6]);
+    let described = bench.decoder.describe();
+    let skipped: Vec<_> =
+        described[0].skipped.iter().map(|one| (one.id, one.name.as_deref(), one.records)).collect();
+    assert_eq!(skipped, [(6, Some("header protocol"), 1), (16, Some("header protocol"), 1)]);
+}
+
+#[test]
 fn samples_and_records_of_v2_and_v4() {
     let flow = |packet: Vec<u8>, extended: &[Vec<u8>]| {
         let mut sample = octets![1u32, 1u32, 7u32, 50u32, 0u32, 0u32, 7u32, 0x8000_0003_u32];
