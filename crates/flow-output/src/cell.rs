@@ -343,12 +343,13 @@ fn icmp(port: u64, proto: u64) -> u64 {
     if Protocol(proto as u8).is_icmp() { port } else { 0 }
 }
 
-/// Appends `EVT`, `Nv` or `Sv` (sFlow) and the version, `FLO` when it is not known.
+/// Appends `EVT`, `Nv`, `Sv` (sFlow) or `Pv` (nfpcapd) and the version, `FLO` when it is not known.
 fn nf_version(out: &mut Vec<u8>, version: u64, is_event: bool) {
     let (kind, version): (&[u8], _) = match version {
         _ if is_event => (b"EVT", version),
         0 => return out.extend_from_slice(b"FLO"),
         _ if version & SFLOW != 0 => (b"Sv", version & 0xf),
+        _ if version & PCAP != 0 => (b"Pv", version & 0xf),
         _ => (b"Nv", version),
     };
     out.extend_from_slice(kind);
@@ -357,6 +358,9 @@ fn nf_version(out: &mut Vec<u8>, version: u64, is_event: bool) {
 
 /// The bit of [`Field::NfVersion`] that says sFlow.
 pub(crate) const SFLOW: u64 = 0x80;
+
+/// The bit of [`Field::NfVersion`] that says nfpcapd.
+pub(crate) const PCAP: u64 = 0x40;
 
 /// The name of the firewall or NAT event that a record carries.
 pub(crate) fn event(groups: Groups, firewall: u64, nat: u64) -> &'static str {
@@ -380,9 +384,19 @@ fn text(out: &mut Vec<u8>, bytes: &[u8], width: usize, none: &str) {
 
 /// Appends an application id as `class..number`, the class right-justified; without an id both are 0.
 pub(crate) fn app_id(out: &mut Vec<u8>, id: &[u8], width: usize) {
-    let (class, number) = id.split_first().unwrap_or((&0, &[]));
-    let number = number.iter().take(8).fold(0, |number, octet| number << 8 | u64::from(*octet));
+    let (class, mut number) = id.split_first().unwrap_or((&0, &[]));
     num_right(out, u64::from(*class), width);
     out.extend_from_slice(b"..");
-    num(out, number);
+    if *class == OF_ENTERPRISE {
+        let (enterprise, selector) = number.split_at(number.len().min(4));
+        let mut octets = [0; 4];
+        octets[..enterprise.len()].copy_from_slice(enterprise);
+        num(out, u32::from_be_bytes(octets).into());
+        out.extend_from_slice(b"..");
+        number = selector;
+    }
+    num(out, number.iter().take(8).fold(0, |number, octet| number << 8 | u64::from(*octet)));
 }
+
+/// The classification engine whose ids begin with the number of an enterprise (RFC 6759, PANA-L7-PEN).
+const OF_ENTERPRISE: u8 = 20;

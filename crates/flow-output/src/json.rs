@@ -144,18 +144,21 @@ fn object(groups: Groups, is_icmp: bool, style: Style) -> Layout {
     object.text("type", Form::RecordType, [Field::RecordFlags]);
     object.bare("sampled", Form::Sampled, [Field::RecordFlags]);
     object.num(Field::ExporterId);
-    for field in [Field::FirstMs, Field::LastMs, Field::ReceivedMs] {
-        object.time(field);
+    // nfdump's own generator writes records without.
+    if has(Groups::GENERIC) {
+        for field in [Field::FirstMs, Field::LastMs, Field::ReceivedMs] {
+            object.time(field);
+        }
+        object.nums(&[Field::InPackets, Field::InBytes, Field::Proto]);
+        if is_icmp {
+            object.bare("icmp_type", Form::IcmpType, [Field::DstPort, Field::Proto]);
+            object.bare("icmp_code", Form::IcmpCode, [Field::DstPort, Field::Proto]);
+        } else {
+            object.text("tcp_flags", Form::TcpFlags, [Field::TcpFlags]);
+            object.nums(&[Field::SrcPort, Field::DstPort]);
+        }
+        object.num(Field::SrcTos);
     }
-    object.nums(&[Field::InPackets, Field::InBytes, Field::Proto]);
-    if is_icmp {
-        object.bare("icmp_type", Form::IcmpType, [Field::DstPort, Field::Proto]);
-        object.bare("icmp_code", Form::IcmpCode, [Field::DstPort, Field::Proto]);
-    } else {
-        object.text("tcp_flags", Form::TcpFlags, [Field::TcpFlags]);
-        object.nums(&[Field::SrcPort, Field::DstPort]);
-    }
-    object.num(Field::SrcTos);
     if has(Groups::IPV4) || has(Groups::IPV6) {
         object.addr(Field::SrcAddr, has(Groups::IPV6));
         object.addr(Field::DstAddr, has(Groups::IPV6));

@@ -85,6 +85,28 @@ pub(crate) fn end_reason(reason: u64) -> &'static str {
     }
 }
 
+/// Why pf logged a packet, with nfdump's slip in one of the names.
+pub(crate) fn pf_reason(reason: u64) -> &'static str {
+    const REASONS: [&str; 15] = [
+        "match",
+        "bad-offset",
+        "fragment",
+        "short",
+        "normalize",
+        "memory)",
+        "bad-timestamp",
+        "congestion",
+        "ip-option",
+        "proto-cksum",
+        "state-mismatch",
+        "state-insert",
+        "state-limit",
+        "src-limit",
+        "synproxy",
+    ];
+    usize::try_from(reason).ok().and_then(|reason| REASONS.get(reason)).copied().unwrap_or("<unknown>")
+}
+
 /// Direction of a bidirectional flow (RFC 5103), in raw's words.
 pub(crate) fn biflow_direction(direction: u64) -> &'static str {
     match direction {

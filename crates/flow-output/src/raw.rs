@@ -2,8 +2,8 @@
 //! closely.
 
 use crate::addr::{AddrText, masked};
-use crate::cell::{SFLOW, app_id, type_code};
-use crate::names::{biflow_direction, end_reason, firewall_event, nat_event, xevent};
+use crate::cell::{PCAP, SFLOW, app_id, type_code};
+use crate::names::{biflow_direction, end_reason, firewall_event, nat_event, pf_reason, xevent};
 use crate::payload;
 use crate::text::{
     hex, mac, mpls, num, num_left, num_right, printable, right, spaces, tcp_flags, thousandths,
@@ -34,6 +34,9 @@ struct Record<'a, 'z> {
     time: &'a mut TimeWriter<'z>,
     out: &'a mut Vec<u8>,
 }
+
+/// How much of the name of pf's interface is shown.
+const PF_NAME_LEN: usize = 15;
 
 /// Columns between `=` and the end of most values.
 const VALUE_WIDTH: usize = 18;
@@ -71,6 +74,10 @@ impl Record<'_, '_> {
             0 => self.out.extend_from_slice(b"FLOW"),
             _ if version & SFLOW != 0 => {
                 self.out.extend_from_slice(b"SFLOW v");
+                num(self.out, version & 0xf);
+            }
+            _ if version & PCAP != 0 => {
+                self.out.extend_from_slice(b"PCAP v");
                 num(self.out, version & 0xf);
             }
             _ => {
@@ -132,6 +139,7 @@ impl Record<'_, '_> {
             Groups::LABEL => bytes(Field::Label) + 1,
             Groups::IN_PAYLOAD => bytes(Field::InPayload),
             Groups::OUT_PAYLOAD => bytes(Field::OutPayload),
+            Groups::PF => 20 + bytes(Field::PfInterface) + 1,
             _ => return 0,
         };
         content + 4
@@ -342,6 +350,31 @@ impl Record<'_, '_> {
             self.field("ingress VRF", 8, Field::IngressVrf);
             self.field("egress VRF", 8, Field::EgressVrf);
         }
+        if self.has(Groups::PF) {
+            self.pf();
+        }
+    }
+
+    fn pf(&mut self) {
+        let name: Vec<u8> = printable(self.batch.column(Field::PfInterface).bytes(self.row)).collect();
+        let (action, reason, direction) =
+            (self.num(Field::PfAction), self.num(Field::PfReason), self.num(Field::PfDir));
+        self.label("pflog ifname");
+        spaces(self.out, 10);
+        right(self.out, &name[..name.len().min(PF_NAME_LEN)], 8);
+        self.end();
+        self.label("pflog action");
+        right(self.out, if action == 0 { b"pass" } else { b"block" }, VALUE_WIDTH);
+        self.end();
+        self.label("pflog reason");
+        num_right(self.out, reason, VALUE_WIDTH);
+        self.out.push(b'/');
+        self.out.extend_from_slice(pf_reason(reason).as_bytes());
+        self.end();
+        self.label("pflog direct");
+        right(self.out, if direction == 0 { b"out" } else { b"in" }, VALUE_WIDTH);
+        self.end();
+        self.field("pflog rulenr", 13, Field::PfRule);
     }
 
     fn has(&self, group: u8) -> bool {

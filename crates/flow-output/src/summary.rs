@@ -83,7 +83,8 @@ impl Summary {
         }
         out.extend_from_slice(b"\nTime window: ");
         match self.window_ms {
-            None => out.extend_from_slice(b"<unknown>"),
+            None | Some((0, 0)) => out.extend_from_slice(b"<unknown>"),
+            Some((0, _)) => out.extend_from_slice(b"Time Window unknown"),
             Some((first_ms, last_ms)) => {
                 let mut time = TimeWriter::new(&options.zone);
                 time.seconds(out, first_ms, b' ');
@@ -209,6 +210,14 @@ mod tests {
             "Summary: total flows: 0, total bytes: 0, total packets: 0, avg bps: 0, avg pps: 0, avg bpp: 0\nTime window: <unknown>\n"
         ));
         assert!(lines.ends_with("flows/second: 0.0 Runtime: 0.0000s\n"));
+    }
+
+    #[test]
+    fn files_of_which_some_times_are_unknown() {
+        for (last_ms, expected) in [(0, "<unknown>"), (1_700_000_110_000, "Time Window unknown")] {
+            let summary = Summary { window_ms: Some((0, last_ms)), ..Summary::default() };
+            assert!(text(&summary, "line", |_| {}).contains(&format!("\nTime window: {expected}\nTotal")));
+        }
     }
 
     #[test]

@@ -419,6 +419,51 @@ fn formats_of_later_versions() {
 }
 
 #[test]
+fn raw_shows_pf_nfpcapd_and_the_applications_of_enterprises() {
+    let mut builder = flow_model::BatchBuilder::new();
+    builder.set(Field::NfVersion, 0x41);
+    builder.set(Field::PfReason, 5);
+    builder.set(Field::PfAction, 1);
+    builder.set(Field::PfRule, 105);
+    builder.set_bytes(Field::PfInterface, b"averylonginterface");
+    builder.set_bytes(Field::AppId, b"\x14\0\0\x30\x44\0\0\0\x50");
+    builder.finish_row();
+    builder.set(Field::PfDir, 1);
+    builder.set_bytes(Field::PfInterface, b"em0");
+    builder.set_bytes(Field::AppId, b"\x14\x01\x02\x03");
+    builder.finish_row();
+    let raw = rows("raw", &builder.finish(), |_| {});
+    let shown: Vec<&str> = raw
+        .iter()
+        .filter(|line| {
+            line.starts_with("  pflog") || line.starts_with("  app ID") || line.starts_with("  Flags")
+        })
+        .map(|line| line.trim_end())
+        .collect();
+    let expected = [
+        "  Flags        =              0x00 PCAP v1, Unsampled",
+        "  app ID       =             20..12356..80: <no info>",
+        "  pflog ifname =          averylonginterf",
+        "  pflog action =             block",
+        "  pflog reason =                 5/memory)",
+        "  pflog direct =               out",
+        "  pflog rulenr =               105",
+        "  Flags        =              0x00 FLOW, Unsampled",
+        "  app ID       =             20..16909056..0: <no info>",
+        "  pflog ifname =               em0",
+        "  pflog action =              pass",
+        "  pflog reason =                 0/match",
+        "  pflog direct =                in",
+        "  pflog rulenr =                 0",
+    ];
+    assert_eq!(shown, expected);
+    builder.set(Field::NfVersion, 0x41);
+    builder.set_bytes(Field::AppId, b"\x14\0\0\0\x09\0\x01");
+    builder.finish_row();
+    assert_eq!(rows("fmt:%nfv %nbid", &builder.finish(), |_| {}), ["Pv1 20..9..1"]);
+}
+
+#[test]
 fn records_without_a_place_have_no_number() {
     let options = OutputOptions::default();
     let printer = RecordPrinter::new(Format::parse("fmt:%cnt").unwrap(), options).unnumbered();

@@ -334,7 +334,10 @@ impl Run<'_> {
         let mut add = |path: &PathBuf| {
             let Ok(file) = FlowFile::open(path) else { return ExporterNumbers::default() };
             if std::mem::take(&mut is_first) {
-                file.ident().clone_into(&mut options.ident);
+                // One that has none, because it was never finished, goes by nfdump's word for that.
+                if !file.ident().is_empty() {
+                    file.ident().clone_into(&mut options.ident);
+                }
                 options.created_ms = file.created_ms();
             }
             tail.add(&file)

@@ -1,4 +1,7 @@
 //! What the tests with conditions share.
+#![allow(dead_code, reason = "each test uses a part")]
+
+pub(crate) mod comparison;
 
 use std::process::Command;
 
