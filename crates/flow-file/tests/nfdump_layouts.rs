@@ -792,6 +792,54 @@ fn a_file_changed_anywhere_gives_its_other_blocks() {
     }
 }
 
+/// nfcapd appends to a file while it is read, and other tools change files in place: no file is mapped, so that nothing of
+/// this ends in a signal, and each opening sees what was there then.
+#[test]
+fn a_file_that_grows_and_shrinks_is_read_as_it_was_or_told() {
+    for method in METHODS {
+        let place = Place::new();
+        let format = FileFormat::Nfdump { compression: method, release: NfdumpRelease::default() };
+        let mut writer = FileWriter::create(
+            &place.path,
+            WriteOptions { format, ..options(flow_file::Compression::default()) },
+        )
+        .unwrap();
+        let rows = |file: &FlowFile| -> Vec<usize> {
+            (0..file.block_count()).map(|block| file.block(block).unwrap().rows()).collect()
+        };
+        let nothing = FlowFile::open(&place.path).unwrap();
+        assert_eq!((nothing.block_count(), nothing.problems().len(), nothing.is_finished()), (0, 0, false));
+        writer.write(&full_batch(1, 5)).unwrap();
+        let one = FlowFile::open(&place.path).unwrap();
+        assert_eq!(rows(&one), [5]);
+        writer.write(&full_batch(2, 7)).unwrap();
+        // Half of a block that is being written.
+        let octets = fs::read(&place.path).unwrap();
+        let after_first = (one.block_offset(0) + one.block_bytes(0)) as usize;
+        fs::write(&place.path, &octets[..(after_first + octets.len()) / 2]).unwrap();
+        let torn = FlowFile::open(&place.path).unwrap();
+        assert_eq!(rows(&torn), [5]);
+        let [FileError::Torn { block: 1, offset, .. }] = torn.problems() else {
+            panic!("{:?}", torn.problems())
+        };
+        assert_eq!(*offset, after_first as u64);
+        fs::write(&place.path, &octets).unwrap();
+        let both = FlowFile::open(&place.path).unwrap();
+        assert_eq!((rows(&both), both.problems().len()), (vec![5, 7], 0));
+        assert_eq!(rows(&one), [5], "what was opened before is as it was");
+        writer.finish(tail()).unwrap();
+        let finished = FlowFile::open(&place.path).unwrap();
+        assert!(finished.is_finished() && finished.problems().is_empty());
+        assert_eq!(finished.totals().flows, 12);
+        // Somebody empties the file.
+        let block = finished.block(0).unwrap();
+        fs::write(&place.path, []).unwrap();
+        assert_eq!(block.to_batch(FieldSet::ALL).unwrap().len(), 5);
+        let error = finished.block(1).unwrap_err();
+        assert!(error.to_string().starts_with(&place.path.display().to_string()), "{error}");
+    }
+}
+
 /// What an appendix said that is lost is had from the blocks.
 #[test]
 fn without_an_appendix_the_flows_are_added_up() {

@@ -4,7 +4,10 @@
 mod common;
 
 use common::{any_batch, full_batch, options, read, tail, write};
-use flow_file::{Compression, FileError, FileTail, FileWriter, FlowFile, ForeignLayout, RowCount};
+use flow_file::{
+    BlockCompression, Compression, FileError, FileFormat, FileTail, FileWriter, FlowFile, ForeignLayout,
+    NfdumpRelease, RowCount, WriteOptions,
+};
 use flow_model::{
     BatchBuilder, BlockStats, Column, CountRule, Field, FieldSet, FlowBatch, Kind, Selection, Totals,
     field_info,
@@ -285,23 +288,34 @@ fn a_write_that_fails_is_cut_off_and_the_file_stays_usable() {
         assert!(output.status.success(), "{}: {out}{err}", output.status);
         return;
     }
+    let nfdumps = |compression| FileFormat::Nfdump { compression, release: NfdumpRelease::V1_7_8 };
+    for format in [Compression::Light.into(), nfdumps(BlockCompression::None), nfdumps(BlockCompression::Lzo)]
+    {
+        fill_the_disk(format);
+    }
+}
+
+fn fill_the_disk(format: FileFormat) {
     let (_dir, path) = place();
-    let mut writer = FileWriter::create(&path, options(Compression::Light)).unwrap();
+    let options = WriteOptions { format, ..options(Compression::Light) };
+    let mut writer = FileWriter::create(&path, options).unwrap();
     let batch = any_batch(3, 50);
     let error = (0..10_000).find_map(|_| writer.write(&batch).err()).unwrap();
-    assert!(error.to_string().contains(": cannot write: "), "{error}");
-    let count = writer.block_count();
+    assert!(error.to_string().starts_with(&format!("{}: cannot write: ", path.display())), "{error}");
+    let (count, flows) = (writer.block_count(), writer.totals().flows);
     assert!(count > 0);
     assert_eq!(writer.byte_len(), fs::metadata(&path).unwrap().len(), "nothing of the failed block is left");
     let file = FlowFile::open(&path).unwrap();
     assert_eq!((file.block_count(), file.problems().len()), (count, 0));
+    let rows: usize = (0..count).map(|block| file.block(block).unwrap().rows()).sum();
+    assert_eq!((rows, flows), (count * 50, count as u64 * 50));
     // There is room for less, and it goes where the failed block did not.
     let mut builder = BatchBuilder::new();
     builder.set(Field::Proto, 17);
     builder.finish_row();
-    let small = builder.finish();
-    if writer.write(&small).is_ok() {
-        assert_eq!(read(&FlowFile::open(&path).unwrap(), count), small);
+    if writer.write(&builder.finish()).is_ok() {
+        let last = read(&FlowFile::open(&path).unwrap(), count);
+        assert_eq!((last.len(), last.column(Field::Proto).num(0)), (1, 17));
     }
     if let Err(error) = writer.finish(FileTail::default()) {
         assert!(matches!(error, FileError::Io { .. }));

@@ -118,6 +118,110 @@ fn damage_is_told_and_the_rest_answered() {
     assert_eq!(alone.status.code(), Some(250));
 }
 
+/// Each kind of damage costs what it hits; it is told with file, block and place, and other files go on. The exit code is
+/// that of D-12: 0 when anything could be read, 250 when nothing could, 1 with `--strict`.
+#[test]
+fn every_kind_of_damage_is_told_and_costs_what_it_hits() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str| dir.path().join(name);
+    let flows: Vec<FlowBatch> =
+        (0..3).map(|seed| batches(seed, 100, 100, Mix::default())[0].clone()).collect();
+    write(&place("sound"), nfdump(BlockCompression::Lz4), &flows);
+    let sound = fs::read(place("sound")).unwrap();
+    let file = FlowFile::open(&place("sound")).unwrap();
+    let offsets: Vec<usize> = (0..3).map(|block| file.block_offset(block) as usize).collect();
+    drop(file);
+    let mut bomb_stream = vec![0x1f, b'x', 1, 0];
+    bomb_stream.extend([0xff; 30_000]);
+    bomb_stream.extend([0, 0x50]);
+    bomb_stream.extend(b"12345");
+    // A block in place of the second one.
+    let second = |header: &[u8; 8], payload: &[u8]| {
+        let mut octets = sound[..offsets[1]].to_vec();
+        octets.extend_from_slice(header);
+        octets.extend_from_slice(&[3, 0, 0, 0]);
+        octets.extend_from_slice(payload);
+        let moved = octets.len() as i64 - offsets[2] as i64;
+        octets.extend_from_slice(&sound[offsets[2]..]);
+        let appendix = i64::from_le_bytes(sound[24..32].try_into().unwrap()) + moved;
+        octets[24..32].copy_from_slice(&appendix.to_le_bytes());
+        octets
+    };
+    let header = |records: u32, len: usize| {
+        let mut header = [0; 8];
+        header[..4].copy_from_slice(&records.to_le_bytes());
+        header[4..].copy_from_slice(&(len as u32).to_le_bytes());
+        header
+    };
+    let at = offsets[1];
+    let second_block = &sound[at + 12..offsets[2]];
+    let mut flipped = second_block.to_vec();
+    flipped.iter_mut().skip(20).for_each(|octet| *octet = 0xff);
+    let cases: [(&str, Vec<u8>, usize, Option<String>); 9] = [
+        ("truncated", sound[..at + 100].to_vec(), 100, Some(format!("block 1 at byte {at}"))),
+        ("garbage", b"#!/bin/sh\nexit 1\n".to_vec(), 0, None),
+        ("zero-length", Vec::new(), 0, None),
+        ("no-header", sound[..20].to_vec(), 0, None),
+        (
+            "huge-size",
+            second(&header(100, usize::MAX), second_block),
+            100,
+            Some(format!("block 1 at byte {at}")),
+        ),
+        ("no-size", second(&header(100, 0), &[]), 100, Some(format!("block 1 at byte {at}"))),
+        (
+            "wrong-count",
+            second(&header(101, second_block.len()), second_block),
+            300,
+            Some(format!("block 1 at byte {at}")),
+        ),
+        (
+            "compressed-garbage",
+            second(&header(100, flipped.len()), &flipped),
+            200,
+            Some(format!("block 1 at byte {at}")),
+        ),
+        (
+            "bomb",
+            second(&header(100, bomb_stream.len()), &bomb_stream),
+            200,
+            Some(format!("block 1 at byte {at}")),
+        ),
+    ];
+    for (name, octets, rows, told) in cases {
+        fs::write(place(name), octets).unwrap();
+        let ask = |args: &[&str]| {
+            let output = rdump(dir.path(), &[&["-q", "-o", "fmt:%sap %dap"], args].concat());
+            let said = String::from_utf8(output.stderr).unwrap();
+            let file = format!("rdump: {name}");
+            assert!(
+                said.lines().any(|line| line.contains(&file) || line.contains(&format!("/{name}"))),
+                "{name}: {said}"
+            );
+            if let Some(told) = &told {
+                assert!(said.contains(told), "{name}: {said}");
+            }
+            (String::from_utf8(output.stdout).unwrap().lines().count(), output.status.code())
+        };
+        assert_eq!(ask(&["-r", name]), (rows, Some(if rows > 0 { 0 } else { 250 })), "{name}");
+        if rows > 0 {
+            assert_eq!(ask(&["-r", name, "--strict"]), (rows, Some(1)), "{name}");
+        }
+        // In a directory, between two files that are sound.
+        let among = dir.path().join(format!("among-{name}"));
+        fs::create_dir(&among).unwrap();
+        for slot in ["nfcapd.202311142210", "nfcapd.202311142220"] {
+            fs::write(among.join(slot), &sound).unwrap();
+        }
+        fs::rename(place(name), among.join("nfcapd.202311142215")).unwrap();
+        let output = rdump(&among, &["-R", ".", "-q", "-o", "fmt:%sap"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("nfcapd.202311142215") && !said.contains("202311142210"), "{name}: {said}");
+        let found = String::from_utf8(output.stdout).unwrap().lines().count();
+        assert_eq!((found, output.status.code()), (600 + rows, Some(0)), "{name}");
+    }
+}
+
 /// An exporter with a sampler and the name of an interface.
 fn sender(sysid: u16, domain: u32) -> FileTail {
     let ledger = LossLedger { datagrams: 1, flows: domain.into(), ..LossLedger::default() };
