@@ -132,7 +132,7 @@ fn every_kind_of_damage_is_told_and_costs_what_it_hits() {
     let offsets: Vec<usize> = (0..3).map(|block| file.block_offset(block) as usize).collect();
     drop(file);
     let mut bomb_stream = vec![0x1f, b'x', 1, 0];
-    bomb_stream.extend([0xff; 30_000]);
+    bomb_stream.resize(30_000, 0xff);
     bomb_stream.extend([0, 0x50]);
     bomb_stream.extend(b"12345");
     // A block in place of the second one.
@@ -141,9 +141,9 @@ fn every_kind_of_damage_is_told_and_costs_what_it_hits() {
         octets.extend_from_slice(header);
         octets.extend_from_slice(&[3, 0, 0, 0]);
         octets.extend_from_slice(payload);
-        let moved = octets.len() as i64 - offsets[2] as i64;
+        let appendix = u64::from_le_bytes(sound[24..32].try_into().unwrap());
+        let appendix = appendix - offsets[2] as u64 + octets.len() as u64;
         octets.extend_from_slice(&sound[offsets[2]..]);
-        let appendix = i64::from_le_bytes(sound[24..32].try_into().unwrap()) + moved;
         octets[24..32].copy_from_slice(&appendix.to_le_bytes());
         octets
     };
