@@ -816,7 +816,7 @@ fn a_file_that_grows_and_shrinks_is_read_as_it_was_or_told() {
         // Half of a block that is being written.
         let octets = fs::read(&place.path).unwrap();
         let after_first = (one.block_offset(0) + one.block_bytes(0)) as usize;
-        fs::write(&place.path, &octets[..(after_first + octets.len()) / 2]).unwrap();
+        fs::write(&place.path, &octets[..usize::midpoint(after_first, octets.len())]).unwrap();
         let torn = FlowFile::open(&place.path).unwrap();
         assert_eq!(rows(&torn), [5]);
         let [FileError::Torn { block: 1, offset, .. }] = torn.problems() else {
