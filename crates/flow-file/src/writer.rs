@@ -99,7 +99,8 @@ pub struct FileTail {
     pub exported: Vec<ExportedInfo>,
     /// What was received and lost over all exporters.
     pub ledger: LossLedger,
-    /// First and last time, ms since 1970 UTC, that a file without flows reports: nfcapd takes the slot's start.
+    /// First and last time, ms since 1970 UTC, that a file reports which has no flows or, in our layout, none with an end, such
+    /// as those of NSEL events: nfcapd takes the slot's.
     pub span_if_empty: Option<(u64, u64)>,
     /// Discontinuities in sequence numbers, for the totals.
     pub sequence_failures: u64,

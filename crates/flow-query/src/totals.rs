@@ -11,7 +11,11 @@ pub(crate) fn stored(source: &impl Source, query: &Query) -> Option<Totals> {
     let is_inside = query
         .window
         .is_none_or(|window| totals.first_ms >= window.first_ms && totals.last_ms <= window.last_ms);
-    if !query.filter.matches_all() || query.limit.is_some() || !is_inside {
+    // Of flows without an end, the file reports its slot's.
+    let has_times = (0..source.block_count()).any(|block| {
+        matches!(source.block_stats(block).range(Field::LastMs), Some(Range::Num { max, .. }) if max > 0)
+    });
+    if !query.filter.matches_all() || query.limit.is_some() || !is_inside || !has_times {
         return None;
     }
     // The collector's rule counts records, and leaves counters out out of those by protocol.

@@ -343,6 +343,13 @@ impl Run<'_> {
             tail.add(&file)
         };
         let numbers = self.query.files.iter().map(&mut add).collect();
+        let Query { filter, window: None, limit: None, files, .. } = &self.query else {
+            return (options, tail, numbers);
+        };
+        // A copy of everything keeps what the files say of their time where the flows do not tell.
+        if filter.matches_all() {
+            tail.span_if_empty = span_ms(files);
+        }
         (options, tail, numbers)
     }
 

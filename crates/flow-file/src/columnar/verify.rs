@@ -47,7 +47,10 @@ impl ColumnarFile {
             found.problems.push(FileError::Footer { path: self.path().into(), offset: end, damage });
         }
         let told = Totals { sequence_failures: 0, ..*self.totals() };
-        // The times of a file without flows are those of its slot.
+        // The times of a file without flows, or of flows without times, are those of its slot.
+        if totals.last_ms == 0 {
+            (totals.first_ms, totals.last_ms) = (told.first_ms, told.last_ms);
+        }
         if self.block_count() > 0 && told != totals && found.problems.is_empty() {
             let damage = Damage::Inconsistent("the totals are not those of the blocks");
             found.problems.push(FileError::Footer { path: self.path().into(), offset: end, damage });

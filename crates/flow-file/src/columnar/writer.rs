@@ -173,7 +173,8 @@ impl Writer {
         } = tail;
         let mut totals = self.totals;
         totals.sequence_failures = totals.sequence_failures.saturating_add(sequence_failures);
-        if let (0, Some((first_ms, last_ms))) = (self.index.entries().len(), span_if_empty) {
+        let has_times = totals.last_ms != 0;
+        if let (false, Some((first_ms, last_ms))) = (has_times, span_if_empty) {
             (totals.first_ms, totals.last_ms) = (first_ms, last_ms);
         }
         let (header, index) = (self.header.clone(), std::mem::take(&mut self.index));
