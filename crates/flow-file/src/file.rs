@@ -175,11 +175,12 @@ impl FlowFile {
         }
     }
 
-    /// How the totals count. Which way those of nfdump's files were counted is not recorded in them.
+    /// How the totals count. A file of nfdump's tells it by who wrote it, since 1.7.2; the others are taken for a
+    /// collector's.
     pub fn rule(&self) -> CountRule {
         match &self.layout {
             Inner::Columnar(file) => file.rule(),
-            Inner::Nfdump(_) => CountRule::Collected,
+            Inner::Nfdump(file) => file.rule(),
         }
     }
 

@@ -688,6 +688,24 @@ fn layouts_are_told_by_the_first_octets() {
     }
 }
 
+#[test]
+fn who_wrote_a_file_tells_how_it_was_counted() {
+    let place = Place::new();
+    let mut octets = layout_2(&[]);
+    for (creator, rule) in [
+        (0, CountRule::Collected),
+        (1, CountRule::Collected),
+        (2, CountRule::Collected),
+        (3, CountRule::Collected),
+        (4, CountRule::Written),
+        (0x104, CountRule::Collected),
+    ] {
+        octets[20..24].copy_from_slice(&u32::to_le_bytes(creator));
+        assert_eq!(place.open(&octets).rule(), rule, "creator {creator}");
+    }
+    assert_eq!(place.open(&layout_1(&[])).rule(), CountRule::Collected);
+}
+
 const METHODS: [BlockCompression; 5] = [
     BlockCompression::None,
     BlockCompression::Lzo,

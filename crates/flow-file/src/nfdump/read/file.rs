@@ -206,6 +206,11 @@ impl NfdumpFile {
         }
     }
 
+    /// How the stored totals count, as far as the writer tells.
+    pub(crate) fn rule(&self) -> CountRule {
+        self.header.rule
+    }
+
     pub(crate) fn layout(&self) -> Layout {
         self.layout
     }
@@ -565,7 +570,7 @@ impl NfdumpFile {
             }
             let mut batch = FlowBatch::new(block.rows());
             block.read(Totals::FIELDS, &Selection::all(block.rows()), &mut batch);
-            totals.add(&batch, &Selection::all(batch.len()), CountRule::Collected);
+            totals.add(&batch, &Selection::all(batch.len()), self.rule());
         }
         let failures = self.exporters().iter().map(|exporter| exporter.ledger.sequence_failures);
         totals.sequence_failures = failures.fold(0, u64::saturating_add);

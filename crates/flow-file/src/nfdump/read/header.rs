@@ -1,9 +1,9 @@
 //! What a file says of itself: its header, the statistics record, the appendix.
 
 use super::decompress::Method;
-use super::layout::{Layout, text, u16_at, u32_at, u64_at};
+use super::layout::{Layout, creator, text, u16_at, u32_at, u64_at};
 use crate::error::Damage;
-use flow_model::Totals;
+use flow_model::{CountRule, Totals};
 
 /// The header of a file of either layout.
 #[derive(Debug)]
@@ -13,6 +13,9 @@ pub(super) struct Header {
     pub(super) release: Option<u32>,
     /// Whether every flow has anonymised addresses; layout 2 has that in each record.
     pub(super) anonymised: bool,
+    /// How the writer counted: nfdump in its own way, collectors in another; who does not say who he is, which layout 1 does
+    /// not tell, counts as a collector.
+    pub(super) rule: CountRule,
     /// When the file was created, ms since 1970; layout 1 does not tell.
     pub(super) created_ms: Option<u64>,
     /// How many blocks it says to have.
@@ -80,6 +83,7 @@ impl Header {
             method: Method::from_flags(flags),
             release: None,
             anonymised: flags & ANONYMISED != 0,
+            rule: CountRule::Collected,
             created_ms: None,
             blocks: u32_at(bytes, 8),
             appendix: None,
@@ -100,6 +104,10 @@ impl Header {
             method: Method::from_code(bytes[16])?,
             release: Some(u32_at(bytes, 4)),
             anonymised: false,
+            rule: match u32_at(bytes, 20) {
+                creator::NFDUMP => CountRule::Written,
+                _ => CountRule::Collected,
+            },
             created_ms: Some(u64::try_from(created).unwrap_or_default().saturating_mul(1000)),
             blocks: u32_at(bytes, 36),
             appendix: (appendix_blocks > 0).then_some((appendix_blocks, appendix)),

@@ -1,7 +1,7 @@
 //! The pieces of a file: blocks, records, numbers.
 
 use crate::error::Damage;
-pub(super) use crate::nfdump::layout::{BLOCK_HEADER_LEN, block, record, record_len};
+pub(super) use crate::nfdump::layout::{BLOCK_HEADER_LEN, block, creator, record, record_len};
 
 /// Which of nfdump's layouts a file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
