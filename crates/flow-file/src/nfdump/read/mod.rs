@@ -12,6 +12,7 @@ mod findings;
 mod header;
 mod inspect;
 mod layout;
+mod lz4;
 mod maps;
 mod memory;
 mod one;
