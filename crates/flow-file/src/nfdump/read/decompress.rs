@@ -1,6 +1,5 @@
 //! Decompression of blocks, whose size nobody knows beforehand.
 
-use super::lz4;
 use crate::error::Damage;
 
 /// How the blocks of a file are compressed.
@@ -101,7 +100,10 @@ impl Method {
                 _ => Failure::Data,
             }),
             Method::Bz2 => bunzip2(stored, out),
-            Method::Lz4 => lz4::decompress(stored, out),
+            Method::Lz4 => lz4_flex::block::decompress_into(stored, out).map_err(|error| match error {
+                lz4_flex::block::DecompressError::OutputTooSmall { .. } => Failure::Room,
+                _ => Failure::Data,
+            }),
             Method::Zstd => {
                 let announced = zstd::zstd_safe::get_frame_content_size(stored).map_err(|_| Failure::Data)?;
                 if announced.is_some_and(|len| len > out.len() as u64) {
@@ -117,12 +119,9 @@ impl Method {
     }
 }
 
-/// Why a block was not decompressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+enum Failure {
     /// The data needs more room, if it is sound.
     Room,
-    /// The data is damaged.
     Data,
 }
 

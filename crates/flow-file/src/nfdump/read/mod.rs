@@ -12,7 +12,6 @@ mod findings;
 mod header;
 mod inspect;
 mod layout;
-mod lz4;
 mod maps;
 mod memory;
 mod one;
