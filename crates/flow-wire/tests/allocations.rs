@@ -7,7 +7,9 @@ mod messages;
 
 use flow_model::BatchBuilder;
 use flow_wire::{Decoder, DecoderOptions, Exporter};
-use messages::{V9_TWENTY_FIELDS, sflow, sflow_v4, v5, v9_data, v9_template};
+use messages::{
+    V9_TWENTY_FIELDS, ipfix, sflow, sflow_v4, v5, v9_data, v9_interface_options, v9_set, v9_template, words,
+};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
@@ -81,6 +83,44 @@ fn neither_do_fields_of_variable_length() {
     data.splice(22..24, (4 + record.len() as u16).to_be_bytes());
     data.append(&mut record);
     assert_eq!(second_run(&[v9_template(257, &fields), data]), (0, 50));
+}
+
+#[test]
+fn neither_do_options_data_and_what_they_say_of_interfaces() {
+    let name = |number: u16| {
+        let mut record = words(&[0, number]);
+        record.extend(format!("eth{number:<5}").bytes());
+        record.extend(words(&[0, 100 + number]));
+        record
+    };
+    let names: Vec<_> = (0..20).map(name).collect();
+    let fields = [(1, 4), (2, 4), (10, 2), (14, 2)];
+    let flows: Vec<_> = (0..20).map(|row| words(&[0, 1500, 0, 1, row, 20 - row])).collect();
+    let datagrams = [
+        v9_interface_options(300, &[(82, 8), (34, 4)]),
+        v9_template(256, &fields),
+        v9_set(300, &names),
+        v9_set(256, &flows),
+        v9_set(300, &names),
+        v9_set(256, &flows),
+    ];
+    assert_eq!(second_run(&datagrams), (0, 40));
+}
+
+#[test]
+fn neither_do_lists_and_what_is_said_of_other_domains() {
+    let variable = u16::MAX;
+    let templates = words(&[256, 2, 4, 1, 292, variable, 257, 2, 7, 2, 95, variable]);
+    let options = words(&[300, 2, 1, 149, 4, 34, 4]);
+    // Protocol 6; a list of eleven octets: semantic, template, and two records of port and application.
+    let record = [6, 11, 255, 1, 1, 0, 80, 1, 3, 0, 81, 1, 4];
+    let datagram = ipfix(&[
+        (2, templates),
+        (3, options),
+        (300, words(&[0, 2, 0, 10, 0, 3, 0, 20])),
+        (256, record.repeat(50)),
+    ]);
+    assert_eq!(second_run(&vec![datagram; 4]), (0, 200));
 }
 
 #[test]

@@ -5,12 +5,12 @@
 mod support;
 
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::Output;
 
 use flow_testkit::traffic::{Datagram, Datagrams, PcapWriter, Profile};
-use support::{files, open, rcapd, run, v5};
+use support::{files, open, rcapd, routers, run, v5};
 
 /// 2023-11-14 22:00:00 UTC.
 const HOUR_MS: u64 = 1_699_999_200_000;
@@ -32,6 +32,53 @@ fn read(capture: &Path, directory: &Path, options: &[&str]) -> Output {
 
 fn log(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A classic capture of bare IP packets, all at [`HOUR_MS`].
+fn bare_capture(path: &Path, packets: &[Vec<u8>]) {
+    let mut file = Vec::new();
+    for word in [0xa1b2_c3d4_u32, 4 << 16 | 2, 0, 0, 65_535, 101] {
+        file.extend(word.to_le_bytes());
+    }
+    for packet in packets {
+        let len = packet.len() as u32;
+        for word in [(HOUR_MS / 1000) as u32, 0, len, len] {
+            file.extend(word.to_le_bytes());
+        }
+        file.extend(packet);
+    }
+    fs::write(path, file).unwrap();
+}
+
+/// A UDP datagram from 2001:db8::`from` behind an IPv6 header, and behind destination options.
+fn ipv6(from: u8, payload: &[u8]) -> Vec<u8> {
+    let len = 8 + payload.len() as u16;
+    let mut packet = vec![0x60, 0, 0, 0];
+    packet.extend((len + 8).to_be_bytes());
+    packet.extend([60, 64, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, from]);
+    packet.extend(Ipv6Addr::LOCALHOST.octets());
+    packet.extend([17, 0, 1, 4, 0, 0, 0, 0]);
+    for number in [4711, 9995, len, 0] {
+        packet.extend(number.to_be_bytes());
+    }
+    packet.extend(payload);
+    packet
+}
+
+#[test]
+fn exporters_over_ipv6_are_told_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, data) = (directory.path().join("pcap"), directory.path().join("data"));
+    fs::create_dir(&data).unwrap();
+    bare_capture(&path, &[ipv6(9, &v5(0, 2)), ipv6(8, &v5(0, 3)), ipv6(9, &v5(2, 2))]);
+    let output = read(&path, &data, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", log(&output));
+    let file = open(&data.join("nfcapd.202311142200"));
+    let from = vec!["2001:db8::8".parse().unwrap(), "2001:db8::9".parse().unwrap()];
+    assert_eq!(routers(&file), (from.clone(), from));
+    assert_eq!((file.totals().flows, file.totals().sequence_failures), (7, 0));
+    let flows: Vec<u64> = file.exporters().iter().map(|exporter| exporter.ledger.flows).collect();
+    assert_eq!(flows, [4, 3]);
 }
 
 #[test]

@@ -80,7 +80,13 @@ fn main() -> anyhow::Result<()> {
     let needed = needed();
     let trials = match needed {
         Ok((tshark, captures)) => {
-            captures.into_iter().map(|capture| case(capture, tshark.clone(), Arc::clone(&programs))).collect()
+            let names: BTreeSet<String> = captures.iter().map(|capture| name_of(capture)).collect();
+            let mut trials: Vec<Trial> = captures
+                .into_iter()
+                .map(|capture| case(capture, tshark.clone(), Arc::clone(&programs)))
+                .collect();
+            trials.push(Trial::test("every exception is one of a capture", move || exceptions(&names)));
+            trials
         }
         Err(reason) => vec![trial::<()>("every capture", Err(reason), |()| Ok(()))],
     };
@@ -92,8 +98,20 @@ fn needed() -> Needed<(PathBuf, Vec<PathBuf>)> {
 }
 
 fn case(capture: PathBuf, tshark: PathBuf, programs: Arc<Programs>) -> Trial {
-    let name = capture.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = name_of(&capture);
     Trial::test(name.clone(), move || check(&name, &capture, &tshark, &programs))
+}
+
+fn name_of(capture: &Path) -> String {
+    capture.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// An exception that is no longer needed must not stay.
+fn exceptions(names: &BTreeSet<String>) -> Result<(), Failed> {
+    match EXCEPTIONS.iter().find(|exception| !names.contains(exception.case)) {
+        Some(exception) => Err(format!("no capture is called {}", exception.case).into()),
+        None => Ok(()),
+    }
 }
 
 fn check(name: &str, capture: &Path, tshark: &Path, programs: &Programs) -> Result<(), Failed> {

@@ -53,6 +53,46 @@ pub(crate) fn v9_template(id: u16, fields: &[(u16, u16)]) -> Vec<u8> {
     octets
 }
 
+/// A v9 datagram that defines options template `id` about interfaces.
+pub(crate) fn v9_interface_options(id: u16, fields: &[(u16, u16)]) -> Vec<u8> {
+    let mut octets = v9_header();
+    let len = 4 * fields.len() as u16;
+    push(&mut octets, &[1, 14 + len, id, 4, len, 2, 4]);
+    for &(element, len) in fields {
+        push(&mut octets, &[element, len]);
+    }
+    octets
+}
+
+/// A v9 datagram with one set, of these records.
+pub(crate) fn v9_set(id: u16, records: &[Vec<u8>]) -> Vec<u8> {
+    let mut octets = v9_header();
+    let body = records.concat();
+    push(&mut octets, &[id, 4 + body.len() as u16]);
+    octets.extend(body);
+    octets
+}
+
+/// An IPFIX message of domain 1 with these sets: id and body.
+pub(crate) fn ipfix(sets: &[(u16, Vec<u8>)]) -> Vec<u8> {
+    let mut octets = Vec::new();
+    let len = 16 + sets.iter().map(|(_, body)| 4 + body.len()).sum::<usize>();
+    push(&mut octets, &[10, len as u16]);
+    push_words(&mut octets, &[1_700_000_000, 0, 1]);
+    for (id, body) in sets {
+        push(&mut octets, &[*id, 4 + body.len() as u16]);
+        octets.extend(body);
+    }
+    octets
+}
+
+/// Words of two octets.
+pub(crate) fn words(words: &[u16]) -> Vec<u8> {
+    let mut octets = Vec::new();
+    push(&mut octets, words);
+    octets
+}
+
 /// A v9 datagram with `count` records of template `id`.
 pub(crate) fn v9_data(id: u16, fields: &[(u16, u16)], count: u16) -> Vec<u8> {
     let mut octets = v9_header();

@@ -2,8 +2,9 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 #![expect(clippy::unwrap_used, reason = "a panic is a failed test")]
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -11,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use flow_file::FlowFile;
+use flow_model::{Field, FieldSet, Groups};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -230,4 +232,21 @@ pub(crate) fn open(path: &Path) -> FlowFile {
     assert!(file.is_finished(), "{} has no end", path.display());
     assert!(file.problems().is_empty(), "{:?}", file.problems());
     file
+}
+
+/// The addresses that a file's flows came from, and those of its exporters, once each.
+pub(crate) fn routers(file: &FlowFile) -> (Vec<IpAddr>, Vec<IpAddr>) {
+    let mut routers = BTreeSet::new();
+    for block in 0..file.block_count() {
+        let fields = FieldSet::of(&[Field::RouterAddr, Field::Groups]);
+        let batch = file.block(block).unwrap().to_batch(fields).unwrap();
+        for row in 0..batch.len() {
+            let addr = batch.column(Field::RouterAddr).ip(row);
+            let group = if addr.is_ipv6() { Groups::ROUTER_V6 } else { Groups::ROUTER_V4 };
+            assert!(batch.groups(row).contains(group));
+            routers.insert(addr);
+        }
+    }
+    let exporters: BTreeSet<IpAddr> = file.exporters().iter().map(|exporter| exporter.addr).collect();
+    (routers.into_iter().collect(), exporters.into_iter().collect())
 }
