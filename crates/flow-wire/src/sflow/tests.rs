@@ -519,8 +519,8 @@ fn sizes_near_two_to_the_32_end_nothing_else() {
 }
 
 #[test]
-fn a_count_makes_nothing_more_of_few_octets() {
-    // Class: count amplification. Neither samples nor records are more than there are octets for.
+fn count_amplification() {
+    // Neither samples nor records are more than there are octets for.
     let mut datagram = v5(1, &[flow(1, &[udp_header()])]);
     datagram.splice(24..28, u32::MAX.to_be_bytes());
     let end = datagram.len();
