@@ -4,7 +4,7 @@
 mod common;
 mod watching;
 
-use common::{addresses, full_batch, options, read, write};
+use common::{addresses, full_batch, options, put, read, write};
 use flow_file::{Compression, FileError, FileWriter, FlowFile};
 use flow_model::{BatchBuilder, Field, FieldSet, FlowBatch, Kind, Range, ValueRef, field_info};
 use std::fs;
@@ -65,7 +65,7 @@ impl Fixture {
 
     /// Puts `octets` into the file, reads all that can be read, and gives how many blocks those were.
     fn check(&self, octets: &[u8], what: &dyn std::fmt::Display) -> usize {
-        fs::write(&self.path, octets).unwrap();
+        put(&self.path, octets);
         watching::reset();
         let readable = read_what_is_there(&self.path, &self.batches, what);
         let largest = watching::largest();
@@ -227,7 +227,7 @@ fn a_damaged_column_is_named() {
     let mut named = Vec::new();
     for at in fixture.starts[1]..end {
         octets[at] ^= 1;
-        fs::write(&fixture.path, &octets).unwrap();
+        put(&fixture.path, &octets);
         octets[at] ^= 1;
         let file = FlowFile::open(&fixture.path).unwrap();
         let mut batch = FlowBatch::new(70);

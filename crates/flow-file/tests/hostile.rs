@@ -4,7 +4,7 @@
 mod common;
 mod watching;
 
-use common::{full_batch, write};
+use common::{full_batch, put, write};
 use flow_file::{Compression, FlowFile};
 use flow_model::{Field, FieldSet, FlowBatch};
 use flow_testkit::generate::Rng;
@@ -61,7 +61,7 @@ fn spoil(rng: &mut Rng, octets: &mut [u8]) {
 
 /// Opens, prunes and reads whatever is there.
 fn use_all(path: &Path, octets: &[u8], what: &dyn std::fmt::Display) {
-    fs::write(path, octets).unwrap();
+    put(path, octets);
     watching::reset();
     if let Ok(file) = FlowFile::open(path) {
         let blocks = file.block_count().min(50);

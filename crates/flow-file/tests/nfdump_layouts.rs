@@ -4,7 +4,7 @@
 mod common;
 mod watching;
 
-use common::{any_batch, full_batch, options, tail};
+use common::{any_batch, full_batch, options, put, tail};
 use flow_file::{
     BlockCompression, Damage, FileError, FileFormat, FileLayout, FileWriter, FlowFile, ForeignLayout,
     NfdumpRelease, RowCount, WriteOptions,
@@ -729,7 +729,7 @@ fn written(path: &Path, compression: BlockCompression) -> Vec<u8> {
 
 /// Looks at everything; gives the flows of the blocks that are sound.
 fn use_all(path: &Path, octets: &[u8]) -> Vec<FlowBatch> {
-    fs::write(path, octets).unwrap();
+    put(path, octets);
     watching::reset();
     let mut sound = Vec::new();
     match FlowFile::open(path) {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{any_batch, full_batch, options, read, tail, write};
+use common::{any_batch, full_batch, options, put, read, tail, write};
 use flow_file::{
     BlockCompression, Change, Compression, FileCompression, FileError, FileTail, FileWriter, FlowFile,
     rewrite_file, working_name,
@@ -148,9 +148,9 @@ fn damage_is_never_written_over() {
     for place in (0..sound.len()).step_by(sound.len() / 97) {
         let mut damaged = sound.clone();
         damaged[place] ^= 0x10;
-        fs::write(&fixture.path, &damaged).unwrap();
+        put(&fixture.path, &damaged);
         assert_refused(&fixture, change);
-        fs::write(&fixture.path, &sound[..place]).unwrap();
+        put(&fixture.path, &sound[..place]);
         assert_refused(&fixture, change);
     }
 }

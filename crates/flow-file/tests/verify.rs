@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{any_batch, full_batch, write};
+use common::{any_batch, full_batch, put, write};
 use flow_file::{Compression, Counts, FileError, FlowFile};
 use flow_model::Field;
 use std::fs;
@@ -43,7 +43,7 @@ fn no_octet_changes_unnoticed() {
     for place in (0..sound.len()).filter(|&at| at < 200 || at + 400 > sound.len() || at % 7 == 0) {
         let mut damaged = sound.clone();
         damaged[place] ^= 1 << (place % 8);
-        fs::write(&path, damaged).unwrap();
+        put(&path, &damaged);
         assert!(!problems(&path).is_empty(), "octet {place} of {}", sound.len());
     }
 }

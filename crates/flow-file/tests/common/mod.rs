@@ -7,6 +7,8 @@ use flow_model::{
     LossLedger, NameInfo, NameKind, SamplerInfo, field_info,
 };
 use flow_testkit::generate::Rng;
+use std::fs::File;
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
@@ -88,6 +90,16 @@ fn addr(num: u64) -> IpAddr {
 /// The address of the batch's fields, and where it is.
 pub(crate) fn addresses(batch: &FlowBatch, field: Field) -> impl Iterator<Item = IpAddr> {
     (0..batch.len()).map(move |row| batch.column(field).ip(row))
+}
+
+/// Makes `octets` the content of a file, again and again.
+///
+/// A file that is emptied first, as by [`std::fs::write`], is brought to the disk by some file systems when it is closed, so
+/// that nothing is lost if the system fails in between; tests that change a file at every place would wait for that.
+pub(crate) fn put(path: &Path, octets: &[u8]) {
+    let mut file = File::options().write(true).create(true).truncate(false).open(path).unwrap();
+    file.write_all(octets).unwrap();
+    file.set_len(octets.len() as u64).unwrap();
 }
 
 pub(crate) fn options(compression: Compression) -> WriteOptions {
