@@ -2,7 +2,7 @@
 
 use crate::format::FormatKind;
 use crate::text::{num, per_second, scaled};
-use crate::zone::TimeWriter;
+use crate::zone::{TimeWriter, Zone};
 use crate::{Format, OutputOptions};
 use flow_model::{Totals, bpp};
 
@@ -53,6 +53,40 @@ impl Summary {
             | FormatKind::NdJson
             | FormatKind::Pipe => {}
         }
+    }
+
+    /// Appends the summary as a json object on a line of its own: nfdump's names, times as in json's flows, `null` without.
+    pub fn write_json(&self, zone: &Zone, out: &mut Vec<u8>) {
+        let [avg_bps, avg_pps, avg_bpp] = self.averages();
+        let Totals { flows, bytes, packets, .. } = self.totals;
+        out.extend_from_slice(
+            format!(
+                "{{\"flows\":{flows},\"bytes\":{bytes},\"packets\":{packets},\"avg_bps\":{avg_bps},\"avg_pps\":{avg_pps},\
+                 \"avg_bpp\":{avg_bpp}"
+            )
+            .as_bytes(),
+        );
+        let mut time = TimeWriter::new(zone);
+        for (name, ms) in [
+            (",\"first\":", self.window_ms.map(|(first_ms, _)| first_ms)),
+            (",\"last\":", self.window_ms.map(|(_, last_ms)| last_ms)),
+        ] {
+            out.extend_from_slice(name.as_bytes());
+            if let Some(ms) = ms {
+                out.push(b'"');
+                time.millis(out, ms, b'T');
+                out.push(b'"');
+            } else {
+                out.extend_from_slice(b"null");
+            }
+        }
+        out.extend_from_slice(
+            format!(
+                ",\"processed\":{},\"passed\":{},\"blocks_skipped\":{},\"bytes_read\":{}}}\n",
+                self.processed, self.passed, self.blocks_skipped, self.bytes_read
+            )
+            .as_bytes(),
+        );
     }
 
     /// Bits per second, packets per second, bytes per packet, over the time from the first to the last

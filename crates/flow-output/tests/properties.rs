@@ -1,11 +1,12 @@
 //! What holds for any flows.
 #![expect(clippy::unwrap_used, reason = "a panic is a failed test")]
 
-use flow_model::{FlowBatch, Selection};
+use flow_model::{FieldInfo, FlowBatch, Selection, Source, TagStyle, fields};
 use flow_output::{Format, OutputOptions, RecordPrinter, Zone};
 use flow_testkit::generate::{self, Mix};
 use proptest::prelude::*;
 use serde_json::Value;
+use std::collections::HashMap;
 
 const FORMATS: [&str; 12] = [
     "line",
@@ -93,5 +94,66 @@ proptest! {
                 prop_assert!(text.lines().all(|line| line.split(',').count() == 48));
             }
         }
+    }
+}
+
+/// The fields that csv can be asked for by tag and json has a key for, where both print the value as it is.
+fn columns() -> Vec<(&'static str, &'static str, TagStyle)> {
+    let plain = |style: &TagStyle| {
+        matches!(
+            style,
+            TagStyle::Num
+                | TagStyle::Scaled
+                | TagStyle::Time
+                | TagStyle::Addr
+                | TagStyle::Mac
+                | TagStyle::Mpls
+                | TagStyle::Label
+        )
+    };
+    let of_field = |info: &'static FieldInfo| {
+        let tag =
+            info.tags.iter().find(|tag| plain(&tag.style) && tag.source == Source::Field(info.field))?;
+        Some((tag.name, info.json?, tag.style))
+    };
+    fields().iter().filter_map(of_field).collect()
+}
+
+/// What json says where csv says this.
+fn as_json(text: &str, style: TagStyle) -> String {
+    if style == TagStyle::Time { text.replacen(' ', "T", 1) } else { text.to_owned() }
+}
+
+proptest! {
+    #[test]
+    fn csv_json_and_ndjson_carry_the_same_values(
+        seed in any::<u64>(),
+        rows in 1_usize..60,
+        chosen in prop::sample::subsequence(columns(), 1..=columns().len()),
+    ) {
+        let batch = generate::batch(seed, rows, Mix::default());
+        let all = [Selection::all(rows)];
+        let tags: Vec<String> = chosen.iter().map(|(tag, ..)| format!("%{tag}")).collect();
+        let csv = String::from_utf8(list(&format!("csv:{}", tags.join(",")), &batch, &all)).unwrap();
+        let array: Vec<Value> = serde_json::from_slice(&list("json", &batch, &all)).unwrap();
+        let lines = String::from_utf8(list("ndjson", &batch, &all)).unwrap();
+        let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let csv: Vec<&str> = csv.lines().skip(1).collect();
+        prop_assert_eq!((csv.len(), array.len(), lines.len()), (rows, rows, rows));
+        let mut compared = 0;
+        for (csv, (object, line)) in csv.iter().zip(array.iter().zip(&lines)) {
+            prop_assert_eq!(values(object), values(line));
+            let (csv, object): (Vec<&str>, HashMap<_, _>) = (csv.split(',').collect(), values(object).into_iter().collect());
+            prop_assert_eq!(csv.len(), chosen.len());
+            for (text, (tag, key, style)) in csv.iter().zip(&chosen) {
+                // A record that does not carry a group of fields has no keys for it.
+                let keys = if key.contains("{}") { vec![key.replace("{}", "4"), key.replace("{}", "6")] } else { vec![(*key).to_owned()] };
+                if let Some(value) = keys.iter().find_map(|key| object.get(key)) {
+                    prop_assert_eq!(&as_json(text, *style), value, "%{} and {}", tag, key);
+                    compared += 1;
+                }
+            }
+        }
+        prop_assert!(compared > 0 || chosen.len() < columns().len());
     }
 }

@@ -240,6 +240,24 @@ pub(crate) struct Args {
     #[arg(long = "strict", help_heading = "Running")]
     pub(crate) strict: bool,
 
+    /// Totals behind the rows as json, whatever the format of these: json, or text
+    ///
+    /// One object on a line of its own, with -q, too.
+    #[arg(long = "summary", value_name = "STYLE", help_heading = "Output")]
+    pub(crate) summary: Option<String>,
+
+    /// Database of Tor nodes; accepted without effect
+    #[arg(short = 'H', value_name = "FILE", hide = true)]
+    pub(crate) tor: Option<String>,
+
+    /// Accepted without effect
+    #[arg(short = 'Y', hide = true)]
+    pub(crate) yaf: bool,
+
+    /// Filter behind aggregation, which there is none of
+    #[arg(short = 'P', value_name = "FILTER", allow_hyphen_values = true, hide = true)]
+    pub(crate) post_filter: Option<String>,
+
     /// Geo database; `none` and every other value are accepted without effect
     #[arg(short = 'G', long = "geo", value_name = "FILE", hide = true)]
     pub(crate) geo: Option<String>,

@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) format: Format,
     pub(crate) options: OutputOptions,
     pub(crate) mode: Mode,
+    /// Whether the summary is json, whatever the format.
+    pub(crate) json_summary: bool,
     pub(crate) strict: bool,
     /// Lines for stderr which nfdump prints too.
     pub(crate) notices: Vec<&'static str>,
@@ -115,6 +117,22 @@ impl Plan {
     /// nfdump's message for what cannot be understood, exit status 1.
     pub(crate) fn new(mut args: Args) -> Result<Plan, Error> {
         let mut notices = Vec::new();
+        if args.post_filter.is_some() {
+            return Err(usage(
+                "Option -P is not available: there is no filter behind aggregation".to_owned(),
+            ));
+        }
+        if args.tor.is_some() {
+            notices.push("Option -H is accepted without effect");
+        }
+        if args.yaf {
+            notices.push("Option -Y is accepted without effect");
+        }
+        let json_summary = match args.summary.as_deref() {
+            Some("json") => true,
+            Some("text") | None => false,
+            Some(other) => return Err(usage(format!("Unknown style of summary '{other}': json or text"))),
+        };
         let limit = args.count.as_deref().map(count_limit).transpose()?;
         let top = args.top.as_deref().map(top_lines).transpose()?;
         let window =
@@ -214,6 +232,7 @@ impl Plan {
             },
             format,
             mode,
+            json_summary,
             strict: args.strict,
             notices,
         })

@@ -56,7 +56,7 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         window,
         limit: plan.limit,
         threads: plan.threads,
-        counts_skipped: !plan.options.quiet && plan.format.counts_processed(),
+        counts_skipped: plan.json_summary || !plan.options.quiet && plan.format.counts_processed(),
         ..Query::new(filter)
     };
     let mut run = Run { plan, query, started };
@@ -215,7 +215,7 @@ impl Run<'_> {
                 printer.no_match(out);
             }
             printer.footer(out);
-            self.summary(report).write(printer.format(), printer.options(), out);
+            self.summarise(report, out);
         })?;
         Ok(())
     }
@@ -272,7 +272,7 @@ impl Run<'_> {
                 })?;
             }
         }
-        out.print(|out| self.summary(&report).write(&self.plan.format, &self.plan.options, out))?;
+        out.print(|out| self.summarise(&report, out))?;
         Ok(report)
     }
 
@@ -351,6 +351,15 @@ impl Run<'_> {
             tail.span_if_empty = span_ms(files);
         }
         (options, tail, numbers)
+    }
+
+    fn summarise(&self, report: &Report, out: &mut Vec<u8>) {
+        let summary = self.summary(report);
+        if self.plan.json_summary {
+            summary.write_json(&self.plan.options.zone, out);
+        } else {
+            summary.write(&self.plan.format, &self.plan.options, out);
+        }
     }
 
     fn summary(&self, report: &Report) -> Summary {

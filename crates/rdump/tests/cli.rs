@@ -466,3 +466,37 @@ fn the_time_window_is_that_of_the_files_that_were_looked_into() {
     assert_eq!(window(&["-r", FILE, "-t", "2024"]), "Time window: <unknown>");
     assert_ne!(window(&["-R", ".", "-t", "2024"]), "Time window: <unknown>");
 }
+
+#[test]
+fn a_summary_may_be_json_behind_any_rows() {
+    let fixture = Fixture::new();
+    let start = "{\"flows\":6,\"bytes\":5368884442,\"packets\":4194473,\"avg_bps\":476651,\"avg_pps\":46,\"avg_bpp\":1279,\
+        \"first\":\"2023-11-13T21:13:20.000\",\"last\":\"2023-11-14T22:15:10.000\",\"processed\":18,\"passed\":6,";
+    for args in [
+        &["-q", "-c", "100"][..],
+        &["-o", "csv"],
+        &["-o", "ndjson"],
+        &["-s", "srcip", "-o", "json"],
+        &["-a", "-o", "null"],
+    ] {
+        let text = fixture.stdout(&[&["-r", FILE, "--summary", "json", "proto tcp"], args].concat());
+        let last = text.lines().last().unwrap();
+        assert!(last.starts_with(start), "{args:?}\n{last}");
+        assert!(!text.contains("Summary"), "{text}");
+    }
+    let nothing = fixture.stdout(&["-r", FILE, "--summary=json", "-q", "-t", "2024"]);
+    assert!(nothing.contains("\"first\":null,\"last\":null,"), "{nothing}");
+    assert_eq!(fixture.failure(&["-r", FILE, "--summary", "xml"]).0, Some(1));
+}
+
+#[test]
+fn options_without_meaning_for_us_are_taken_and_said() {
+    let fixture = Fixture::new();
+    for args in [&["-H", "tor.db"][..], &["-Y"]] {
+        let output = fixture.rdump(&[&["-r", FILE, "-q", "-c", "1"], args].concat());
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 1);
+        assert!(String::from_utf8_lossy(&output.stderr).ends_with("is accepted without effect\n"));
+    }
+    assert_eq!(fixture.failure(&["-r", FILE, "-P", "any"]).0, Some(1));
+}

@@ -1,0 +1,295 @@
+//! The command lines of consoles and scripts as they write them, through a shell, read the way they read them.
+#![expect(clippy::unwrap_used, reason = "a test may fail where it likes")]
+
+use flow_file::{Compression, FileTail, FileWriter, WriteOptions};
+use flow_model::{CountRule, FlowBatch};
+use flow_testkit::fixture;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+fn write(path: &Path, batches: &[FlowBatch]) {
+    let options = WriteOptions {
+        ident: "border".to_owned(),
+        format: Compression::Lz4.into(),
+        rule: CountRule::Collected,
+        created_ms: fixture::BASE_MS,
+    };
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut writer = FileWriter::create(path, options).unwrap();
+    for batch in batches {
+        writer.write(batch).unwrap();
+    }
+    writer.finish(FileTail::default()).unwrap();
+}
+
+/// A console's host: `nfdump` is in the path, flows are where each console keeps them.
+struct Host {
+    dir: tempfile::TempDir,
+}
+
+impl Host {
+    fn new() -> Host {
+        let dir = tempfile::tempdir().unwrap();
+        symlink(env!("CARGO_BIN_EXE_rdump"), dir.path().join("nfdump")).unwrap();
+        for place in ["data_in/netflow", "live/border/2023/11/14", "live/core/2023/11/14"] {
+            write(&dir.path().join(place).join("nfcapd.202311142210"), &[fixture::flows()]);
+            write(&dir.path().join(place).join("nfcapd.202311142215"), &[]);
+        }
+        write(&dir.path().join("data_in/sflow/nfcapd.202311142210"), &[fixture::events()]);
+        Host { dir }
+    }
+
+    /// Runs a line and gives its standard output; a line that fails or says anything on stderr fails the test.
+    fn run(&self, line: &str) -> String {
+        let (code, stdout, stderr) = self.try_run(line);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{line}");
+        stdout
+    }
+
+    fn try_run(&self, line: &str) -> (Option<i32>, String, String) {
+        let path = std::env::join_paths([self.dir.path(), Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
+        let output = Command::new("sh")
+            .args(["-c", line])
+            .current_dir(self.dir.path())
+            .env_clear()
+            .env("PATH", path)
+            .env("TZ", "UTC")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+}
+
+fn fields(line: &str) -> Vec<&str> {
+    line.split(',').map(str::trim).collect()
+}
+
+const WINDOW: &str = "-t 2023/11/13.00:00:00-2023/11/15.00:00:00";
+
+/// Pandora drops line 0, skips empty lines, and reads columns 0, 4 and 9.
+fn pandora_statistic(text: &str) -> Vec<(String, u64)> {
+    let rows = text.lines().skip(1).filter(|line| !line.is_empty()).map(fields);
+    rows.map(|row| (row[4].to_owned(), row[9].parse().unwrap())).collect()
+}
+
+#[test]
+fn pandora_accepts_the_version() {
+    let host = Host::new();
+    let text = host.run("nfdump -V");
+    let numbers = text.split("Version:").nth(1).unwrap().trim().split(' ').next().unwrap();
+    let numbers: Vec<u32> = numbers.split('.').map(|number| number.parse().unwrap()).collect();
+    // Up to 775: each number on its own; nfsen-ng 1: 1.7.2 or later.
+    assert!(numbers[0] >= 1 && numbers[1] >= 6 && numbers[2] >= 8 && numbers[1..] >= [7, 2][..], "{text}");
+    assert!(text.starts_with("nfdump: Version: "));
+}
+
+#[test]
+fn pandora_finds_statistics_in_every_selection_it_makes() {
+    let host = Host::new();
+    let filter = r"' (dst ip 10.0.0.1 or  dst net 203.0.113.0/24) and (proto tcp)'";
+    for selection in [
+        "-R nfcapd.202311142210:nfcapd.202311142215 -M data_in/netflow",
+        "-R nfcapd.202311142210:nfcapd.202311142210 -M data_in/netflow",
+        "-R . -M data_in/netflow",
+        "-R. -M data_in/netflow:sflow",
+        "-R data_in/sflow/nfcapd.202311142210:nfcapd.202311142210 -R data_in/netflow/nfcapd.202311142210:nfcapd.202311142215",
+        "-R data_in/sflow -R data_in/netflow",
+    ] {
+        let text =
+            host.run(&format!("nfdump -N {selection} -o csv -q -n 50 -s srcip/bytes {WINDOW} {filter}"));
+        let expected = [("172.16.5.5".to_owned(), 5_368_709_120), ("192.168.1.10".to_owned(), 5_200)];
+        assert_eq!(pandora_statistic(&text), expected, "{selection}");
+    }
+    for (key, rows) in [("dstip", 2), ("port", 4), ("ip", 4), ("srcport", 2), ("proto", 1)] {
+        for order in ["bytes", "packets", "flows"] {
+            let text = host.run(&format!(
+                "nfdump -N -R . -M data_in/netflow -q -o csv -n 10 -s {key}/{order} {WINDOW} {filter}"
+            ));
+            assert_eq!(pandora_statistic(&text).len(), rows, "{key}/{order}");
+        }
+    }
+}
+
+#[test]
+fn pandora_finds_its_summary_in_line_5() {
+    let host = Host::new();
+    let summary = |filter: &str| {
+        host.run(&format!("nfdump -N -R . -M data_in/netflow -o csv -n 1 -s srcip/bytes {WINDOW} '{filter}'"))
+    };
+    let text = summary("proto tcp");
+    assert_eq!(fields(text.lines().nth(5).unwrap())[..3], ["6", "5368884442", "4194473"]);
+    // Nothing matches: no line 5 is "no data".
+    assert_eq!(summary("host 192.0.2.250").lines().nth(5), None);
+}
+
+#[test]
+fn pandora_reads_connections_and_relations_by_position() {
+    let host = Host::new();
+    let line = |format: &str| {
+        host.run(&format!("nfdump -N -R . -M data_in/netflow {format} -q -n 2 -s record/bytes {WINDOW}"))
+    };
+    let rows = line(r#"-o "fmt:%sap,%dap,%ibyt,%ipkt,%bps""#);
+    let rows: Vec<Vec<&str>> = rows.lines().map(fields).collect();
+    assert_eq!(rows[0], ["172.16.5.6:0", "203.0.113.201:0", "2500000000000", "1800000000", "333333333333"]);
+    assert_eq!(rows[1][..2], ["172.16.5.5:22", "203.0.113.200:65535"]);
+    let rows = line(r#"-o "fmt:%sap,%dap,%ibyt,%obyt,%ipkt,%opkt,%bps""#);
+    assert_eq!(fields(rows.lines().next().unwrap()).len(), 7);
+    let relations = host.run(&format!(
+        "nfdump -N -R . -M data_in/netflow -q -o csv -n 10000 -s record/bytes {WINDOW} ' (dst ip 10.0.0.1 or src ip 10.0.0.1)'"
+    ));
+    let relations: Vec<Vec<&str>> = relations.lines().map(fields).collect();
+    assert!(relations.iter().all(|row| row.len() == 48));
+    assert_eq!(
+        [3, 4, 5, 6, 12].map(|column| relations[0][column]),
+        ["10.0.0.1", "192.168.1.10", "443", "51000", "123456"]
+    );
+    // Nothing matches: nothing that a parser could take for a row.
+    for format in [r#"-o "fmt:%sap,%dap,%ibyt,%ipkt,%bps""#, "-o csv"] {
+        let text = host.run(&format!("nfdump -N -R . -M data_in/netflow {format} -q -n 9 -s record/bytes -t 2001/01/01.00:00:00-2001/01/02.00:00:00"));
+        assert_eq!(text, "");
+    }
+}
+
+/// What arrives at the collector when the console's nfdump is the script of Pandora's manual, which flattens its arguments and
+/// puts quotes around everything from the first parenthesis to the last.
+#[test]
+fn pandoras_distributed_console_sends_words() {
+    let host = Host::new();
+    let flat = |words: &str| {
+        host.run(&format!("nfdump -N -R . -M data_in/netflow -o csv -q -n 5 -s srcip/bytes {WINDOW} {words}"))
+    };
+    let expected = flat("'host 10.0.0.1'");
+    assert_eq!(pandora_statistic(&expected).len(), 2);
+    for words in [r#""(host 10.0.0.1)""#, "host 10.0.0.1", r#"host 10.0.0.1 and "(port 443)""#] {
+        assert_eq!(flat(words), expected, "{words}");
+    }
+    assert_eq!(flat("port not 53"), flat("'not port 53'"));
+}
+
+#[test]
+fn errors_leave_stdout_to_rows() {
+    let host = Host::new();
+    for (line, expected) in [
+        ("nfdump -N -R . -M data_in/netflow -o csv 'dst prot 53'", 254),
+        ("nfdump -N -R nfcapd.209901010000:nfcapd.209901010005 -M data_in/netflow -o csv", 250),
+        ("nfdump -N -o csv -q -n 5 -s srcip/bytes", 1),
+        ("nfdump -R . -M data_in/netflow -o nonsense", 1),
+        ("nfdump -R . -M data_in/netflow -s nonsense", 1),
+        ("nfdump -Z 'src port 80 and'", 254),
+    ] {
+        let (code, stdout, stderr) = host.try_run(line);
+        assert_eq!((code, stdout.as_str()), (Some(expected), ""), "{line}: {stderr}");
+        assert!(!stderr.is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn nfsen_reads_totals_alerts_and_pages() {
+    let host = Host::new();
+    let totals = host.run("nfdump -I -G none -r live/border/2023/11/14/nfcapd.202311142210 2>&1");
+    let value = |label: &str| {
+        let line = totals.lines().find_map(|line| line.strip_prefix(label)?.strip_prefix(": "));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!((value("Flows"), value("Flows_tcp"), value("Bytes_icmp")), (18, 6, 16_960));
+    host.run("nfdump -I -G none -R live/border/2023/11/14/nfcapd.202311142210:nfcapd.202311142215 2>&1");
+
+    // A line for each -s, an empty one behind it; af decides how many words the value has.
+    let alert = host.run("nfdump -r live/border/2023/11/14/nfcapd.202311142210 -o pipe -q -n 1 -s srcip/flows -s srcport/bytes 2>&1");
+    let lines: Vec<&str> = alert.lines().collect();
+    assert_eq!((lines.len(), lines[1], lines[3]), (4, "", ""));
+    let words: Vec<&str> = lines[0].split('|').collect();
+    assert!(matches!(words[0], "2" | "10") && words.len() == 16, "{alert}");
+    let words: Vec<&str> = lines[2].split('|').collect();
+    assert_eq!((words[0], words.len()), ("0", 13));
+
+    let sources = "-M live/border:core -T -R 2023/11/14/nfcapd.202311142210:2023/11/14/nfcapd.202311142215";
+    for (line, rows) in [
+        ("-o long -c 20", 20),
+        ("-a -A srcip4/24,dstport -o extended -c 20", 1),
+        ("-a -B -c 20", 1),
+        ("-o 'fmt:%ts %td %sa' -6 -Otstart -c 20", 20),
+        ("-n 10 -s srcip/bytes -L 10M", 1),
+        ("-n 10 -s record/flows -A proto -l -10K -6", 1),
+    ] {
+        let text = host.run(&format!("nfdump {sources} {line} 2>&1"));
+        assert!(text.contains("Summary: total flows: ") && text.lines().count() > rows, "{line}\n{text}");
+    }
+    assert!(host.run(&format!("nfdump {sources} -o line -c 1 2>&1")).contains("\u{1}    192.168.1.10:51000"));
+    assert_eq!(host.run("nfdump -Z '( ident border or ident core) and ( proto tcp )' 2>&1"), "");
+}
+
+#[test]
+fn nfsen_ng_of_both_generations_is_served() {
+    let host = Host::new();
+    let files = "-M 'live/border:core' -R '2023/11/14/nfcapd.202311142210:2023/11/14/nfcapd.202311142215'";
+    // Generation 0: csv by the names in its header, and exactly three lines at the end.
+    let flows = host.run(&format!("nfdump {files} -c 5 -o csv -O tstart 2>&1"));
+    let lines: Vec<&str> = flows.lines().collect();
+    assert_eq!((lines.len(), lines[6], fields(lines[7])[0]), (9, "Summary", "flows"));
+    let column = |name| fields(lines[0]).iter().position(|column| *column == name).unwrap();
+    assert!(lines[1..6].iter().all(|line| fields(line)[column("ibyt")].parse::<u64>().is_ok()));
+    let ports = host
+        .run("nfdump -M live/border -r 2023/11/14/nfcapd.202311142210 -s dstport:p -o csv 'dst port 443'");
+    assert_eq!(fields(ports.lines().next().unwrap())[5..10], ["fl", "flP", "ipkt", "ipktP", "ibyt"]);
+
+    // Generation 1: an array of flows, an object a line for statistics.
+    let flows: Value = serde_json::from_str(&host.run(&format!("nfdump {files} -c 5 -o json"))).unwrap();
+    assert_eq!(flows.as_array().unwrap().len(), 5);
+    assert!(flows[0]["in_bytes"].is_u64() && flows[0]["in_packets"].is_u64());
+    let bidirectional = host.run(&format!("nfdump {files} -B '' -o json"));
+    assert!(serde_json::from_str::<Value>(&bidirectional).unwrap().is_array());
+    let statistic = host.run(&format!("nfdump {files} -n 3 -o json -s srcip/bytes"));
+    let rows: Vec<Value> = statistic.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((rows.len(), &rows[0]["srcip"]), (3, &Value::from("172.16.5.6")));
+    assert!(rows.iter().all(|row| row["bytes"].is_u64() && row["bpp"].is_u64()));
+    let sankey = host.run(&format!(
+        "nfdump {files} -q -a -Asrcip,dstip -O bytes -n 4 -N -o 'fmt:%sa %da %ibyt %ipkt %fl'"
+    ));
+    assert!(sankey.lines().all(|line| line.split_whitespace().count() == 5) && sankey.lines().count() == 4);
+    let empty = host.run(&format!("nfdump {files} -o json 'host 192.0.2.250'"));
+    assert_eq!(serde_json::from_str::<Value>(&empty).unwrap(), Value::Array(Vec::new()));
+}
+
+#[test]
+fn smaller_clients_find_their_columns() {
+    let host = Host::new();
+    let file = "data_in/netflow/nfcapd.202311142210";
+    // pynfdump and netflow-indexer: 24 words of a flow; the filter may be empty.
+    for line in [
+        format!("nfdump -q -o pipe -r {file} -c 5 ''"),
+        format!("nfdump -q -o pipe -A srcip,dstip -a -r {file}"),
+    ] {
+        let text = host.run(&line);
+        assert!(!text.is_empty() && text.lines().all(|line| line.split('|').count() == 24), "{text}");
+    }
+    let search = host.run("nfdump -q -6 -R data_in/netflow/nfcapd.202311142210:nfcapd.202311142215 'ip in [10.0.0.1 8.8.8.8] AND (proto tcp)'");
+    assert_eq!(search.lines().count(), 3);
+    // Slips: both directions, by position.
+    let slips = host.run(&format!("nfdump -b -N -o csv -q -r {file}"));
+    let row = slips.lines().map(fields).find(|row| row[3] == "192.168.1.10").unwrap();
+    assert_eq!(row[11..15], ["30", "4500", "97", "124156"]);
+    // SOF-ELK: numbers of protocols, n/n for the engine.
+    let sof = host.run(&format!(
+        r#"nfdump -r {file} -6 -q -N -o "fmt:IP %das %dmk %eng %ts %fl 0 %byt %pkt %in %da %nh %sa %dp %sp %te %out %pr 0 0 %sas %smk %stos %flg 0" -c 1"#
+    ));
+    let words: Vec<&str> = sof.split_whitespace().collect();
+    assert_eq!((words[0], words[1], words[3], words.last()), ("IP", "15169", "1/7", Some(&"0")));
+    // py3flowtools, Apache Spot, and scripts that count lines from both ends.
+    let tools = host
+        .run(&format!("nfdump -r {file} -q -o fmt:%ts,%te,%sa,%sp,%da,%dp,%pr,%ipkt,%opkt,%ibyt,%obyt,%flg"));
+    assert!(tools.lines().all(|line| fields(line).len() == 12));
+    let spot = host.run(&format!("nfdump -o csv -r {file} > spot.csv; head -n -3 spot.csv | tail -n +2"));
+    assert_eq!(spot.lines().count(), 18);
+    let ports = host.run(&format!("nfdump -r {file} -s port/flows -o csv | sed -n 1,11p"));
+    assert_eq!(ports.lines().count(), 11);
+    assert_eq!(
+        host.run(&format!("nfdump -r {file} -s port/flows -o csv | sed -n 13,14p")),
+        "Summary\nflows,bytes,packets,avg_bps,avg_pps,avg_bpp\n"
+    );
+}
