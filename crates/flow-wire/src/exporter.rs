@@ -578,14 +578,20 @@ mod tests {
         let limits = Limits { domains_per_address: 3, sampling_rate: 1000, ..Limits::default() };
         let mut bench = Bench::with(DecoderOptions { limits, ..DecoderOptions::default() });
         let options = crate::vectors::ipfix_options(300, 1, &[(149, 4), (34, 4)]);
+        // A name of an interface is kept where it was said, and makes nobody known.
+        let names = crate::vectors::ipfix_options(301, 2, &[(149, 4), (10, 4), (82, 4)]);
+        let name = octets![5u32, 7u32, 0x6574_6830u32];
+        bench.good(&ipfix(0, 1, &[set(3, &[names]), set(301, &[name])]));
+        let known: Vec<_> = bench.decoder.names().iter().map(|name| (name.exporter, name.number())).collect();
+        assert_eq!((known, bench.decoder.exporters().len()), (vec![(1, 7)], 1));
         let records: Vec<_> = (1..=5u32).map(|domain| octets![domain, 100u32]).collect();
-        let decoded = bench.take(&ipfix(0, 1, &[set(3, &[options]), set(300, &records)]));
+        let decoded = bench.take(&ipfix(1, 1, &[set(3, &[options]), set(300, &records)]));
         assert_eq!((decoded.options, decoded.refused, decoded.malformed), (5, 2, 0));
         let text = decoded.error.map(|error| error.to_string());
         let expected =
             "IPFIX from 192.0.2.9 domain 1 set 300 at octet 38: more than 3 exporters of an address";
         assert_eq!(text.as_deref(), Some(expected));
-        let decoded = bench.take(&ipfix(5, 1, &[set(300, &[octets![2u32, 1001u32]])]));
+        let decoded = bench.take(&ipfix(6, 1, &[set(300, &[octets![2u32, 1001u32]])]));
         let fault = decoded.error.map(|error| error.fault);
         assert_eq!(fault, Some(crate::Fault::SamplingRate { found: 1001, limit: 1000 }));
     }

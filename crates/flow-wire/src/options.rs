@@ -131,14 +131,10 @@ impl OptionsPlan {
             );
             if let Some(domain) = self.other_domain(records, record, message) {
                 let received_ms = message.received_ms;
-                announced.elsewhere.push(Elsewhere {
-                    domain,
-                    sampler,
-                    init_ms,
-                    exported,
-                    received_ms,
-                    place,
-                });
+                if sampler.is_some() || init_ms.is_some() || exported.is_some() {
+                    let said = Elsewhere { domain, sampler, init_ms, exported, received_ms, place };
+                    announced.elsewhere.push(said);
+                }
             } else {
                 if let Some(sampler) = sampler
                     && !announced.samplers.announce(sampler, message.received_ms, &limits, memory)
