@@ -49,9 +49,11 @@ pub struct Plan {
 /// Decides which of the `files`, oldest first, have to go at the time `now_s` (seconds since 1970 UTC).
 ///
 /// nfexpire's rules: a limit acts once it is reached; then the oldest files go until what is left is within
-/// the low-water mark, first by size, then by age. There is no file too young and no number of files too
+/// the low-water mark, first by size, then by age. Whether the age is reached, the oldest of all files says,
+/// which may have gone for the size. There is no file too young and no number of files too
 /// small to be deleted.
 pub fn plan(files: &[StoredFile], limits: &Limits, now_s: i64) -> Plan {
+    let age_s = |file: &StoredFile| u64::try_from(now_s.saturating_sub(file.start_s)).unwrap_or(0);
     let mut deletions = Vec::new();
     let mut rest = files.iter().enumerate().peekable();
 
@@ -66,8 +68,7 @@ pub fn plan(files: &[StoredFile], limits: &Limits, now_s: i64) -> Plan {
         }
     }
 
-    let age_s = |file: &StoredFile| u64::try_from(now_s.saturating_sub(file.start_s)).unwrap_or(0);
-    if limits.max_age_s > 0 && rest.peek().is_some_and(|(_, oldest)| age_s(oldest) >= limits.max_age_s) {
+    if limits.max_age_s > 0 && files.first().is_some_and(|oldest| age_s(oldest) >= limits.max_age_s) {
         let goal = limits.low_water(limits.max_age_s);
         while let Some((index, _)) = rest.next_if(|(_, file)| age_s(file) > goal) {
             deletions.push(Deletion { index, reason: Reason::Age });
@@ -168,6 +169,14 @@ mod tests {
             .map(|deletion| deletion.reason)
             .collect();
         assert_eq!(reasons, [Reason::Size, Reason::Size, Reason::Age, Reason::Age, Reason::Age]);
+    }
+
+    #[test]
+    fn an_age_that_was_reached_before_size_acted_acts() {
+        // As nfexpire 1.7.1: size leaves files of less than 5 hours, and those over 2.5 hours go with the oldest.
+        assert_eq!(left(20_480, 5 * 3600, 100), 5);
+        assert_eq!(left(32_768, 5 * 3600, 50), 3);
+        assert_eq!(left(32_768, 10 * 3600, 50), 4);
     }
 
     #[test]
