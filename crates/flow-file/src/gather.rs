@@ -2,7 +2,7 @@
 
 use crate::error::FileError;
 use crate::writer::FileWriter;
-use flow_model::{BatchBuilder, FlowBatch, MAX_BATCH_ROWS, Selection};
+use flow_model::{BatchBuilder, FlowBatch, Selection};
 
 /// Writes batches so that few blocks come of many small ones.
 ///
@@ -19,7 +19,7 @@ impl BatchGatherer {
     /// # Errors
     /// Those of [`FileWriter::write`].
     pub fn write(&mut self, batch: &FlowBatch, writer: &mut FileWriter) -> Result<(), FileError> {
-        if batch.len() >= MAX_BATCH_ROWS / 2 {
+        if batch.len() >= writer.large_batch() {
             self.finish(writer)?;
             return writer.write(batch);
         }

@@ -4,8 +4,8 @@ use crate::columnar::{self, Compression};
 use crate::error::FileError;
 use crate::nfdump::{self, BlockCompression, NfdumpRelease};
 use flow_model::{
-    CountRule, ExportedInfo, ExporterInfo, Field, FlowBatch, LossLedger, NameInfo, SamplerInfo, Totals,
-    field_info,
+    CountRule, ExportedInfo, ExporterInfo, Field, FlowBatch, LossLedger, MAX_BATCH_ROWS, NameInfo,
+    SamplerInfo, Totals, field_info,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -256,6 +256,15 @@ impl FileWriter {
         match &self.layout {
             Layout::Columnar(_) => Omitted::default(),
             Layout::Nfdump(writer) => writer.omitted().clone(),
+        }
+    }
+
+    /// From how many rows on a batch fills a block about as well as many batches together would.
+    pub(crate) fn large_batch(&self) -> usize {
+        match &self.layout {
+            Layout::Columnar(_) => MAX_BATCH_ROWS / 2,
+            // A block of a mebibyte holds four to ten thousand records.
+            Layout::Nfdump(_) => 2_048,
         }
     }
 

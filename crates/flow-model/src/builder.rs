@@ -182,9 +182,7 @@ impl BatchBuilder {
             let column = batch.column(field);
             let values = &mut self.columns[field as usize];
             values.resize(self.len, column_default(field, values.kind()));
-            for &row in &rows {
-                values.push(column.get(row as usize));
-            }
+            values.extend(column, &rows);
         }
         self.used = self.used.union(batch.fields());
         self.len += fits;

@@ -171,6 +171,43 @@ impl Values {
         }
     }
 
+    /// Appends the values that `column` has in the listed rows.
+    ///
+    /// # Panics
+    /// When the column is of another kind, or has no such row.
+    pub fn extend(&mut self, column: &Column, rows: &[u32]) {
+        fn pick<T: Copy>(out: &mut Vec<T>, values: &[T], rows: &[u32]) {
+            out.extend(rows.iter().map(|&row| values[row as usize]));
+        }
+        fn look_up<T: Copy>(out: &mut Vec<T>, values: &[T], codes: &[u16], rows: &[u32]) {
+            out.extend(rows.iter().map(|&row| values[usize::from(codes[row as usize])]));
+        }
+        match (self, column) {
+            (Values::U8(out), Column::Plain(Values::U8(v))) => pick(out, v, rows),
+            (Values::U16(out), Column::Plain(Values::U16(v))) => pick(out, v, rows),
+            (Values::U32(out), Column::Plain(Values::U32(v))) => pick(out, v, rows),
+            (Values::U64(out), Column::Plain(Values::U64(v))) => pick(out, v, rows),
+            (Values::Ip(out), Column::Plain(Values::Ip(v))) => pick(out, v, rows),
+            (out, Column::Dictionary(Dictionary { codes, values })) => match (out, values) {
+                (Values::U8(out), Values::U8(v)) => look_up(out, v, codes, rows),
+                (Values::U16(out), Values::U16(v)) => look_up(out, v, codes, rows),
+                (Values::U32(out), Values::U32(v)) => look_up(out, v, codes, rows),
+                (Values::U64(out), Values::U64(v)) => look_up(out, v, codes, rows),
+                (Values::Ip(out), Values::Ip(v)) => look_up(out, v, codes, rows),
+                (out, values) => {
+                    for &row in rows {
+                        out.push(values.get(codes[row as usize].into()));
+                    }
+                }
+            },
+            (out, column) => {
+                for &row in rows {
+                    out.push(column.get(row as usize));
+                }
+            }
+        }
+    }
+
     /// Makes the vector `len` long, cutting it or appending `fill`.
     pub fn resize(&mut self, len: usize, fill: ValueRef<'_>) {
         match (&mut *self, fill) {
@@ -443,5 +480,42 @@ mod tests {
         assert_eq!(strings.iter().collect::<Vec<_>>(), [&b"ab"[..], b"", b"x", b"x"]);
         values.resize(1, ValueRef::Bytes(b""));
         assert_eq!(values.get(0), ValueRef::Bytes(b"ab"));
+    }
+
+    #[test]
+    fn values_of_any_column_are_appended_as_one_by_one() {
+        let addr = |octet| IpAddr::from([10, 0, 0, octet]);
+        let mut octets = BytesValues::default();
+        for value in [&b"a"[..], b"", b"bcd"] {
+            octets.push(value);
+        }
+        let values = [
+            Values::U8(vec![1, 2, 3]),
+            Values::U16(vec![1, 2, 3]),
+            Values::U32(vec![1, 2, 3]),
+            Values::U64(vec![1, 2, 3]),
+            Values::Ip(vec![addr(1), addr(2), addr(3)]),
+            Values::Bytes(octets),
+        ];
+        let rows = [3, 0, 2, 2];
+        for values in values {
+            let kind = values.kind();
+            let codes = vec![2, 0, 1, 1];
+            let constant = Column::Constant(values.get(2).to_owned());
+            let dictionary = Column::Dictionary(Dictionary { codes, values: values.clone() });
+            let mut plain = Values::new(kind);
+            for index in [0, 2, 1, 2] {
+                plain.push(values.get(index));
+            }
+            for column in [constant, dictionary, Column::Plain(plain)] {
+                let (mut at_once, mut one_by_one) = (values.clone(), values.clone());
+                at_once.extend(&column, &rows);
+                for row in rows {
+                    one_by_one.push(column.get(row as usize));
+                }
+                assert_eq!(at_once.len(), 7);
+                assert!((0..7).all(|index| at_once.get(index) == one_by_one.get(index)), "{column:?}");
+            }
+        }
     }
 }
