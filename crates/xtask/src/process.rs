@@ -17,6 +17,8 @@ use nix::sys::time::TimeVal;
 use nix::unistd::Pid;
 
 const START_DEADLINE: Duration = Duration::from_secs(20);
+/// How long its sockets may be missing from the kernel's table.
+const LISTED_DEADLINE: Duration = Duration::from_secs(10);
 /// Far longer than a collector needs for one datagram.
 const IN_HAND: Duration = Duration::from_millis(50);
 
@@ -92,18 +94,22 @@ impl Collector {
     ///
     /// When it does not listen any more.
     pub fn queue(&self) -> Result<Queue> {
-        // The kernel's table may leave a socket out while others come and go: look again before believing it.
-        const LOOKS: usize = 50;
-        for _ in 0..LOOKS {
+        // The kernel makes its table page by page, and leaves out sockets that move while others come and go: on a busy
+        // machine it takes many looks until all of ours are there.
+        let deadline = Instant::now() + LISTED_DEADLINE;
+        let state = loop {
             let listed = udp_sockets().into_iter().filter(|socket| self.sockets.contains(&socket.inode));
             let queues: Vec<Queue> = listed.map(|socket| socket.queue).collect();
             if queues.len() >= self.sockets.len() {
                 return Ok(queues.into_iter().fold(Queue::default(), Queue::plus));
             }
-            thread::sleep(Duration::from_millis(1));
-        }
-        let state = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        let state = state.rsplit_once(") ").map_or("?", |(_, rest)| &rest[..1]);
+            let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+            let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()).unwrap_or('X');
+            if matches!(state, 'X' | 'Z') || Instant::now() > deadline {
+                break state;
+            }
+            thread::sleep(Duration::from_millis(2));
+        };
         bail!("{} closed its socket, process state {state}", self.name)
     }
 
