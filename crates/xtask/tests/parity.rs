@@ -68,15 +68,13 @@ enum Difference {
     OnlyCsvWithout(&'static [usize]),
     /// Flows outside this filter differ; they are left out of every question.
     Outside(&'static str),
-    /// The line about the files' time window differs.
-    Window,
     /// This question.
     Question(&'static str),
     /// Every answer.
     Everything,
 }
 
-use Difference::{Columns, Everything, OnlyCsvWithout, Outside, Question, Window};
+use Difference::{Columns, Everything, OnlyCsvWithout, Outside, Question};
 
 const fn ruled(case: &'static str, what: Difference, why: &'static str) -> Ruled {
     Ruled { case, what, why }
@@ -96,10 +94,6 @@ const TWICE: &str =
 const REVERSE: &str = "D-100: nfcapd writes reverse elements (RFC 5103) over the forward ones";
 const PORTS: &str = "D-100: sfcapd puts type and code of ICMP into the two ports";
 
-/// Open: no ruling says what is right.
-const NO_TIMES: &str =
-    "flows without any time: nfcapd leaves them out of the file's window, rcapd counts them as 1970";
-
 const TIMES: &[usize] = &[0, 1, 2];
 
 /// Captures with data that precede their template, which nfcapd drops and ours keeps: here ours drops them, too. What they
@@ -117,9 +111,6 @@ const RULED: &[Ruled] = &[
     ruled("hour-mixed", Columns(&[19, 20]), MASKS),
     ruled("hour-mixed", Outside("not proto icmp and not proto icmp6"), ICMP),
     ruled("ipfix-barracuda", OnlyCsvWithout(TIMES), UPTIME),
-    ruled("ipfix-calmh-aliasing", Window, NO_TIMES),
-    ruled("ipfix-calmh-basic", Window, NO_TIMES),
-    ruled("ipfix-datalink-frame", Window, NO_TIMES),
     ruled("ipfix-enterprise-mix", OnlyCsvWithout(&[0, 1, 2, 3, 4, 6, 11, 12, 13, 14]), TWICE),
     ruled("ipfix-ether-only", OnlyCsvWithout(&[0, 1, 2, 7]), UPTIME),
     ruled("ipfix-long-400", OnlyCsvWithout(&[0, 1, 2, 3, 4, 5, 6, 7, 9, 24]), TWICE),
@@ -139,8 +130,6 @@ const RULED: &[Ruled] = &[
     ruled("ipfix-softflowd-sampled", OnlyCsvWithout(&[0, 1, 2, 11, 12]), SAMPLING),
     ruled("ipfix-softflowd-sec", OnlyCsvWithout(TIMES), STAMPS),
     ruled("ipfix-srv6-502", OnlyCsvWithout(&[0, 1, 2, 3, 4, 5, 6, 7, 9, 24]), TWICE),
-    ruled("ipfix-srv6-frame", Window, NO_TIMES),
-    ruled("ipfix-upstream-edge-1", Window, NO_TIMES),
     ruled("ipfix-vflow", OnlyCsvWithout(TIMES), STAMPS),
     ruled("ipfix-yaf-applabel", Columns(&[10]), REVERSE),
     ruled(
@@ -178,15 +167,12 @@ const RULED: &[Ruled] = &[
         Columns(&[25]),
         "D-100: nfcapd stores the destination VLAN (59) as the source VLAN (58)",
     ),
-    ruled("v9-cisco-1941", Window, NO_TIMES),
     ruled("v9-cisco-asa-1", OnlyCsvWithout(&[0, 1, 2, 6]), STAMPS),
-    ruled("v9-cisco-wlc", Window, NO_TIMES),
     ruled("v9-data-before-template", OnlyCsvWithout(&[11, 12]), SAMPLING),
     ruled("v9-graylog-21", OnlyCsvWithout(&[6, 11, 12]), SAMPLING),
     ruled("v9-icmp", Outside("not proto icmp and not proto icmp6"), ICMP),
     ruled("v9-ie150-151", OnlyCsvWithout(TIMES), STAMPS),
     ruled("v9-invalid-01", OnlyCsvWithout(&[11, 12]), SAMPLING),
-    ruled("v9-macaddr", Window, NO_TIMES),
     ruled("v9-nat-events", OnlyCsvWithout(TIMES), STAMPS),
     ruled("v9-nat-port-block", OnlyCsvWithout(&[0, 1, 2, 4]), STAMPS),
     ruled("v9-nbar-262", Outside("not proto icmp and not proto icmp6"), ICMP),
@@ -198,7 +184,6 @@ const RULED: &[Ruled] = &[
     ruled("v9-softflowd-vlan", OnlyCsvWithout(&[0, 1, 2, 6]), ZERO),
     ruled("v9-tpl-opt-data", Question("statistic"), "D-32: nfdump prints ::1 as 0.0.0.1"),
     ruled("v9-two-exporters-one-ip", Outside("not proto icmp and not proto icmp6"), ICMP),
-    ruled("v9-upstream-edge-1", Window, NO_TIMES),
     ruled("v9-uptime-wrap", OnlyCsvWithout(&[0, 1, 2, 6]), WRAP),
 ];
 
@@ -300,7 +285,6 @@ fn compare(
         return Ok(String::new());
     }
     let only_csv = own_times || is(|what| matches!(what, OnlyCsvWithout(_)));
-    let no_window = is(|what| matches!(what, Window));
     let filters =
         ruled.iter().filter_map(|ruled| if let Outside(filter) = ruled.what { Some(filter) } else { None });
     let filters: Vec<&str> = filters.collect();
@@ -331,7 +315,6 @@ fn compare(
             let lines = comparable(&output(&mut program)?);
             let mut lines: Vec<String> = lines
                 .into_iter()
-                .filter(|line| !(no_window && line.starts_with("Time window: ")))
                 .filter(|line| !only_csv || is_listed(line))
                 .map(|line| without(&line, &columns))
                 .collect();
