@@ -1,8 +1,10 @@
 //! The program as people and consoles call it: what comes out, where, and with which exit code.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it likes")]
 
-use flow_file::{Compression, FileTail, FileWriter, FlowFile, WriteOptions};
-use flow_model::{CountRule, FlowBatch};
+mod support;
+
+use flow_file::{Compression, FileTail, FlowFile};
+use flow_model::FlowBatch;
 use flow_testkit::fixture;
 use flow_testkit::generate::{Mix, batches};
 use std::fs;
@@ -11,17 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 fn write(path: &Path, batches: &[FlowBatch]) {
-    let options = WriteOptions {
-        ident: "border".to_owned(),
-        format: Compression::Lz4.into(),
-        rule: CountRule::Collected,
-        created_ms: fixture::BASE_MS,
-    };
-    let mut writer = FileWriter::create(path, options).unwrap();
-    for batch in batches {
-        writer.write(batch).unwrap();
-    }
-    writer.finish(FileTail::default()).unwrap();
+    support::write(path, "border", Compression::Lz4.into(), batches, FileTail::default());
 }
 
 /// A directory with the 18 flows of the fixture in one file, and nothing else.

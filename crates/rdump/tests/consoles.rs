@@ -1,28 +1,18 @@
 //! The command lines of consoles and scripts as they write them, through a shell, read the way they read them.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it likes")]
 
-use flow_file::{Compression, FileTail, FileWriter, WriteOptions};
-use flow_model::{CountRule, FlowBatch};
+mod support;
+
+use flow_file::{Compression, FileTail};
+use flow_model::FlowBatch;
 use flow_testkit::fixture;
 use serde_json::Value;
-use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 fn write(path: &Path, batches: &[FlowBatch]) {
-    let options = WriteOptions {
-        ident: "border".to_owned(),
-        format: Compression::Lz4.into(),
-        rule: CountRule::Collected,
-        created_ms: fixture::BASE_MS,
-    };
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut writer = FileWriter::create(path, options).unwrap();
-    for batch in batches {
-        writer.write(batch).unwrap();
-    }
-    writer.finish(FileTail::default()).unwrap();
+    support::write(path, "border", Compression::Lz4.into(), batches, FileTail::default());
 }
 
 /// A console's host: `nfdump` is in the path, flows are where each console keeps them.

@@ -1,8 +1,10 @@
 //! The options about files themselves, on files of our format: `-I`, `-g`, `-v`, `-E`, `-x`, `-J`, `-i`.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it likes")]
 
-use flow_file::{Compression, FileCompression, FileTail, FileWriter, FlowFile, WriteOptions};
-use flow_model::{CountRule, ExporterInfo, FlowBatch, LossLedger, SamplerInfo};
+mod support;
+
+use flow_file::{Compression, FileCompression, FileTail, FlowFile};
+use flow_model::{ExporterInfo, FlowBatch, LossLedger, SamplerInfo};
 use flow_testkit::fixture;
 use std::fs;
 use std::net::Ipv4Addr;
@@ -13,16 +15,6 @@ const FILE: &str = "nfcapd.202311142210";
 const EMPTY: &str = "nfcapd.20231114221530";
 
 fn write(path: &Path, batches: &[FlowBatch], ident: &str) {
-    let options = WriteOptions {
-        ident: ident.to_owned(),
-        format: Compression::Lz4.into(),
-        rule: CountRule::Collected,
-        created_ms: fixture::BASE_MS,
-    };
-    let mut writer = FileWriter::create(path, options).unwrap();
-    for batch in batches {
-        writer.write(batch).unwrap();
-    }
     let ledger = LossLedger {
         datagrams: 4,
         flows: 18,
@@ -41,7 +33,7 @@ fn write(path: &Path, batches: &[FlowBatch], ident: &str) {
         span_if_empty: Some((fixture::BASE_MS, fixture::BASE_MS)),
         ..FileTail::default()
     };
-    writer.finish(tail).unwrap();
+    support::write(path, ident, Compression::Lz4.into(), batches, tail);
 }
 
 /// A directory of two files: the 18 flows of the fixture, and none.

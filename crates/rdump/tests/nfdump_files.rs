@@ -1,6 +1,8 @@
 //! Directories in which files of nfdump's stand among ours.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it likes")]
 
+mod support;
+
 use flow_file::{
     BlockCompression, Compression, FileFormat, FileTail, FileWriter, FlowFile, NfdumpRelease, WriteOptions,
 };
@@ -15,17 +17,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 fn write(path: &Path, format: FileFormat, batches: &[FlowBatch]) {
-    let options = WriteOptions {
-        ident: "border".to_owned(),
-        format,
-        rule: CountRule::Collected,
-        created_ms: fixture::BASE_MS,
-    };
-    let mut writer = FileWriter::create(path, options).unwrap();
-    for batch in batches {
-        writer.write(batch).unwrap();
-    }
-    writer.finish(FileTail::default()).unwrap();
+    support::write(path, "border", format, batches, FileTail::default());
 }
 
 fn nfdump(compression: BlockCompression) -> FileFormat {
