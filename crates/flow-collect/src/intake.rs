@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use flow_file::FileTail;
-use flow_model::{BatchBuilder, ExporterInfo, FlowBatch, SamplerInfo};
+use flow_model::{BatchBuilder, ExporterInfo, FlowBatch, NameInfo, SamplerInfo};
 use flow_wire::{DecodeError, Decoded, Decoder, DecoderOptions, Exporter, Fault};
 
 use crate::complaint::Complaints;
@@ -57,8 +57,8 @@ struct SlotCounts {
     sequence_failures: u64,
     kernel_drops: u64,
     gaps: u64,
-    /// How many exporters, which samplers and how many names the writer was told.
-    told: (usize, Vec<SamplerInfo>, usize),
+    /// How many exporters, which samplers and which names the writer was told.
+    told: (usize, Vec<SamplerInfo>, Vec<NameInfo>),
 }
 
 impl Intake {
@@ -236,9 +236,9 @@ impl Intake {
     fn send_sources(&mut self) {
         let (exporters, samplers) = (self.decoder.exporters(), self.decoder.samplers());
         let names = self.decoder.names();
-        let news = (exporters.len(), samplers.clone(), names.len());
-        if self.slot.told != news {
-            self.slot.told = news;
+        let (told_exporters, told_samplers, told_names) = &self.slot.told;
+        if *told_exporters != exporters.len() || *told_samplers != samplers || *told_names != names {
+            self.slot.told = (exporters.len(), samplers.clone(), names.clone());
             self.send(Job::Sources(Sources { exporters, samplers, names }));
         }
     }
@@ -410,6 +410,33 @@ mod tests {
             ]
         );
         assert_eq!(log.lines(), ["Process_v5: New exporter: SysID: 1, engine id 3, type 2, IP: 192.0.2.9"]);
+    }
+
+    #[test]
+    fn the_writer_is_told_of_a_new_name_for_an_interface() {
+        let (mut intake, jobs, _) = intake(false);
+        let halves =
+            |values: &[u16]| values.iter().flat_map(|value| value.to_be_bytes()).collect::<Vec<u8>>();
+        // Options of v9: by interface (scope 2) its name (82).
+        let named = |name: &[u8; 4]| {
+            let header = halves(&[9, 2, 0, 1000, 0, 60_000, 0, 1, 0, 7]);
+            let template = halves(&[1, 18, 300, 4, 4, 2, 4, 82, 4]);
+            [header, template, halves(&[300, 12, 0, 1]), name.to_vec()].concat()
+        };
+        let mut sequence = 0;
+        for name in [b"eth0", b"eth0", b"wan0"] {
+            intake.datagram(from(), START_MS, &named(name));
+            for _ in 0..2_200 {
+                intake.datagram(from(), START_MS, &v5(sequence, 30));
+                sequence += 30;
+            }
+        }
+        let names: Vec<String> = jobs
+            .try_iter()
+            .filter_map(|job| if let Job::Sources(sources) = job { Some(sources) } else { None })
+            .map(|sources| sources.names.iter().map(|known| known.name.clone()).collect())
+            .collect();
+        assert_eq!(names, ["eth0", "wan0"]);
     }
 
     #[test]

@@ -36,10 +36,10 @@ impl Senders {
     /// Gives the flows of a block the numbers under which their exporters are listed. `starts` are the places of the flow
     /// records in the block.
     pub(super) fn tell_apart(&self, block: usize, starts: &[u32], batch: &mut FlowBatch) {
-        let column = batch.column(Field::ExporterId);
         if self.meanings.is_empty() {
             return;
         }
+        let column = batch.column(Field::ExporterId);
         let listed = starts.iter().enumerate().map(|(row, &start)| {
             let sysid = column.num(row) as u16;
             let meanings = self.meanings.get(&sysid).map_or(&[][..], Vec::as_slice);
