@@ -1,6 +1,7 @@
 //! Cells: how one value of a record becomes text.
 
 use crate::addr::{AddrText, masked};
+use crate::name_table::NameTable;
 use crate::names::{firewall_event, nat_event, nat_event_long, xevent};
 use crate::payload;
 use crate::text::{
@@ -94,6 +95,12 @@ pub(crate) enum Form {
     JsonText { none: &'static str },
     /// Application id: class..number.
     AppId,
+    /// Application id, exporter: name and description.
+    AppName,
+    /// Interface, exporter: its name behind a blank.
+    InterfaceName,
+    /// VRF, exporter: its name behind a blank.
+    VrfName,
     /// Payload as text or dump, and a line break.
     Payload,
     /// JA3 hash of a payload, right-justified.
@@ -113,6 +120,8 @@ pub(crate) type Sources<'a> = [&'a Column; 3];
 pub(crate) struct Context<'a> {
     /// Prints times.
     pub(crate) time: TimeWriter<'a>,
+    /// Names of what flows have numbers for.
+    pub(crate) names: &'a NameTable,
     /// The record's number, from 1; 0 where records have none.
     pub(crate) number: u64,
 }
@@ -149,6 +158,11 @@ impl Cell {
     /// Whether the text depends on more than the sources.
     pub(crate) fn depends_on_position(&self) -> bool {
         self.form == Form::Count
+    }
+
+    /// Whether it prints what exporters call something.
+    pub(crate) fn shows_names(&self) -> bool {
+        matches!(self.form, Form::AppName | Form::InterfaceName | Form::VrfName)
     }
 
     /// Appends the text of `row`.
@@ -254,6 +268,14 @@ impl Cell {
                 bytes => json_string(out, bytes),
             },
             Form::AppId => app_id(out, columns[0].bytes(row), width),
+            Form::AppName => {
+                let name = context.names.application(second(), columns[0].bytes(row));
+                right(out, name.as_bytes(), width);
+            }
+            Form::InterfaceName => {
+                out.extend_from_slice(context.names.interface(second(), first()).as_bytes());
+            }
+            Form::VrfName => out.extend_from_slice(context.names.vrf(second(), first()).as_bytes()),
             Form::Payload => payload::write(out, columns[0].bytes(row)),
             Form::Ja3 => right(out, payload::ja3(columns[0].bytes(row)).as_bytes(), width),
             Form::ServerName => text(out, payload::server_name(columns[0].bytes(row)), width, ""),

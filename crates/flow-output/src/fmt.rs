@@ -259,15 +259,14 @@ fn push_derived(layout: &mut Layout, derived: Derived, tag: &Tag, look: &Look) {
         Derived::IcmpCode => layout.cell(Form::IcmpCode, [Field::DstPort, Field::Proto], width),
         Derived::Count => layout.cell(Form::Count, [], width),
         Derived::SrcCountry | Derived::DstCountry => layout.literal(NO_COUNTRY),
-        Derived::AppName => layout.literal("<no info>"),
+        Derived::AppName => layout.cell(Form::AppName, [Field::AppId, Field::ExporterId], 0),
+        Derived::InputName => layout.cell(Form::InterfaceName, [Field::Input, Field::ExporterId], 0),
+        Derived::OutputName => layout.cell(Form::InterfaceName, [Field::Output, Field::ExporterId], 0),
+        Derived::IngressVrfName => layout.cell(Form::VrfName, [Field::IngressVrf, Field::ExporterId], 0),
+        Derived::EgressVrfName => layout.cell(Form::VrfName, [Field::EgressVrf, Field::ExporterId], 0),
         Derived::Newline => layout.literal("\n"),
         Derived::Ja3 => layout.cell(Form::Ja3, [Field::InPayload], width),
         Derived::Sni => layout.cell(Form::ServerName, [Field::InPayload], width),
-        Derived::SrcLocation
-        | Derived::DstLocation
-        | Derived::InputName
-        | Derived::OutputName
-        | Derived::IngressVrfName
-        | Derived::EgressVrfName => layout,
+        Derived::SrcLocation | Derived::DstLocation => layout,
     };
 }

@@ -2,7 +2,6 @@
 
 use crate::cell::{Context, Form};
 use crate::layout::{Bound, Layout};
-use crate::zone::Zone;
 use flow_model::{Field, FieldSet, FlowBatch, Groups, Protocol, Selection, field_info};
 
 /// How objects are written.
@@ -30,7 +29,6 @@ pub(crate) fn fields() -> FieldSet {
 /// joined: only `first_number` 0 has none.
 pub(crate) fn rows(
     style: Style,
-    zone: &Zone,
     batch: &FlowBatch,
     selection: &Selection,
     context: &mut Context<'_>,
@@ -49,7 +47,7 @@ pub(crate) fn rows(
                 if shapes.len() == MAX_SHAPES {
                     shapes.clear();
                 }
-                shapes.push((shape, object(Groups(shape.0), shape.1, style).bind(batch, rows, zone)));
+                shapes.push((shape, object(Groups(shape.0), shape.1, style).bind(batch, rows, context)));
                 shapes.len() - 1
             });
         }

@@ -1,7 +1,6 @@
 //! Layouts: the sequence of literal text and cells that makes a row.
 
 use crate::cell::{Cell, Context, Form, Sources};
-use crate::zone::{TimeWriter, Zone};
 use flow_model::{Column, Field, FieldSet, FlowBatch, Value, ValueRef};
 
 /// What a row consists of.
@@ -45,10 +44,14 @@ impl Layout {
         })
     }
 
+    /// Whether a cell prints what exporters call something.
+    pub(crate) fn shows_names(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Cell(cell) if cell.shows_names()))
+    }
+
     /// The layout for `rows` rows of `batch`: cells that are the same in every row become literal text, and
     /// values of a dictionary that is worth it are printed once.
-    pub(crate) fn bind<'a>(&self, batch: &'a FlowBatch, rows: usize, zone: &Zone) -> Bound<'a> {
-        let mut context = Context { time: TimeWriter::new(zone), number: 0 };
+    pub(crate) fn bind<'a>(&self, batch: &'a FlowBatch, rows: usize, context: &mut Context<'_>) -> Bound<'a> {
         let mut bound = Bound { parts: Vec::new() };
         for part in &self.parts {
             match part {
@@ -56,7 +59,7 @@ impl Layout {
                 Part::Cell(cell) => {
                     let columns =
                         cell.sources().map(|field| field.map_or(&NO_SOURCE, |field| batch.column(field)));
-                    bound.bind_cell(*cell, columns, rows, &mut context);
+                    bound.bind_cell(*cell, columns, rows, context);
                 }
             }
         }

@@ -38,6 +38,7 @@ mod format;
 mod json;
 mod layout;
 mod maintenance;
+mod name_table;
 mod names;
 mod options;
 mod payload;
@@ -54,6 +55,7 @@ pub use maintenance::{
     ExtensionMap, check_heading, check_progress, check_totals, exporters, extension_maps, gnuplot_heading,
     gnuplot_row,
 };
+pub use name_table::NameTable;
 pub use options::OutputOptions;
 pub use printer::RecordPrinter;
 pub use statistic::{StatisticPrinter, StatisticTable};

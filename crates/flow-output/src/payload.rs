@@ -1,6 +1,7 @@
 //! Payload as nfdump shows it.
 
 use crate::text::printable;
+use flow_model::payload::dns::{Reader, Record};
 use flow_model::payload::tls::Hello;
 
 const PER_LINE: usize = 16;
@@ -34,6 +35,85 @@ pub(crate) fn write_hello(out: &mut Vec<u8>, payload: &[u8]) {
         out.extend(printable(name));
         out.push(b'\n');
     }
+}
+
+/// What `raw` says about a message of the domain name system: each question, and each answer, up to the first that is not
+/// whole.
+pub(crate) fn write_dns(out: &mut Vec<u8>, message: &[u8]) {
+    let Some(mut reader) = Reader::new(message) else {
+        return out.extend_from_slice(b"DNS: <Short packet>\n");
+    };
+    for index in 0..reader.asked {
+        if reader.is_at_end() {
+            break;
+        }
+        let Some(question) = reader.question() else {
+            return out.extend_from_slice(b"DNS query: decoding failed!\n");
+        };
+        dns_entry(out, "Query", index, &question.name);
+        out.extend_from_slice(format!("type: {}, ", dns_type(question.kind)).as_bytes());
+        out.extend_from_slice(format!("class: {}\n", question.class).as_bytes());
+    }
+    for index in 0..reader.answers {
+        if reader.is_at_end() {
+            break;
+        }
+        let Some(record) = reader.record() else {
+            return out.extend_from_slice(b"DNS answer: decoding failed!\n");
+        };
+        let Record { kind, class, ttl, content, .. } = &record;
+        dns_entry(out, "Answer", index, &record.name);
+        let about =
+            format!(" Type: {}, class: {class}, ttl: {ttl}, len: {} ", dns_type(*kind), content.len());
+        out.extend_from_slice(about.as_bytes());
+        dns_content(out, &record);
+        out.push(b'\n');
+    }
+}
+
+fn dns_entry(out: &mut Vec<u8>, what: &str, index: usize, name: &[u8]) {
+    out.extend_from_slice(format!("DNS {what} {index}: ").as_bytes());
+    out.extend_from_slice(name);
+    out.push(b' ');
+}
+
+fn dns_content(out: &mut Vec<u8>, record: &Record<'_>) {
+    let content = record.content;
+    match record.kind {
+        2 | 5 | 6 => {
+            out.extend_from_slice(format!("{}: ", dns_type(record.kind)).as_bytes());
+            out.extend_from_slice(&record.target().unwrap_or_default());
+        }
+        1 | 28 => {
+            if let Some(addr) = record.address() {
+                out.extend_from_slice(format!("{}: {addr}", dns_type(record.kind)).as_bytes());
+            }
+        }
+        16 => {
+            out.extend_from_slice(b"TXT: ");
+            if let Some((&len, text)) = content.split_first() {
+                out.extend(printable(&text[..text.len().min(len.into())]));
+            }
+        }
+        46 => out.extend_from_slice(b"RRSIG: <Signature for a DNSSEC-secured record>"),
+        kind => out.extend_from_slice(format!("<unkn> {kind}").as_bytes()),
+    }
+}
+
+/// The type of a record, by name where nfdump has one.
+fn dns_type(kind: u16) -> String {
+    let name = match kind {
+        1 => "A",
+        2 => "NS",
+        5 => "CNAME",
+        6 => "SOA",
+        15 => "MX",
+        16 => "TXT",
+        28 => "AAAA",
+        29 => "LOC",
+        _ => return kind.to_string(),
+    };
+    name.to_owned()
 }
 
 /// Appends a payload: as text when it is nothing else, otherwise as a dump of 16 octets a line. Either ends
@@ -92,6 +172,48 @@ mod tests {
         assert_eq!(ja3(hello), "303951d4c50efb2e991652225a6f02b1");
         assert_eq!((ja3(b"SSH-2.0"), ja3(b"")), ("ja3 error".to_owned(), String::new()));
         assert_eq!(server_name(hello), b"");
+    }
+
+    /// A message that answers with an alias, an address of each family, a text, and what has no name here.
+    const MESSAGE: &[u8] = b"\x12\x34\x81\x80\x00\x01\x00\x06\x00\x00\x00\x00\
+        \x03www\x07example\x03com\x00\x00\x01\x00\x01\
+        \xc0\x0c\x00\x05\x00\x01\x00\x00\x0e\x10\x00\x06\x03web\xc0\x10\
+        \xc0\x2d\x00\x01\x00\x01\x00\x00\x0e\x10\x00\x04\xc0\x00\x02\x07\
+        \xc0\x2d\x00\x1c\x00\x01\x00\x00\x0e\x10\x00\x10\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\
+        \xc0\x0c\x00\x10\x00\x01\x00\x00\x00\x3c\x00\x06\x03a\tbxy\
+        \xc0\x0c\x00\x0f\x00\x01\x00\x00\x00\x3c\x00\x05\x00\x0a\x01m\x00\
+        \xc0\x0c\x00\x2e\x00\x01\x00\x00\x00\x3c\x00\x01\xff";
+
+    fn dns(message: &[u8]) -> String {
+        let mut out = Vec::new();
+        write_dns(&mut out, message);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn messages_of_the_domain_name_system_are_put_into_words() {
+        let expected = "DNS Query 0: www.example.com type: A, class: 1\n\
+            DNS Answer 0: www.example.com  Type: CNAME, class: 1, ttl: 3600, len: 6 CNAME: web.example.com\n\
+            DNS Answer 1: web.example.com  Type: A, class: 1, ttl: 3600, len: 4 A: 192.0.2.7\n\
+            DNS Answer 2: web.example.com  Type: AAAA, class: 1, ttl: 3600, len: 16 AAAA: 2001:db8::1\n\
+            DNS Answer 3: www.example.com  Type: TXT, class: 1, ttl: 60, len: 6 TXT: a.b\n\
+            DNS Answer 4: www.example.com  Type: MX, class: 1, ttl: 60, len: 5 <unkn> 15\n\
+            DNS Answer 5: www.example.com  Type: 46, class: 1, ttl: 60, len: 1 \
+            RRSIG: <Signature for a DNSSEC-secured record>\n";
+        assert_eq!(dns(MESSAGE), expected);
+    }
+
+    #[test]
+    fn of_a_cut_message_what_is_whole_is_said() {
+        let whole = dns(MESSAGE);
+        assert_eq!(dns(&MESSAGE[..11]), "DNS: <Short packet>\n");
+        assert_eq!(dns(&MESSAGE[..12]), "");
+        assert_eq!(dns(&MESSAGE[..20]), "DNS query: decoding failed!\n");
+        for len in 33..MESSAGE.len() {
+            let said = dns(&MESSAGE[..len]);
+            let said = said.strip_suffix("DNS answer: decoding failed!\n").unwrap_or(&said);
+            assert!(whole.starts_with(said) && said.ends_with('\n'), "{len}: {said}");
+        }
     }
 
     #[test]

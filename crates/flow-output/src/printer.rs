@@ -4,9 +4,11 @@ use crate::cell::Context;
 use crate::format::FormatKind;
 use crate::json::{self, Style};
 use crate::layout::Layout;
+use crate::name_table::NameTable;
 use crate::zone::TimeWriter;
 use crate::{Format, OutputOptions, csv, fmt, pipe, raw};
 use flow_model::{FieldSet, FlowBatch, Order, Selection};
+use std::sync::Arc;
 
 /// Prints records in one format.
 ///
@@ -17,6 +19,7 @@ pub struct RecordPrinter {
     format: Format,
     options: OutputOptions,
     layout: Layout,
+    names: Arc<NameTable>,
     numbered: bool,
 }
 
@@ -36,7 +39,7 @@ impl RecordPrinter {
             FormatKind::Pipe => pipe::record(),
             FormatKind::Json | FormatKind::NdJson | FormatKind::Raw | FormatKind::Null => Layout::default(),
         };
-        RecordPrinter { format, options, layout, numbered: true }
+        RecordPrinter { format, options, layout, names: Arc::default(), numbered: true }
     }
 
     /// A printer of records that do not stand as they were read (sorted, aggregated): their number is 0, as
@@ -44,6 +47,17 @@ impl RecordPrinter {
     #[must_use]
     pub fn unnumbered(self) -> RecordPrinter {
         RecordPrinter { numbered: false, ..self }
+    }
+
+    /// Whether it prints what exporters call something, and so can use [names](Self::with_names).
+    pub fn shows_names(&self) -> bool {
+        self.format.kind == FormatKind::Raw || self.layout.shows_names()
+    }
+
+    /// A printer that knows the names of what the flows have numbers for.
+    #[must_use]
+    pub fn with_names(self, names: NameTable) -> RecordPrinter {
+        RecordPrinter { names: Arc::new(names), ..self }
     }
 
     /// The fields that rows are printed from.
@@ -87,24 +101,24 @@ impl RecordPrinter {
     /// `first_number` is how many records were printed before.
     pub fn rows(&self, batch: &FlowBatch, selection: &Selection, first_number: u64, out: &mut Vec<u8>) {
         let zone = &self.options.zone;
-        let mut context = Context { time: TimeWriter::new(zone), number: 0 };
+        let mut context = Context { time: TimeWriter::new(zone), names: &self.names, number: 0 };
         match self.format.kind {
             FormatKind::Null => {}
             FormatKind::Json => {
-                json::rows(Style::Lines, zone, batch, selection, &mut context, first_number, out);
+                json::rows(Style::Lines, batch, selection, &mut context, first_number, out);
             }
             FormatKind::NdJson => {
-                json::rows(Style::Compact, zone, batch, selection, &mut context, first_number, out);
+                json::rows(Style::Compact, batch, selection, &mut context, first_number, out);
             }
             FormatKind::Raw => {
                 let mut number = first_number;
                 selection.for_each(|row| {
                     number += 1;
-                    raw::record(batch, row, self.numbered.then_some(number), &mut context.time, out);
+                    raw::record(batch, row, self.numbered.then_some(number), &mut context, out);
                 });
             }
             _ => {
-                let bound = self.layout.bind(batch, selection.count(), zone);
+                let bound = self.layout.bind(batch, selection.count(), &mut context);
                 let mut number = first_number;
                 selection.for_each(|row| {
                     number += 1;

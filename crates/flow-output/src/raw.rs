@@ -2,13 +2,13 @@
 //! closely.
 
 use crate::addr::{AddrText, masked};
-use crate::cell::{PCAP, SFLOW, app_id, type_code};
+use crate::cell::{Context, PCAP, SFLOW, app_id, type_code};
+use crate::name_table::NameTable;
 use crate::names::{biflow_direction, end_reason, firewall_event, nat_event, pf_reason, xevent};
 use crate::payload;
 use crate::text::{
     hex, mac, mpls, num, num_left, num_right, printable, right, spaces, tcp_flags, thousandths,
 };
-use crate::zone::TimeWriter;
 use flow_model::{Field, FieldSet, FlowBatch, Groups, Protocol, RecordFlags, protocol_name};
 
 /// The fields that a record is printed from.
@@ -21,22 +21,28 @@ pub(crate) fn record(
     batch: &FlowBatch,
     row: usize,
     number: Option<u64>,
-    time: &mut TimeWriter<'_>,
+    context: &mut Context<'_>,
     out: &mut Vec<u8>,
 ) {
-    Record { batch, row, out, time, groups: batch.groups(row) }.write(number);
+    Record { batch, row, out, context, groups: batch.groups(row) }.write(number);
 }
 
 struct Record<'a, 'z> {
     batch: &'a FlowBatch,
     row: usize,
     groups: Groups,
-    time: &'a mut TimeWriter<'z>,
+    context: &'a mut Context<'z>,
     out: &'a mut Vec<u8>,
 }
 
 /// How much of the name of pf's interface is shown.
 const PF_NAME_LEN: usize = 15;
+
+/// Where messages of the domain name system are sent to and come from.
+const DNS_PORT: u64 = 53;
+
+/// Octets of length in front of such a message over TCP.
+const DNS_LENGTH: usize = 2;
 
 /// Columns between `=` and the end of most values.
 const VALUE_WIDTH: usize = 18;
@@ -192,8 +198,8 @@ impl Record<'_, '_> {
     }
 
     fn misc(&mut self) {
-        self.field("input", 10, Field::Input);
-        self.field("output", 10, Field::Output);
+        self.called("input", 10, Field::Input, NameTable::interface);
+        self.called("output", 10, Field::Output, NameTable::interface);
         self.network("src mask", Field::SrcAddr, Field::SrcMask);
         self.network("dst mask", Field::DstAddr, Field::DstMask);
         self.field("fwd status", 13, Field::FwdStatus);
@@ -316,8 +322,11 @@ impl Record<'_, '_> {
         if self.has(Groups::APP_ID) {
             self.label("app ID");
             spaces(self.out, 13);
-            app_id(self.out, self.batch.column(Field::AppId).bytes(self.row), 2);
-            self.out.extend_from_slice(b": <no info>");
+            let id = self.batch.column(Field::AppId).bytes(self.row);
+            app_id(self.out, id, 2);
+            self.out.extend_from_slice(b": ");
+            let name = self.context.names.application(self.num(Field::ExporterId), id);
+            self.out.extend_from_slice(name.as_bytes());
             self.end();
         }
         for (group, label, field) in [
@@ -327,6 +336,11 @@ impl Record<'_, '_> {
             if self.has(group) {
                 let octets = self.batch.column(field).bytes(self.row);
                 self.value(label, 13, octets.len() as u64);
+                if [Field::SrcPort, Field::DstPort].iter().any(|&port| self.num(port) == DNS_PORT) {
+                    let is_tcp = Protocol(self.num(Field::Proto) as u8) == Protocol::TCP;
+                    let message = octets.get(if is_tcp { DNS_LENGTH } else { 0 }..).unwrap_or_default();
+                    payload::write_dns(self.out, message);
+                }
                 if payload::is_text(octets) {
                     self.out.extend_from_slice(octets);
                     self.end();
@@ -347,8 +361,8 @@ impl Record<'_, '_> {
             self.end();
         }
         if self.has(Groups::VRF) {
-            self.field("ingress VRF", 8, Field::IngressVrf);
-            self.field("egress VRF", 8, Field::EgressVrf);
+            self.called("ingress VRF", 8, Field::IngressVrf, NameTable::vrf);
+            self.called("egress VRF", 8, Field::EgressVrf, NameTable::vrf);
         }
         if self.has(Groups::PF) {
             self.pf();
@@ -407,6 +421,17 @@ impl Record<'_, '_> {
         self.value(label, blanks, self.num(field));
     }
 
+    /// A number with its name.
+    fn called(&mut self, label: &str, blanks: usize, field: Field, name: fn(&NameTable, u64, u64) -> &str) {
+        let value = self.num(field);
+        self.label(label);
+        spaces(self.out, blanks);
+        num_right(self.out, value, VALUE_WIDTH - blanks);
+        let name = name(self.context.names, self.num(Field::ExporterId), value);
+        self.out.extend_from_slice(name.as_bytes());
+        self.end();
+    }
+
     fn hex_in(&mut self, width: usize, value: u64, digits: usize) {
         let mut text = Vec::with_capacity(width);
         hex(&mut text, value, digits);
@@ -422,7 +447,7 @@ impl Record<'_, '_> {
             let none: &[u8] = if field == Field::ReceivedMs { b"0.000" } else { b"<unknown>.000" };
             self.out.extend_from_slice(none);
         } else {
-            self.time.millis(self.out, unix_ms, b' ');
+            self.context.time.millis(self.out, unix_ms, b' ');
         }
         self.out.extend_from_slice(b"]\n");
     }

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Query {
     /// The files, in the order in which their flows count.
     pub files: Vec<PathBuf>,
-    /// For flows that go into a new file: which numbers the exporters of each of the files have there, in the order of
-    /// `files`. Otherwise none, and flows have the numbers of their file. Filters go by those of the file.
+    /// Which numbers the exporters of each of the files have in the answer, in the order of `files`. With none, flows have the
+    /// numbers of their file. Filters go by those of the file.
     pub numbers: Vec<ExporterNumbers>,
     /// Only flows that lie completely inside.
     pub window: Option<TimeWindow>,

@@ -13,7 +13,7 @@ use flow_file::{
     WriteOptions,
 };
 use flow_model::{CountRule, FieldSet, FlowBatch, Selection, Totals};
-use flow_output::{Format, RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings};
+use flow_output::{Format, NameTable, RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings};
 use flow_query::{Aggregate, Bound, Bounds, Query, Ranking, Report, Sort, StatSpec, Statistics, TimeWindow};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
     }
     let asked = files.len();
     allow_open_files();
-    let query = Query {
+    let mut query = Query {
         files,
         window,
         limit: plan.limit,
@@ -59,7 +59,15 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         counts_skipped: plan.json_summary || !plan.options.quiet && plan.format.counts_processed(),
         ..Query::new(filter)
     };
-    let mut run = Run { plan, query, started };
+    let mut printer = RecordPrinter::new(plan.format.clone(), plan.options.clone());
+    if printer.shows_names() && prints_records(&plan.mode) {
+        let (known, numbers) = known(&query.files);
+        if !known.names.is_empty() {
+            query.numbers = numbers;
+            printer = printer.with_names(NameTable::new(&known.names, &known.exporters));
+        }
+    }
+    let mut run = Run { plan, query, printer, started };
     let mut out = Output::new();
     let report = match &plan.mode {
         Mode::List => run.list(&mut out)?,
@@ -147,6 +155,25 @@ fn allow_open_files() {
     }
 }
 
+/// Whether records go to standard output.
+fn prints_records(mode: &Mode) -> bool {
+    match mode {
+        Mode::List | Mode::Sort { .. } | Mode::Aggregate { .. } => true,
+        Mode::Statistics { records, .. } => !records.is_empty(),
+        Mode::Write { .. } | Mode::CheckFilter | Mode::ExplainFilter | Mode::Files(_) => false,
+    }
+}
+
+/// What all of the files that can be opened tell of their exporters, and the numbers that these have together.
+fn known(files: &[PathBuf]) -> (FileTail, Vec<ExporterNumbers>) {
+    let mut tail = FileTail::default();
+    let add = |path: &PathBuf| {
+        FlowFile::open(path).map_or_else(|_| ExporterNumbers::default(), |file| tail.add(&file))
+    };
+    let numbers = files.iter().map(add).collect();
+    (tail, numbers)
+}
+
 /// What is done to flows before they are written.
 struct Flows<'a> {
     order: Option<SortOrder>,
@@ -158,16 +185,13 @@ struct Flows<'a> {
 struct Run<'a> {
     plan: &'a Plan,
     query: Query,
+    printer: RecordPrinter,
     started: Instant,
 }
 
 impl Run<'_> {
-    fn printer(&self) -> RecordPrinter {
-        RecordPrinter::new(self.plan.format.clone(), self.plan.options.clone())
-    }
-
     fn list(&self, out: &mut Output) -> anyhow::Result<Report> {
-        let printer = self.printer();
+        let printer = &self.printer;
         out.print(|out| printer.header(out))?;
         let format = |batch: &FlowBatch, selection: &Selection, first_number: u64| {
             let mut text = Vec::new();
@@ -176,19 +200,19 @@ impl Run<'_> {
         };
         let report = flow_query::list(&self.query, printer.fields(), &mut |text| out.emit(&text), &format)?;
         out.finish().context("writing to stdout")?;
-        self.end(out, &printer, &report)?;
+        self.end(out, printer, &report)?;
         Ok(report)
     }
 
     fn sort(&self, out: &mut Output, order: SortOrder, top: usize) -> anyhow::Result<Report> {
-        let printer = self.printer().unnumbered();
+        let printer = self.printer.clone().unnumbered();
         let (batches, report) = flow_query::run(&self.query, &sort(order, top, printer.fields()))?;
         self.table(out, &printer, &batches, &report)?;
         Ok(report)
     }
 
     fn aggregate(&self, out: &mut Output, grouping: &Grouping, ranking: Ranking) -> anyhow::Result<Report> {
-        let printer = self.printer().unnumbered();
+        let printer = self.printer.clone().unnumbered();
         out.print(|out| limits(&ranking.bounds, &self.plan.format, out))?;
         let sink = aggregate(grouping, vec![ranking], printer.fields());
         let (answers, report) = flow_query::run(&self.query, &sink)?;
@@ -229,7 +253,7 @@ impl Run<'_> {
         grouping: &Grouping,
         bounds: Bounds,
     ) -> anyhow::Result<Report> {
-        let printer = self.printer().unnumbered();
+        let printer = self.printer.clone().unnumbered();
         out.print(|out| limits(&bounds, &self.plan.format, out))?;
         let rankings = records.iter().map(|record| ranking(Some(record.order), record.top, bounds)).collect();
         let by_record = (!records.is_empty()).then(|| aggregate(grouping, rankings, printer.fields()));
@@ -329,20 +353,15 @@ impl Run<'_> {
     fn written(&self, format: FileFormat) -> (WriteOptions, FileTail, Vec<ExporterNumbers>) {
         let mut options =
             WriteOptions { ident: "none".to_owned(), format, rule: CountRule::Written, created_ms: 0 };
-        let mut tail = FileTail::default();
-        let mut is_first = true;
-        let mut add = |path: &PathBuf| {
-            let Ok(file) = FlowFile::open(path) else { return ExporterNumbers::default() };
-            if std::mem::take(&mut is_first) {
-                // One that has none, because it was never finished, goes by nfdump's word for that.
-                if !file.ident().is_empty() {
-                    file.ident().clone_into(&mut options.ident);
-                }
-                options.created_ms = file.created_ms();
+        let mut readable = self.query.files.iter().filter_map(|path| FlowFile::open(path).ok());
+        if let Some(first) = readable.next() {
+            // One that has none, because it was never finished, goes by nfdump's word for that.
+            if !first.ident().is_empty() {
+                first.ident().clone_into(&mut options.ident);
             }
-            tail.add(&file)
-        };
-        let numbers = self.query.files.iter().map(&mut add).collect();
+            options.created_ms = first.created_ms();
+        }
+        let (mut tail, numbers) = known(&self.query.files);
         let Query { filter, window: None, limit: None, files, .. } = &self.query else {
             return (options, tail, numbers);
         };

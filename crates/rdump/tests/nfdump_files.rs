@@ -265,6 +265,46 @@ fn senders(path: &Path) -> Vec<(u16, u32, u64)> {
     file.exporters().iter().map(|one| (one.sysid, one.domain, one.ledger.flows)).collect()
 }
 
+/// Two files call exporter 1 what are two exporters, each of which has a name of its own for interface 5.
+#[test]
+fn an_interface_has_the_name_that_its_exporter_gives_it() {
+    let dir = tempfile::tempdir().unwrap();
+    for format in [Compression::Lz4.into(), nfdump(BlockCompression::Lz4)] {
+        for domain in [20, 30] {
+            let mut builder = BatchBuilder::new();
+            for interface in [5, 6, 0] {
+                builder.set(Field::ExporterId, 1);
+                builder.set(Field::SrcPort, domain.into());
+                builder.set(Field::Input, interface);
+                builder.finish_row();
+            }
+            let path = dir.path().join(format!("nfcapd.{domain}"));
+            support::write(&path, "border", format, &[builder.finish()], sender(1, domain));
+        }
+        let ask = |args: &[&str]| {
+            let output = rdump(dir.path(), &[&["-R", ".", "-q"], args].concat());
+            assert!(output.status.success() && output.stderr.is_empty(), "{format:?}: {output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let listed = ask(&["-o", "fmt:%sp%inam;%onam", "-O", "tstart"]);
+        let lines: Vec<&str> = listed.lines().map(str::trim_start).collect();
+        let expected =
+            ["20 eth20;", "20 <ingress not found>;", "20;", "30 eth30;", "30 <ingress not found>;", "30;"];
+        assert_eq!(lines, expected, "{format:?}");
+        let aggregated = ask(&["-A", "inif", "-o", "fmt:%in%inam"]);
+        let lines: Vec<&str> = aggregated.lines().map(str::trim_start).collect();
+        assert_eq!(
+            lines,
+            ["5 <ingress not found>", "6 <ingress not found>", "0"],
+            "{format:?}: two names for 5"
+        );
+        let raw = ask(&["-o", "raw"]);
+        let inputs: Vec<&str> = raw.lines().filter(|line| line.starts_with("  input ")).collect();
+        assert_eq!(inputs.len(), 6, "{format:?}");
+        assert!(inputs[3].ends_with("5 eth30"), "{format:?}: {raw}");
+    }
+}
+
 /// nfcapd that is started again within a slot appends to the file, and gives numbers it had given before to others.
 #[test]
 fn exporters_that_shared_a_number_are_told_apart_when_written() {
