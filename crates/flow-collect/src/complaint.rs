@@ -22,16 +22,24 @@ pub(crate) struct Complaints {
 }
 
 impl Complaints {
-    /// `cause` names the kind of complaint, `text` is the whole of it.
-    pub(crate) fn complain(&mut self, log: &Log, exporter: IpAddr, cause: &'static str, text: impl Display) {
+    /// `cause` names the kind of complaint, `text` is the whole of it. Tells whether it was logged.
+    pub(crate) fn complain(
+        &mut self,
+        log: &Log,
+        exporter: IpAddr,
+        cause: &'static str,
+        text: impl Display,
+    ) -> bool {
         if let Some(repeated) = self.seen.get_mut(&(exporter, cause)) {
             *repeated += 1;
         } else if self.seen.len() < MAX_REMEMBERED {
             self.seen.insert((exporter, cause), 0);
             log.error(text);
+            return true;
         } else {
             self.unremembered += 1;
         }
+        false
     }
 
     /// Logs how often what was logged before has happened again.

@@ -13,6 +13,15 @@ pub(crate) struct Counters {
     pub(crate) sequence_failures: AtomicU64,
     pub(crate) kernel_drops: AtomicU64,
     pub(crate) blocks: AtomicU64,
+    /// Datagrams of exporters that are in no list.
+    pub(crate) ignored: AtomicU64,
+    /// Of these, datagrams of exporters that `--allow` leaves out.
+    pub(crate) disallowed: AtomicU64,
+    pub(crate) sources: AtomicU64,
+    /// How often there was no making a source for an exporter.
+    pub(crate) sources_refused: AtomicU64,
+    /// Blocks written before they were full because memory was short.
+    pub(crate) early_blocks: AtomicU64,
     /// Flows that were decoded and could not be written.
     pub(crate) lost_flows: AtomicU64,
 }
@@ -22,7 +31,7 @@ impl fmt::Display for Counters {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         write!(
             f,
-            "Counters: datagrams: {}, octets: {}, flows: {}, blocks: {}, sequence errors: {}, bad datagrams: {}, kernel drops: {}, flows not written: {}",
+            "Counters: datagrams: {}, octets: {}, flows: {}, blocks: {}, sequence errors: {}, bad datagrams: {}, kernel drops: {}, ignored: {}, sources: {}, flows not written: {}",
             get(&self.datagrams),
             get(&self.octets),
             get(&self.flows),
@@ -30,6 +39,8 @@ impl fmt::Display for Counters {
             get(&self.sequence_failures),
             get(&self.bad_datagrams),
             get(&self.kernel_drops),
+            get(&self.ignored),
+            get(&self.sources),
             get(&self.lost_flows),
         )
     }

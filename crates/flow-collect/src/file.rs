@@ -3,6 +3,7 @@
 //!
 //! Two threads, so that a slow finish (fsync, a merger) does not keep the next slot's blocks waiting.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,15 +17,22 @@ use flow_model::{CountRule, ExporterInfo, FlowBatch, LossLedger, NameInfo, Sampl
 use crate::counters::{Counters, count};
 use crate::log::Log;
 use crate::slot::Slots;
-use crate::spool::{Filed, FilingError, Spool, scratch_path};
+use crate::source::Source;
+use crate::spool::{Filed, FilingError, scratch_path};
 
 /// Blocks that may wait for the disk. Each is a few megabytes.
 pub(crate) const BLOCK_QUEUE_LEN: usize = 2;
 
-/// Files that may wait to be finished.
+/// Files that may wait to be finished, besides one of each source.
 pub(crate) const FILING_QUEUE_LEN: usize = 64;
 
-/// What the writer is told.
+/// What the writer is told, and for which source.
+pub(crate) struct SourceJob {
+    pub(crate) source: Arc<Source>,
+    pub(crate) job: Job,
+}
+
+/// What the writer is told about a source.
 pub(crate) enum Job {
     /// A slot begins.
     Open {
@@ -32,7 +40,7 @@ pub(crate) enum Job {
         created_ms: u64,
     },
     /// Whoever the flows to come are from.
-    Sources(Sources),
+    Origins(Origins),
     /// Flows of the slot.
     Block(FlowBatch),
     /// It ends.
@@ -41,7 +49,7 @@ pub(crate) enum Job {
 
 /// Exporters, their samplers, and the names that they announced.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Sources {
+pub(crate) struct Origins {
     pub(crate) exporters: Vec<ExporterInfo>,
     pub(crate) samplers: Vec<SamplerInfo>,
     pub(crate) names: Vec<NameInfo>,
@@ -59,82 +67,92 @@ pub(crate) struct SlotEnd {
 
 /// What the filing thread is told: a slot has ended.
 pub(crate) struct Filing {
+    source: Arc<Source>,
     writer: FileWriter,
     path: PathBuf,
     end: Box<SlotEnd>,
 }
 
-/// Appends blocks to the working file.
+/// Appends blocks to the working files of all sources.
 pub(crate) struct BlockWriter {
-    pub(crate) spool: Arc<Spool>,
     pub(crate) log: Arc<Log>,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) ident: String,
     pub(crate) format: FileFormat,
-    pub(crate) filing: SyncSender<Filing>,
+    pub(crate) filing: SyncSender<Box<Filing>>,
     /// Where blocks go when they are written, so that their memory is used again.
     pub(crate) written: SyncSender<FlowBatch>,
 }
 
+/// The writer's view of a source.
+#[derive(Default)]
+struct Working {
+    open: Option<FileWriter>,
+    created_ms: u64,
+    origins: Origins,
+    /// Files closed so far.
+    closed: u64,
+    /// One message for a row of failures.
+    is_failing: bool,
+}
+
 impl BlockWriter {
     /// Works until nobody has jobs any more.
-    pub(crate) fn run(self, jobs: &Receiver<Job>) {
-        let mut open = None;
-        let mut created_ms = 0;
-        let mut sources = Sources::default();
-        let mut closed = 0;
-        // One message for a row of failures.
-        let mut is_failing = false;
-        for job in jobs {
-            let result = match job {
-                Job::Open { created_ms: now_ms } => {
-                    created_ms = now_ms;
-                    sources = Sources::default();
-                    self.open(created_ms).map(|writer| open = Some(writer))
-                }
-                Job::Sources(known) => {
-                    sources = known;
-                    Ok(())
-                }
-                Job::Block(batch) => {
-                    let result = self.write(&mut open, created_ms, &sources, &batch);
-                    if result.is_err() {
-                        count(&self.counters.lost_flows, batch.len() as u64);
-                    }
-                    // If enough are waiting for reuse, this one is not needed.
-                    let _ = self.written.try_send(batch);
-                    result
-                }
-                Job::Close(end) => {
-                    closed += 1;
-                    match open.take().map_or_else(|| self.open(created_ms), Ok) {
-                        Ok(writer) => {
-                            self.close(writer, closed, end);
-                            Ok(())
-                        }
-                        Err(error) => Err(error),
-                    }
-                }
-            };
-            match result {
-                Ok(()) => is_failing = false,
-                Err(error) if !is_failing => {
-                    is_failing = true;
-                    self.log.error(format_args!("Ident: '{}' flows are being lost: {error}", self.ident));
+    pub(crate) fn run(self, jobs: &Receiver<SourceJob>) {
+        let mut sources: HashMap<usize, Working> = HashMap::new();
+        for SourceJob { source, job } in jobs {
+            let working = sources.entry(source.number).or_default();
+            match self.work(&source, working, job) {
+                Ok(()) => working.is_failing = false,
+                Err(error) if !working.is_failing => {
+                    working.is_failing = true;
+                    self.log.error(format_args!("Ident: '{}' flows are being lost: {error}", source.ident));
                 }
                 Err(_) => {}
             }
         }
     }
 
-    fn open(&self, created_ms: u64) -> Result<FileWriter, FileError> {
+    fn work(&self, source: &Arc<Source>, working: &mut Working, job: Job) -> Result<(), FileError> {
+        match job {
+            Job::Open { created_ms } => {
+                working.created_ms = created_ms;
+                working.origins = Origins::default();
+                working.open = Some(self.open(source, created_ms)?);
+                Ok(())
+            }
+            Job::Origins(known) => {
+                working.origins = known;
+                Ok(())
+            }
+            Job::Block(batch) => {
+                let result = self.write(source, working, &batch);
+                if result.is_err() {
+                    count(&self.counters.lost_flows, batch.len() as u64);
+                }
+                // If enough are waiting for reuse, this one is not needed.
+                let _ = self.written.try_send(batch);
+                result
+            }
+            Job::Close(end) => {
+                working.closed += 1;
+                let writer = match working.open.take() {
+                    Some(writer) => writer,
+                    None => self.open(source, working.created_ms)?,
+                };
+                self.close(source, writer, working.closed, end);
+                Ok(())
+            }
+        }
+    }
+
+    fn open(&self, source: &Source, created_ms: u64) -> Result<FileWriter, FileError> {
         let options = WriteOptions {
-            ident: self.ident.clone(),
+            ident: source.ident.clone(),
             format: self.format,
             rule: CountRule::Collected,
             created_ms,
         };
-        let path = self.spool.working_path();
+        let path = source.spool.working_path();
         if path.exists() {
             // It could not be renamed when its slot ended, and the filing thread has not done with it yet.
             let source = Arc::new(io::ErrorKind::AlreadyExists.into());
@@ -144,27 +162,22 @@ impl BlockWriter {
     }
 
     /// Writes a block; if there is no file because it could not be created, tries again first.
-    fn write(
-        &self,
-        open: &mut Option<FileWriter>,
-        created_ms: u64,
-        sources: &Sources,
-        batch: &FlowBatch,
-    ) -> Result<(), FileError> {
-        let writer = match open {
+    fn write(&self, source: &Source, working: &mut Working, batch: &FlowBatch) -> Result<(), FileError> {
+        let writer = match &mut working.open {
             Some(writer) => writer,
-            None => open.insert(self.open(created_ms)?),
+            open => open.insert(self.open(source, working.created_ms)?),
         };
-        writer.announce(&sources.exporters, &sources.samplers, &sources.names)?;
+        let Origins { exporters, samplers, names } = &working.origins;
+        writer.announce(exporters, samplers, names)?;
         writer.write(batch)?;
         count(&self.counters.blocks, 1);
         Ok(())
     }
 
     /// Makes way for the next slot's file, and leaves the rest to the filing thread.
-    fn close(&self, writer: FileWriter, number: u64, end: Box<SlotEnd>) {
-        let working = self.spool.working_path();
-        let waiting = self.spool.waiting_path(number);
+    fn close(&self, source: &Arc<Source>, writer: FileWriter, number: u64, end: Box<SlotEnd>) {
+        let working = source.spool.working_path();
+        let waiting = source.spool.waiting_path(number);
         let path = match fs::rename(&working, &waiting) {
             Ok(()) => waiting,
             Err(error) => {
@@ -173,15 +186,19 @@ impl BlockWriter {
             }
         };
         // If the filing thread is gone, so is the process.
-        let _ = self.filing.send(Filing { writer, path, end });
+        let _ = self.filing.send(Box::new(Filing { source: Arc::clone(source), writer, path, end }));
     }
+}
+
+/// A file that waits to be put under its name.
+pub(crate) struct Leftover {
+    pub(crate) source: Arc<Source>,
+    pub(crate) path: PathBuf,
 }
 
 /// Finishes files and puts them under their names.
 pub(crate) struct Filer {
-    pub(crate) spool: Arc<Spool>,
     pub(crate) log: Arc<Log>,
-    pub(crate) ident: String,
     pub(crate) interval_s: u32,
     pub(crate) format: FileFormat,
 }
@@ -189,43 +206,54 @@ pub(crate) struct Filer {
 impl Filer {
     /// Files what predecessors left, and then what it is given, until nobody gives it more. Returns how many
     /// files it could not file; they wait for the next start.
-    pub(crate) fn run(self, leftovers: Vec<PathBuf>, filings: &Receiver<Filing>) -> u64 {
-        for orphan in leftovers {
-            self.adopt(&orphan);
+    pub(crate) fn run(self, leftovers: Vec<Leftover>, filings: &Receiver<Box<Filing>>) -> u64 {
+        for orphan in &leftovers {
+            self.adopt(orphan);
         }
+        drop(leftovers);
         let mut unfiled = Vec::new();
-        for Filing { writer, path, end } in filings {
+        for filing in filings {
+            let Filing { source, writer, path, end } = *filing;
             // What failed earlier may succeed now: there may be room on the disk again.
-            unfiled.retain(|path: &PathBuf| !self.adopt(path));
-            if let Err(error) = self.finish(writer, &path, *end) {
+            unfiled.retain(|leftover: &Leftover| {
+                leftover.source.number != source.number || !self.adopt(leftover)
+            });
+            if let Err(error) = self.finish(&source, writer, &path, *end) {
                 self.log.error(format_args!("{error}; kept as {}", path.display()));
-                unfiled.push(path);
+                unfiled.push(Leftover { source, path });
             }
         }
         unfiled.len() as u64
     }
 
-    fn finish(&self, writer: FileWriter, path: &Path, end: SlotEnd) -> Result<(), FilerError> {
+    fn finish(
+        &self,
+        source: &Source,
+        writer: FileWriter,
+        path: &Path,
+        end: SlotEnd,
+    ) -> Result<(), FilerError> {
+        let Source { ident, spool, .. } = source;
         let SlotEnd { start_ms, tail, bad_datagrams } = end;
         let (ledger, sequence_failures) = (tail.ledger, tail.sequence_failures);
         let Finished { totals, mut omitted } = writer.finish(tail)?;
         let is_empty = totals.flows == 0 && ledger == LossLedger::default();
-        self.spool.file(path, start_ms, is_empty, &self.log)?;
-        self.log.info(rotation_line(&self.ident, &totals, sequence_failures, bad_datagrams));
-        if let Some(line) = loss_line(&self.ident, &ledger) {
+        spool.file(path, start_ms, is_empty, &self.log)?;
+        self.log.info(rotation_line(ident, &totals, sequence_failures, bad_datagrams));
+        if let Some(line) = loss_line(ident, &ledger) {
             self.log.info(line);
         }
         // Those stand in the log, above.
         omitted.losses = false;
         if !omitted.is_empty() {
-            self.log.info(format_args!("Ident: '{}' no place in nfdump's layout: {omitted}", self.ident));
+            self.log.info(format_args!("Ident: '{ident}' no place in nfdump's layout: {omitted}"));
         }
         Ok(())
     }
 
     /// Finishes and files what a dead predecessor left, or says why not.
-    fn adopt(&self, orphan: &Path) -> bool {
-        let name = orphan.display();
+    fn adopt(&self, orphan: &Leftover) -> bool {
+        let name = orphan.path.display();
         match self.try_adopt(orphan) {
             Ok(Some((flows, filed))) => {
                 self.log.info(format_args!("Adopted {name}: {flows} flows, filed {filed}"));
@@ -239,7 +267,8 @@ impl Filer {
         true
     }
 
-    fn try_adopt(&self, orphan: &Path) -> Result<Option<(u64, Filed)>, FilerError> {
+    fn try_adopt(&self, orphan: &Leftover) -> Result<Option<(u64, Filed)>, FilerError> {
+        let Leftover { source, path: orphan } = orphan;
         let file = match FlowFile::open(orphan) {
             Ok(file) if file.is_finished() || file.block_count() > 0 => file,
             // Its writer died before the first block was on disk.
@@ -254,7 +283,7 @@ impl Filer {
             self.log.error(problem);
         }
         let totals = if file.is_finished() { *file.totals() } else { complete(&file, orphan, self.format)? };
-        Ok(Some((totals.flows, self.spool.file(orphan, start_ms, false, &self.log)?)))
+        Ok(Some((totals.flows, source.spool.file(orphan, start_ms, false, &self.log)?)))
     }
 }
 
@@ -331,7 +360,7 @@ fn loss_line(ident: &str, ledger: &LossLedger) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spool::{Naming, Zone};
+    use crate::spool::{Naming, Spool, Zone};
     use chrono::FixedOffset;
     use flow_file::{BlockCompression, FileLayout, SubDir};
     use flow_model::{BatchBuilder, Field};
@@ -341,10 +370,11 @@ mod tests {
     /// 2023-11-14 22:15:00 UTC.
     const START_MS: u64 = 1_700_000_100_000;
 
-    fn spool(directory: &TempDir) -> Arc<Spool> {
+    fn source(directory: &TempDir) -> Arc<Source> {
         let zone = Zone::Fixed(FixedOffset::east_opt(0).unwrap());
         let naming = Naming { interval_s: 300, layout: SubDir::Flat, zone, with_offset: false };
-        Arc::new(Spool::open(directory.path(), naming, FileFormat::default()).unwrap())
+        let spool = Spool::open(directory.path(), naming, FileFormat::default()).unwrap();
+        Arc::new(Source { number: 0, ident: "x".to_owned(), spool })
     }
 
     fn batch(flows: u64) -> FlowBatch {
@@ -365,13 +395,11 @@ mod tests {
         Job::Close(Box::new(SlotEnd { start_ms, tail, bad_datagrams: 5 }))
     }
 
-    fn writer(spool: &Arc<Spool>, log: &Arc<Log>) -> (BlockWriter, Receiver<Filing>) {
+    fn writer(log: &Arc<Log>) -> (BlockWriter, Receiver<Box<Filing>>) {
         let (filing, filings) = mpsc::sync_channel(FILING_QUEUE_LEN);
         let writer = BlockWriter {
-            spool: Arc::clone(spool),
             log: Arc::clone(log),
             counters: Arc::default(),
-            ident: "x".to_owned(),
             format: FileFormat::default(),
             filing,
             written: mpsc::sync_channel(1).0,
@@ -379,28 +407,32 @@ mod tests {
         (writer, filings)
     }
 
-    fn filer(spool: &Arc<Spool>, log: &Arc<Log>) -> Filer {
-        let (spool, log) = (Arc::clone(spool), Arc::clone(log));
-        Filer { spool, log, ident: "x".to_owned(), interval_s: 300, format: FileFormat::default() }
+    fn filer(log: &Arc<Log>) -> Filer {
+        Filer { log: Arc::clone(log), interval_s: 300, format: FileFormat::default() }
+    }
+
+    fn leftovers(source: &Arc<Source>, log: &Log) -> Vec<Leftover> {
+        let found = source.spool.leftovers(log).into_iter();
+        found.map(|path| Leftover { source: Arc::clone(source), path }).collect()
     }
 
     /// Lets the writer do its jobs, and the filer what the writer asks for.
-    fn run(spool: &Arc<Spool>, log: &Arc<Log>, jobs: Vec<Job>) -> (u64, Arc<Counters>) {
-        let (writer, filings) = writer(spool, log);
+    fn run(source: &Arc<Source>, log: &Arc<Log>, jobs: Vec<Job>) -> (u64, Arc<Counters>) {
+        let (writer, filings) = writer(log);
         let counters = Arc::clone(&writer.counters);
         let (sender, receiver) = mpsc::channel();
         for job in jobs {
-            sender.send(job).unwrap();
+            sender.send(SourceJob { source: Arc::clone(source), job }).unwrap();
         }
         drop(sender);
         writer.run(&receiver);
-        (filer(spool, log).run(Vec::new(), &filings), counters)
+        (filer(log).run(Vec::new(), &filings), counters)
     }
 
     #[test]
     fn slots_become_files_and_log_lines() {
         let directory = tempfile::tempdir().unwrap();
-        let (spool, log) = (spool(&directory), Arc::new(Log::to_memory()));
+        let (source, log) = (source(&directory), Arc::new(Log::to_memory()));
         let open = |created_ms| Job::Open { created_ms };
         let next_ms = START_MS + 300_000;
         let jobs = vec![
@@ -411,12 +443,12 @@ mod tests {
             open(next_ms),
             close(next_ms),
         ];
-        assert_eq!(run(&spool, &log, jobs).0, 0);
-        let file = FlowFile::open(&spool.directory().join("nfcapd.202311142215")).unwrap();
+        assert_eq!(run(&source, &log, jobs).0, 0);
+        let file = FlowFile::open(&source.spool.directory().join("nfcapd.202311142215")).unwrap();
         assert_eq!((file.ident(), file.created_ms(), file.block_count()), ("x", START_MS + 5, 2));
         assert_eq!((file.totals().flows, file.totals().sequence_failures), (11, 2));
         assert_eq!(file.ledger().kernel_drops, 7);
-        let empty = FlowFile::open(&spool.directory().join("nfcapd.202311142220")).unwrap();
+        let empty = FlowFile::open(&source.spool.directory().join("nfcapd.202311142220")).unwrap();
         assert!(empty.is_finished());
         assert_eq!((empty.totals().flows, empty.totals().first_ms), (0, next_ms));
         let lost = "Ident: 'x' Lost: datagrams dropped by the kernel: 7, missing by sequence: 3";
@@ -432,38 +464,39 @@ mod tests {
     #[test]
     fn flows_that_cannot_be_written_are_counted_and_service_resumes() {
         let directory = tempfile::tempdir().unwrap();
-        let (spool, log) = (spool(&directory), Arc::new(Log::to_memory()));
-        let (writer, filings) = writer(&spool, &log);
+        let (source, log) = (source(&directory), Arc::new(Log::to_memory()));
+        let (writer, filings) = writer(&log);
         let counters = Arc::clone(&writer.counters);
-        std::fs::remove_dir_all(spool.directory()).unwrap();
+        std::fs::remove_dir_all(source.spool.directory()).unwrap();
         let (sender, receiver) = mpsc::sync_channel(0);
         let thread = std::thread::spawn(move || writer.run(&receiver));
+        let send = |job| sender.send(SourceJob { source: Arc::clone(&source), job }).unwrap();
         for _ in 0..2 {
-            sender.send(Job::Open { created_ms: START_MS }).unwrap();
-            sender.send(Job::Block(batch(10))).unwrap();
-            sender.send(close(START_MS)).unwrap();
+            send(Job::Open { created_ms: START_MS });
+            send(Job::Block(batch(10)));
+            send(close(START_MS));
         }
         // Once this is taken, everything before it has been done.
-        sender.send(Job::Open { created_ms: START_MS }).unwrap();
-        std::fs::create_dir(spool.directory()).unwrap();
-        sender.send(Job::Block(batch(4))).unwrap();
-        sender.send(close(START_MS)).unwrap();
+        send(Job::Open { created_ms: START_MS });
+        std::fs::create_dir(source.spool.directory()).unwrap();
+        send(Job::Block(batch(4)));
+        send(close(START_MS));
         drop(sender);
         thread.join().unwrap();
-        filer(&spool, &log).run(Vec::new(), &filings);
+        filer(&log).run(Vec::new(), &filings);
         assert_eq!(counters.lost_flows.load(std::sync::atomic::Ordering::Relaxed), 20);
         let lines = log.lines();
         assert!(lines[0].starts_with("Ident: 'x' flows are being lost: "), "{lines:?}");
         assert_eq!(lines.iter().filter(|line| line.contains("being lost")).count(), 1, "{lines:?}");
-        let file = FlowFile::open(&spool.directory().join("nfcapd.202311142215")).unwrap();
+        let file = FlowFile::open(&source.spool.directory().join("nfcapd.202311142215")).unwrap();
         assert_eq!(file.totals().flows, 4);
     }
 
     #[test]
     fn orphans_are_finished_and_filed_under_their_slot() {
         let directory = tempfile::tempdir().unwrap();
-        let (spool, log) = (spool(&directory), Arc::new(Log::to_memory()));
-        let path = |name: &str| spool.directory().join(name);
+        let (source, log) = (source(&directory), Arc::new(Log::to_memory()));
+        let path = |name: &str| source.spool.directory().join(name);
         let orphan = |name: &str, created_ms| {
             let options = WriteOptions {
                 ident: "old".to_owned(),
@@ -488,12 +521,13 @@ mod tests {
 
         let (_, filings) = mpsc::sync_channel(1);
         let orphans = ["a", "b", "c", "d", "e", "f"].map(|name| path(&format!("{name}.orphan")));
-        filer(&spool, &log).run(orphans.to_vec(), &filings);
+        let leftover = |path| Leftover { source: Arc::clone(&source), path };
+        filer(&log).run(orphans.map(leftover).into(), &filings);
         let first = FlowFile::open(&path("nfcapd.202311142215")).unwrap();
         assert_eq!((first.is_finished(), first.ident(), first.totals().flows), (true, "old", 20));
         let second = FlowFile::open(&path("nfcapd.202311142220")).unwrap();
         assert_eq!((second.is_finished(), second.totals().flows), (true, 5));
-        let mut left: Vec<_> = fs::read_dir(spool.directory())
+        let mut left: Vec<_> = fs::read_dir(source.spool.directory())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
@@ -516,8 +550,8 @@ mod tests {
         for (format, layout) in [(FileFormat::default(), FileLayout::Columnar), (nfdump, FileLayout::Nfdump2)]
         {
             let directory = tempfile::tempdir().unwrap();
-            let (spool, log) = (spool(&directory), Arc::new(Log::to_memory()));
-            let path = |name: &str| spool.directory().join(name);
+            let (source, log) = (source(&directory), Arc::new(Log::to_memory()));
+            let path = |name: &str| source.spool.directory().join(name);
             let create = |name: &str, created_ms| {
                 let ident = "theirs".to_owned();
                 let options = WriteOptions { ident, format: nfdump, rule: CountRule::Collected, created_ms };
@@ -531,13 +565,13 @@ mod tests {
             filed.write(&batch(3)).unwrap();
             filed.finish(FileTail::default()).unwrap();
             let (_, filings) = mpsc::sync_channel(1);
-            let filer = Filer { format, ..filer(&spool, &log) };
-            filer.run(spool.leftovers(&log), &filings);
+            let filer = Filer { format, ..filer(&log) };
+            filer.run(leftovers(&source, &log), &filings);
             let first = FlowFile::open(&path("nfcapd.202311142215")).unwrap();
             assert_eq!((first.totals().flows, first.ident()), (33, "theirs"), "{:?}", log.lines());
             let second = FlowFile::open(&path("nfcapd.202311142220")).unwrap();
             assert_eq!((second.is_finished(), second.totals().flows, second.layout()), (true, 5, layout));
-            let left = fs::read_dir(spool.directory()).unwrap().count();
+            let left = fs::read_dir(source.spool.directory()).unwrap().count();
             assert_eq!(left, 3, "the lock and two files");
             assert!(log.lines().iter().all(|line| line.starts_with("Adopted")), "{:?}", log.lines());
         }

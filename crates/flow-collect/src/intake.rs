@@ -1,18 +1,18 @@
-//! From datagrams to blocks: decoding, and the decision in which slot a flow is filed.
+//! From the datagrams of a source to its blocks.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use flow_file::FileTail;
-use flow_model::{BatchBuilder, ExporterInfo, FlowBatch, NameInfo, SamplerInfo};
+use flow_model::{BatchBuilder, ExporterInfo, FlowBatch, MAX_BATCH_ROWS, NameInfo, SamplerInfo};
 use flow_wire::{DecodeError, Decoded, Decoder, DecoderOptions, Exporter, Fault};
 
 use crate::complaint::Complaints;
 use crate::counters::{Counters, count};
-use crate::file::{Job, SlotEnd, Sources};
+use crate::file::{Job, Origins, SlotEnd, SourceJob};
 use crate::log::Log;
-use crate::slot::Slots;
+use crate::source::Source;
 
 /// A block is written when the datagrams in it had this many octets, at the latest. Flows with long strings
 /// (payload, names) are as large in memory as on the wire; without strings, rows run out first.
@@ -21,38 +21,41 @@ const MAX_BLOCK_OCTETS: u64 = 32 << 20;
 /// Lines about gaps (`-r`) in one slot.
 const MAX_GAP_LINES: u64 = 100;
 
-/// What an intake needs to know.
-pub(crate) struct IntakeOptions {
-    pub(crate) ident: String,
-    pub(crate) interval_s: u32,
+/// A written block gives its memory back to its source when it was at least as full; sources that send less do not
+/// keep the memory of a whole block.
+const MIN_RECYCLED_ROWS: usize = MAX_BATCH_ROWS / 2;
+
+/// What the intakes of all sources share.
+pub(crate) struct Workshop {
+    pub(crate) log: Arc<Log>,
+    pub(crate) counters: Arc<Counters>,
+    /// To the writer.
+    pub(crate) jobs: SyncSender<SourceJob>,
+    /// Blocks the writer is done with. (The intakes are all in one thread.)
+    pub(crate) reusable: Mutex<Receiver<FlowBatch>>,
     pub(crate) decoder: DecoderOptions,
     /// Log every gap in sequence numbers.
     pub(crate) report_gaps: bool,
 }
 
-/// Decodes datagrams into blocks for the writer.
-///
-/// The times of the datagrams decide which slot they belong to, so that a live socket and a capture are the
-/// same to it.
+/// Decodes the datagrams of a source into blocks for the writer.
 pub(crate) struct Intake {
-    options: IntakeOptions,
-    log: Arc<Log>,
-    counters: Arc<Counters>,
-    jobs: SyncSender<Job>,
-    /// Blocks the writer is done with.
-    reusable: Receiver<FlowBatch>,
+    source: Arc<Source>,
+    workshop: Arc<Workshop>,
     decoder: Decoder,
     builder: BatchBuilder,
-    slots: Slots,
     complaints: Complaints,
     /// Octets of the datagrams whose flows are in the builder.
     block_octets: u64,
+    /// Octets of memory that the builder was given back.
+    recycled: usize,
     slot: SlotCounts,
 }
 
 /// Counts of the current slot.
 #[derive(Default)]
 struct SlotCounts {
+    datagrams: u64,
     bad_datagrams: u64,
     sequence_failures: u64,
     kernel_drops: u64,
@@ -62,37 +65,24 @@ struct SlotCounts {
 }
 
 impl Intake {
-    pub(crate) fn new(
-        options: IntakeOptions,
-        log: Arc<Log>,
-        counters: Arc<Counters>,
-        jobs: SyncSender<Job>,
-        reusable: Receiver<FlowBatch>,
-    ) -> Intake {
+    pub(crate) fn new(source: Arc<Source>, workshop: Arc<Workshop>) -> Intake {
         Intake {
-            log,
-            counters,
-            jobs,
-            reusable,
-            decoder: Decoder::new(options.decoder),
+            decoder: Decoder::new(workshop.decoder),
             builder: BatchBuilder::new(),
-            slots: Slots::new(options.interval_s),
             complaints: Complaints::default(),
             block_octets: 0,
+            recycled: 0,
             slot: SlotCounts::default(),
-            options,
+            source,
+            workshop,
         }
     }
 
-    /// Takes a datagram, which first ends the current slot if it belongs to another.
+    /// Takes a datagram of the current slot.
     pub(crate) fn datagram(&mut self, from: SocketAddr, received_ms: u64, payload: &[u8]) {
-        if self.slots.is_elsewhere(received_ms) {
-            self.begin_slot(received_ms);
-        }
         let from = Exporter { addr: from.ip(), port: from.port() };
         let decoded = self.decoder.decode(from, received_ms, payload, &mut self.builder);
-        count(&self.counters.datagrams, 1);
-        count(&self.counters.octets, payload.len() as u64);
+        self.slot.datagrams += 1;
         self.account(from, &decoded, payload.len());
         self.make_room();
         // Flows that waited for this exporter's template, and are more than fit.
@@ -103,50 +93,48 @@ impl Intake {
         }
     }
 
-    /// Ends the last slot. Data that still wait for their template are lost, and counted.
-    pub(crate) fn finish(&mut self) {
+    /// Data that still wait for their template are lost, and counted.
+    pub(crate) fn give_up_waiting(&mut self) {
         self.decoder.give_up_waiting();
-        self.end_slot();
     }
 
-    /// Ends the current slot, if there is one, and begins the one of this time.
-    pub(crate) fn begin_slot(&mut self, now_ms: u64) {
-        self.end_slot();
-        self.slots.enter(now_ms);
+    /// Begins a slot.
+    pub(crate) fn begin_slot(&self, now_ms: u64) {
         self.send(Job::Open { created_ms: now_ms });
     }
 
-    /// When the current slot is to be ended without waiting for a datagram any longer.
-    pub(crate) fn deadline_ms(&self) -> Option<u64> {
-        self.slots.deadline_ms()
-    }
-
-    /// Whether a time belongs to another slot.
-    pub(crate) fn is_elsewhere(&self, time_ms: u64) -> bool {
-        self.slots.is_elsewhere(time_ms)
-    }
-
-    /// Whether the current slot is to be ended although no datagram says so.
-    pub(crate) fn is_overdue(&self, now_ms: u64) -> bool {
-        self.slots.is_overdue(now_ms)
+    /// Datagrams of the current slot so far.
+    pub(crate) fn datagrams(&self) -> u64 {
+        self.slot.datagrams
     }
 
     /// Accounts datagrams that the kernel dropped to the current slot.
     pub(crate) fn add_kernel_drops(&mut self, drops: u64) {
         self.slot.kernel_drops += drops;
-        count(&self.counters.kernel_drops, drops);
     }
 
-    /// Ends the current slot.
-    fn end_slot(&mut self) {
-        let (Some(start_ms), Some(end_ms)) = (self.slots.start_ms(), self.slots.end_ms()) else { return };
+    /// Octets of memory that the block under construction takes, about.
+    pub(crate) fn memory(&self) -> usize {
+        self.builder.memory().max(self.recycled)
+    }
+
+    /// Writes the block under construction and lets go of its memory.
+    pub(crate) fn shrink(&mut self) {
+        self.write_block();
+        self.builder = BatchBuilder::new();
+        self.recycled = 0;
+    }
+
+    /// Ends the slot of these bounds.
+    pub(crate) fn end_slot(&mut self, start_ms: u64, end_ms: u64) {
         self.decoder.expire(end_ms);
         self.write_block();
-        self.complaints.summarise(&self.log, &self.options.ident);
+        self.complaints.summarise(&self.workshop.log, &self.source.ident);
         let slot = std::mem::take(&mut self.slot);
         if slot.gaps > MAX_GAP_LINES {
             let more = slot.gaps - MAX_GAP_LINES;
-            self.log.info(format_args!("Ident: '{}' sequence gaps: {more} more", self.options.ident));
+            let ident = &self.source.ident;
+            self.workshop.log.info(format_args!("Ident: '{ident}' sequence gaps: {more} more"));
         }
         let exporters = self.decoder.take_exporters();
         let mut ledger = self.decoder.take_unattributed();
@@ -169,23 +157,23 @@ impl Intake {
 
     fn account(&mut self, from: Exporter, decoded: &Decoded, len: usize) {
         self.block_octets += (len + decoded.late_len_bytes) as u64;
-        count(&self.counters.flows, decoded.flows as u64);
+        count(&self.workshop.counters.flows, decoded.flows as u64);
         if let Some(exporter) = decoded.new_exporter {
             self.announce(exporter);
         }
         if decoded.malformed > 0 {
             self.slot.bad_datagrams += 1;
-            count(&self.counters.bad_datagrams, 1);
+            count(&self.workshop.counters.bad_datagrams, 1);
         }
         if let Some(error) = &decoded.error {
-            let ident = &self.options.ident;
+            let ident = &self.source.ident;
             let text = error_text(ident, error, len);
-            self.complaints.complain(&self.log, from.addr, cause(&error.fault), text);
+            self.complaints.complain(&self.workshop.log, from.addr, cause(&error.fault), text);
         }
         if decoded.sequence_failure {
             self.slot.sequence_failures += 1;
-            count(&self.counters.sequence_failures, 1);
-            if self.options.report_gaps {
+            count(&self.workshop.counters.sequence_failures, 1);
+            if self.workshop.report_gaps {
                 self.report_gap(from, decoded);
             }
         }
@@ -197,9 +185,9 @@ impl Intake {
             let Exporter { addr, .. } = from;
             let sysid = decoded.exporter.unwrap_or(0);
             let missed = decoded.missed;
-            self.log.info(format_args!(
+            self.workshop.log.info(format_args!(
                 "Ident: '{}' sequence gap: SysID: {sysid}, IP: {addr}, missed: {missed}",
-                self.options.ident
+                self.source.ident
             ));
         }
     }
@@ -208,13 +196,13 @@ impl Intake {
         if let Some(exporter) = self.decoder.exporters().iter().find(|exporter| exporter.sysid == sysid) {
             let generic = |sampler: &SamplerInfo| sampler.exporter == sysid && sampler.id == -1;
             let sampler = self.decoder.samplers().into_iter().find(generic);
-            self.log.info(exporter_line(exporter, sampler));
+            self.workshop.log.info(exporter_line(exporter, sampler));
         }
     }
 
     /// Writes the block when the flows of another datagram might not fit.
     fn make_room(&mut self) {
-        let is_full = self.builder.room() < self.options.decoder.limits.flows_per_datagram;
+        let is_full = self.builder.room() < self.workshop.decoder.limits.flows_per_datagram;
         if is_full || self.block_octets >= MAX_BLOCK_OCTETS {
             self.write_block();
         }
@@ -222,13 +210,19 @@ impl Intake {
 
     fn write_block(&mut self) {
         self.block_octets = 0;
-        if !self.builder.is_empty() {
-            self.send_sources();
-            let batch = self.builder.finish();
-            self.send(Job::Block(batch));
-            if let Ok(written) = self.reusable.try_recv() {
-                self.builder.recycle(written);
-            }
+        if self.builder.is_empty() {
+            return;
+        }
+        self.send_sources();
+        let (rows, memory) = (self.builder.len(), self.builder.memory());
+        let batch = self.builder.finish();
+        self.send(Job::Block(batch));
+        self.recycled = 0;
+        if rows >= MIN_RECYCLED_ROWS
+            && let Ok(written) = self.workshop.reusable().try_recv()
+        {
+            self.builder.recycle(written);
+            self.recycled = memory;
         }
     }
 
@@ -239,13 +233,19 @@ impl Intake {
         let (told_exporters, told_samplers, told_names) = &self.slot.told;
         if *told_exporters != exporters.len() || *told_samplers != samplers || *told_names != names {
             self.slot.told = (exporters.len(), samplers.clone(), names.clone());
-            self.send(Job::Sources(Sources { exporters, samplers, names }));
+            self.send(Job::Origins(Origins { exporters, samplers, names }));
         }
     }
 
     fn send(&self, job: Job) {
         // The writer ends after us, unless the process is ending.
-        let _ = self.jobs.send(job);
+        let _ = self.workshop.jobs.send(SourceJob { source: Arc::clone(&self.source), job });
+    }
+}
+
+impl Workshop {
+    fn reusable(&self) -> std::sync::MutexGuard<'_, Receiver<FlowBatch>> {
+        self.reusable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -313,7 +313,10 @@ pub(crate) fn cause(fault: &Fault) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dispatch::Dispatch;
+    use crate::spool::{Naming, Spool};
     use std::sync::mpsc;
+    use tempfile::TempDir;
 
     /// 2023-11-14 22:15:00 UTC.
     const START_MS: u64 = 1_700_000_100_000;
@@ -342,33 +345,54 @@ mod tests {
         "192.0.2.9:4711".parse().unwrap()
     }
 
-    fn intake(report_gaps: bool) -> (Intake, Receiver<Job>, Arc<Log>) {
-        let options = IntakeOptions {
-            ident: "x".to_owned(),
+    /// One source in a directory of its own, behind a dispatch.
+    fn intake(report_gaps: bool) -> (Dispatch, Receiver<SourceJob>, Arc<Log>, TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let naming = Naming {
             interval_s: 300,
+            layout: flow_file::SubDir::Flat,
+            zone: crate::spool::Zone::Local,
+            with_offset: false,
+        };
+        let spool = Spool::open(directory.path(), naming, flow_file::FileFormat::default()).unwrap();
+        let (jobs, receiver) = mpsc::sync_channel(1000);
+        let log = Arc::new(Log::to_memory());
+        let workshop = Workshop {
+            log: Arc::clone(&log),
+            counters: Arc::default(),
+            jobs,
+            reusable: Mutex::new(mpsc::channel().1),
             decoder: DecoderOptions::default(),
             report_gaps,
         };
-        let (jobs, receiver) = mpsc::sync_channel(1000);
-        let log = Arc::new(Log::to_memory());
-        (Intake::new(options, Arc::clone(&log), Arc::default(), jobs, mpsc::channel().1), receiver, log)
+        let source = Arc::new(Source { number: 0, ident: "x".to_owned(), spool });
+        let mut dispatch = Dispatch::new(workshop, 300);
+        dispatch.add(source, None);
+        (dispatch, receiver, log, directory)
     }
 
     /// What the writer was told, in short.
-    fn told(jobs: &Receiver<Job>) -> Vec<String> {
+    fn told(jobs: &Receiver<SourceJob>) -> Vec<String> {
         jobs.try_iter()
-            .map(|job| match job {
+            .map(|told| match told.job {
                 Job::Open { created_ms } => format!("open {}", created_ms - START_MS),
-                Job::Sources(sources) => format!("exporters {}", sources.exporters.len()),
+                Job::Origins(origins) => format!("exporters {}", origins.exporters.len()),
                 Job::Block(batch) => format!("block {}", batch.len()),
                 Job::Close(end) => format!("close {} {}", end.start_ms - START_MS, end.tail.ledger.datagrams),
             })
             .collect()
     }
 
+    fn last_close(jobs: &Receiver<SourceJob>) -> Box<SlotEnd> {
+        match jobs.try_iter().last().map(|told| told.job) {
+            Some(Job::Close(end)) => end,
+            _ => panic!("the slot was not closed"),
+        }
+    }
+
     #[test]
     fn new_agents_are_announced_with_their_rate() {
-        let (mut intake, _jobs, log) = intake(false);
+        let (mut intake, _jobs, log, _directory) = intake(false);
         let address = [198, 51, 100, 7];
         let words = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<_>>();
         let packet = [&words(&[3, 32, 60, 17])[..], &address, &address, &words(&[53, 53, 0, 0])].concat();
@@ -390,7 +414,7 @@ mod tests {
 
     #[test]
     fn datagrams_of_another_slot_end_the_current_one() {
-        let (mut intake, jobs, log) = intake(false);
+        let (mut intake, jobs, log, _directory) = intake(false);
         intake.datagram(from(), START_MS + 1, &v5(0, 2));
         intake.datagram(from(), START_MS + 299_999, &v5(2, 3));
         intake.datagram(from(), START_MS + 900_000, &v5(5, 1));
@@ -414,7 +438,7 @@ mod tests {
 
     #[test]
     fn the_writer_is_told_of_a_new_name_for_an_interface() {
-        let (mut intake, jobs, _) = intake(false);
+        let (mut intake, jobs, _, _directory) = intake(false);
         let halves =
             |values: &[u16]| values.iter().flat_map(|value| value.to_be_bytes()).collect::<Vec<u8>>();
         // Options of v9: by interface (scope 2) its name (82).
@@ -433,21 +457,21 @@ mod tests {
         }
         let names: Vec<String> = jobs
             .try_iter()
-            .filter_map(|job| if let Job::Sources(sources) = job { Some(sources) } else { None })
-            .map(|sources| sources.names.iter().map(|known| known.name.clone()).collect())
+            .filter_map(|told| if let Job::Origins(origins) = told.job { Some(origins) } else { None })
+            .map(|origins| origins.names.iter().map(|known| known.name.clone()).collect())
             .collect();
         assert_eq!(names, ["eth0", "wan0"]);
     }
 
     #[test]
     fn blocks_are_written_while_a_datagram_may_still_fit() {
-        let (mut intake, jobs, _) = intake(false);
+        let (mut intake, jobs, _, _directory) = intake(false);
         for number in 0..4000 {
             intake.datagram(from(), START_MS, &v5(number * 30, 30));
         }
         let rows: Vec<usize> = jobs
             .try_iter()
-            .filter_map(|job| match job {
+            .filter_map(|told| match told.job {
                 Job::Block(batch) => Some(batch.len()),
                 _ => None,
             })
@@ -467,7 +491,7 @@ mod tests {
 
     #[test]
     fn flows_that_came_before_their_template_are_stored_and_others_counted() {
-        let (mut intake, jobs, _) = intake(false);
+        let (mut intake, jobs, _, _directory) = intake(false);
         let ports: Vec<u16> = [256, 4 + 2 * 5_000].into_iter().chain(0..5_000).collect();
         for sequence in 0..20 {
             intake.datagram(from(), START_MS, &v9(sequence, &[&ports]));
@@ -476,11 +500,11 @@ mod tests {
         intake.datagram(from(), START_MS, &v9(21, &[&[257, 6, 1], &[258, 6, 1]]));
         intake.finish();
         let (mut rows, mut ledger) = (0, None);
-        for job in jobs.try_iter() {
-            match job {
+        for told in jobs.try_iter() {
+            match told.job {
                 Job::Block(batch) => rows += batch.len(),
                 Job::Close(end) => ledger = Some(end.tail.ledger),
-                Job::Open { .. } | Job::Sources(_) => {}
+                Job::Open { .. } | Job::Origins(_) => {}
             }
         }
         let ledger = ledger.unwrap();
@@ -490,7 +514,7 @@ mod tests {
 
     #[test]
     fn the_tail_accounts_for_every_datagram() {
-        let (mut intake, jobs, log) = intake(true);
+        let (mut intake, jobs, log, _directory) = intake(true);
         intake.datagram(from(), START_MS, &v5(0, 2));
         intake.datagram(from(), START_MS, &v5(12, 2));
         intake.datagram(from(), START_MS, &[0, 99, 1, 2]);
@@ -498,7 +522,7 @@ mod tests {
         intake.datagram(from(), START_MS, &[7]);
         intake.add_kernel_drops(4);
         intake.finish();
-        let Some(Job::Close(end)) = jobs.try_iter().last() else { panic!("the slot was not closed") };
+        let end = last_close(&jobs);
         let ledger = end.tail.ledger;
         assert_eq!((ledger.datagrams, ledger.flows, ledger.missed, ledger.kernel_drops), (5, 4, 10, 4));
         assert_eq!((end.bad_datagrams, end.tail.sequence_failures), (3, 1));
@@ -515,7 +539,7 @@ mod tests {
 
         intake.datagram(from(), START_MS, &v5(14, 2));
         intake.finish();
-        let Some(Job::Close(end)) = jobs.try_iter().last() else { panic!("the slot was not closed") };
+        let end = last_close(&jobs);
         assert_eq!((end.bad_datagrams, end.tail.sequence_failures, end.tail.ledger.datagrams), (0, 0, 1));
     }
 }

@@ -10,13 +10,18 @@
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use flow_collect::{Collector, CollectorOptions, Limits, FileFormat, Input, Log, Naming, SubDir, Tunnels, Zone};
+//! use flow_collect::{
+//!     Collector, CollectorOptions, FileFormat, Input, Limits, Log, Naming, SourceOptions, Sources, SubDir, Tunnels, Zone,
+//! };
 //!
 //! let naming = Naming { interval_s: 300, layout: SubDir::Flat, zone: Zone::Local, with_offset: false };
+//! let source =
+//!     SourceOptions { ident: "border".to_owned(), directory: "/var/cache/flows".into(), network: None };
 //! let options = CollectorOptions {
-//!     directory: "/var/cache/flows".into(),
+//!     sources: Sources::Listed(vec![source]),
+//!     max_sources: 1,
+//!     allowed: Vec::new(),
 //!     naming,
-//!     ident: "border".to_owned(),
 //!     format: FileFormat::default(),
 //!     default_sampling: None,
 //!     override_sampling: None,
@@ -46,6 +51,7 @@ mod collector;
 mod complaint;
 mod counters;
 mod daemon;
+mod dispatch;
 mod explain;
 mod file;
 mod intake;
@@ -54,6 +60,7 @@ mod process;
 mod receive;
 mod slot;
 mod socket;
+mod source;
 mod spool;
 
 pub use capture::{CaptureError, CaptureReader, CaptureStats, Captured};
@@ -65,4 +72,5 @@ pub use flow_wire::{DecoderOptions, LimitError, LimitInfo, Limits, Tunnels};
 pub use log::Log;
 pub use process::{PidFile, PidFileError, PidFilePlace};
 pub use socket::{Family, Listen, ListenError};
+pub use source::{SourceOptions, Sources};
 pub use spool::{FilingError, Naming, SpoolError, Zone};

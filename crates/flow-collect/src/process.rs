@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
@@ -31,6 +32,15 @@ pub(crate) fn with_patience<T, E>(
             Err(error) if is_busy(&error) && start.elapsed() < PATIENCE => thread::sleep(PAUSE),
             result => return result,
         }
+    }
+}
+
+/// Allows ourselves as many open files as the system lets us, and says how many.
+pub(crate) fn raise_file_limit() -> u64 {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 0 };
+    match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(_) => soft,
     }
 }
 

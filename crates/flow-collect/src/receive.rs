@@ -149,43 +149,49 @@ impl Inlet {
     }
 }
 
-/// Receives until `stop` can be read from, then hands over what the kernel still holds and returns.
+/// Receives from all sockets until `stop` can be read from, then hands over what the kernel still holds and returns.
 ///
 /// # Errors
 /// When the socket fails in a way that will not pass.
 pub(crate) fn receive(
-    socket: &UdpSocket,
+    sockets: &[UdpSocket],
     stop: &UnixStream,
     now_ms: fn() -> u64,
     outlet: &Outlet,
 ) -> io::Result<()> {
     let mut receiver = Receive::new();
     let mut batch = DatagramBatch::default();
+    let all = sockets.iter().map(AsFd::as_fd).chain([stop.as_fd()]);
+    let mut waiting: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
     loop {
         let timeout = if batch.is_empty() { PollTimeout::NONE } else { PollTimeout::from(MAX_DELAY_MS) };
-        let mut waiting =
-            [PollFd::new(socket.as_fd(), PollFlags::POLLIN), PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
         match poll(&mut waiting, timeout) {
             Ok(0) if !outlet.hand_over(&mut batch) => return Ok(()),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
-        if waiting[1].any() == Some(true) {
+        if waiting.last().and_then(PollFd::any) == Some(true) {
             break;
         }
-        receiver.fill(socket, now_ms, &mut batch)?;
+        for (socket, waiting) in sockets.iter().zip(&waiting) {
+            if waiting.any() != Some(false) {
+                receiver.fill(socket, now_ms, &mut batch)?;
+            }
+        }
         if (batch.is_full() || outlet.decoder_is_idle()) && !outlet.hand_over(&mut batch) {
             return Ok(());
         }
     }
-    let mut drained = 0;
-    while drained < MAX_DRAINED {
-        match receiver.fill(socket, now_ms, &mut batch)? {
-            0 => break,
-            count => drained += count,
-        }
-        if batch.is_full() && !outlet.hand_over(&mut batch) {
-            return Ok(());
+    for socket in sockets {
+        let mut drained = 0;
+        while drained < MAX_DRAINED {
+            match receiver.fill(socket, now_ms, &mut batch)? {
+                0 => break,
+                count => drained += count,
+            }
+            if batch.is_full() && !outlet.hand_over(&mut batch) {
+                return Ok(());
+            }
         }
     }
     outlet.hand_over(&mut batch);
@@ -262,7 +268,7 @@ mod tests {
         let (mut stop, stopped) = UnixStream::pair().unwrap();
         let (outlet, inlet) = queue();
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let receiver = thread::spawn(move || receive(&socket, &stopped, || 42, &outlet));
+        let receiver = thread::spawn(move || receive(&[socket], &stopped, || 42, &outlet));
 
         let mut seen = Vec::new();
         let mut take = |inlet: &Inlet| {

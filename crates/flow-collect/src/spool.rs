@@ -156,6 +156,26 @@ impl Spool {
     /// Takes possession of a directory. A collector that has it may take a moment to end.
     /// `format` is that of the files that come of two.
     pub(crate) fn open(directory: &Path, naming: Naming, format: FileFormat) -> Result<Spool, SpoolError> {
+        Spool::open_locked(directory, naming, format, |lock| {
+            with_patience(|| lock.try_lock(), |error| matches!(error, TryLockError::WouldBlock))
+        })
+    }
+
+    /// The same without patience, for when datagrams are waiting.
+    pub(crate) fn open_at_once(
+        directory: &Path,
+        naming: Naming,
+        format: FileFormat,
+    ) -> Result<Spool, SpoolError> {
+        Spool::open_locked(directory, naming, format, File::try_lock)
+    }
+
+    fn open_locked(
+        directory: &Path,
+        naming: Naming,
+        format: FileFormat,
+        take: impl FnOnce(&File) -> Result<(), TryLockError>,
+    ) -> Result<Spool, SpoolError> {
         let canonical = directory.canonicalize().map_err(|_| SpoolError::Missing(directory.to_owned()))?;
         if !canonical.is_dir() {
             return Err(SpoolError::NotDirectory(directory.to_owned()));
@@ -172,7 +192,7 @@ impl Spool {
             .truncate(false)
             .open(&path)
             .map_err(fail("open it"))?;
-        match with_patience(|| lock.try_lock(), |error| matches!(error, TryLockError::WouldBlock)) {
+        match take(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use flow_cli::compression_argument;
 use flow_collect::{
-    CollectorOptions, Family, FileFormat, Input, Limits, Listen, Naming, PidFileError, PidFilePlace, SubDir,
-    Tunnels, Zone,
+    CollectorOptions, Family, FileFormat, Input, Limits, Listen, Naming, PidFileError, PidFilePlace,
+    SourceOptions, Sources, SubDir, Tunnels, Zone,
 };
 
 use crate::args::Args;
@@ -82,18 +82,19 @@ impl Plan {
             args.pid_file.map(|path| PidFilePlace::check(&path)).transpose().map_err(PlanError::PidFile)?;
         let input = match args.capture {
             Some(capture) => Input::Capture(capture),
-            None => Input::Listen(Listen {
+            None => Input::Listen(vec![Listen {
                 host: args.bind,
                 port: args.ports.into_iter().next_back().unwrap_or_else(|| default_port.to_owned()),
                 family,
                 receive_buffer,
-            }),
+            }]),
         };
         let naming = Naming { interval_s, layout, zone: Zone::Local, with_offset: args.zone_offset };
         let collector = CollectorOptions {
-            directory,
+            sources: Sources::Listed(vec![SourceOptions { ident, directory, network: None }]),
+            max_sources: 1,
+            allowed: Vec::new(),
             naming,
-            ident,
             format,
             default_sampling,
             override_sampling,
@@ -273,7 +274,7 @@ mod tests {
             let line = ["rcapd", "-w", directory.path().to_str().unwrap()];
             let args = Args::parse_from(line.iter().chain(arguments));
             match Plan::new(args, SFLOW_PORT, || 0).unwrap().input {
-                Input::Listen(listen) => listen.port,
+                Input::Listen(mut listen) => listen.remove(0).port,
                 Input::Capture(_) => unreachable!("there is none"),
             }
         };
