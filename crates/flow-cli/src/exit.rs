@@ -16,7 +16,7 @@ pub enum ExitCode {
     Files = 250,
     /// The filter does not compile.
     Filter = 254,
-    /// A file included by a filter cannot be read, or memory ran out.
+    /// A file included by a filter cannot be read, or memory ran out; in dialect 1.6 of rdump also wrong arguments.
     Include = 255,
 }
 
@@ -30,11 +30,22 @@ impl From<ExitCode> for std::process::ExitCode {
 pub trait WithExitCode<T> {
     /// Attaches the code; the message stays as it is.
     fn exit_with(self, code: ExitCode) -> anyhow::Result<T>;
+
+    /// The same for an error that has no code yet.
+    fn or_exit_with(self, code: ExitCode) -> anyhow::Result<T>;
 }
 
 impl<T, E: Into<anyhow::Error>> WithExitCode<T> for Result<T, E> {
     fn exit_with(self, code: ExitCode) -> anyhow::Result<T> {
         self.map_err(|error| Coded { code, error: error.into() }.into())
+    }
+
+    fn or_exit_with(self, code: ExitCode) -> anyhow::Result<T> {
+        self.map_err(|error| {
+            let error = error.into();
+            let code = exit_code_of(&error).unwrap_or(code);
+            Coded { code, error }.into()
+        })
     }
 }
 
@@ -45,9 +56,9 @@ pub fn exit_code_of(error: &anyhow::Error) -> Option<ExitCode> {
 
 /// An error with a code, which shows as the error alone.
 #[derive(Debug)]
-struct Coded {
+pub(crate) struct Coded {
     code: ExitCode,
-    error: anyhow::Error,
+    pub(crate) error: anyhow::Error,
 }
 
 impl fmt::Display for Coded {
@@ -84,5 +95,9 @@ mod tests {
         let error = failing().exit_with(ExitCode::Files).exit_with(ExitCode::Filter).unwrap_err();
         assert_eq!(exit_code_of(&error), Some(ExitCode::Filter));
         assert_eq!(exit_code_of(&failing().context("x").unwrap_err()), None);
+        let error = failing().exit_with(ExitCode::Files).or_exit_with(ExitCode::Filter).unwrap_err();
+        assert_eq!(exit_code_of(&error), Some(ExitCode::Files));
+        let error = failing().or_exit_with(ExitCode::Filter).unwrap_err();
+        assert_eq!(exit_code_of(&error), Some(ExitCode::Filter));
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
-use crate::exit::{ExitCode, exit_code_of};
+use crate::exit::{Coded, ExitCode, exit_code_of};
 
 /// Runs a program and turns its result into an exit code.
 ///
@@ -27,10 +27,11 @@ pub fn run(
 
 /// Whether an error means that nobody reads our output any more.
 pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == ErrorKind::BrokenPipe)
+    error.chain().any(|cause| {
+        // An error with a code stands for the error in it, which is no cause of its own.
+        let coded = cause.downcast_ref::<Coded>().is_some_and(|coded| is_closed_pipe(&coded.error));
+        coded || cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == ErrorKind::BrokenPipe)
+    })
 }
 
 /// Writes messages to stderr under the program's name. Nothing is done about a stderr that cannot be written.
@@ -106,6 +107,8 @@ mod tests {
     fn a_closed_pipe_is_recognised_below_a_code() {
         let result: io::Result<()> = Err(io::Error::from(ErrorKind::BrokenPipe));
         assert!(is_closed_pipe(&result.context("x").exit_with(ExitCode::Files).unwrap_err()));
+        let bare: io::Result<()> = Err(io::Error::from(ErrorKind::BrokenPipe));
+        assert!(is_closed_pipe(&bare.or_exit_with(ExitCode::Files).context("y").unwrap_err()));
         assert!(!is_closed_pipe(&anyhow!("broken pipe")));
     }
 

@@ -1,10 +1,10 @@
 //! `fmt:` strings: parsing, and the layout that a tag becomes.
 
-use crate::OutputOptions;
 use crate::cell::Form;
 use crate::format::{FormatError, predefined};
 use crate::layout::Layout;
 use crate::text::{DurationStyle, spaces};
+use crate::{OutputOptions, Release};
 use flow_model::{Derived, Field, Source, Tag, TagStyle, tags};
 
 /// A part of a `fmt:` string.
@@ -21,7 +21,7 @@ pub(crate) enum Piece {
 ///
 /// # Errors
 /// The text from the first `%` on behind which no tag stands.
-pub(crate) fn parse(text: &str) -> Result<Vec<Piece>, FormatError> {
+pub(crate) fn parse(text: &str, release: &Release) -> Result<Vec<Piece>, FormatError> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(percent) = rest.find('%') {
@@ -32,7 +32,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Piece>, FormatError> {
         };
         match tags().find(|tag| tag.name == name) {
             Some(tag) => pieces.push(Piece::Tag(tag)),
-            None => pieces.extend(predefined_pieces(name)),
+            None => pieces.extend(predefined_pieces(name, release)),
         }
         rest = &rest[1 + name.len()..];
     }
@@ -41,8 +41,8 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Piece>, FormatError> {
 }
 
 /// The columns of a predefined format; none when there is no such format.
-pub(crate) fn predefined_pieces(name: &str) -> Vec<Piece> {
-    predefined(name).and_then(|text| parse(text).ok()).unwrap_or_default()
+pub(crate) fn predefined_pieces(name: &str, release: &Release) -> Vec<Piece> {
+    predefined(name, release).and_then(|text| parse(text, release).ok()).unwrap_or_default()
 }
 
 /// The longest name of a tag or predefined format that `text` begins with and that no letter follows.
@@ -50,7 +50,8 @@ fn longest_name(text: &str) -> Option<&str> {
     let letters_end = text.bytes().position(|octet| !octet.is_ascii_alphanumeric()).unwrap_or(text.len());
     (1..=letters_end).rev().map(|end| &text[..end]).find(|name| {
         let followed_by_letter = text.as_bytes().get(name.len()).is_some_and(u8::is_ascii_alphabetic);
-        !followed_by_letter && (tags().any(|tag| tag.name == *name) || predefined(name).is_some())
+        !followed_by_letter
+            && (tags().any(|tag| tag.name == *name) || predefined(name, Release::V1_7).is_some())
     })
 }
 
@@ -64,7 +65,7 @@ fn push_literal(pieces: &mut Vec<Piece>, text: &str) {
 const LONG_IPV6_EXTRA: usize = 39 - 16;
 
 /// Appends the header: the headings of the tags, and as many blanks as the text between them is long.
-pub(crate) fn header(pieces: &[Piece], long_ipv6: bool, out: &mut Vec<u8>) {
+pub(crate) fn header(pieces: &[Piece], long_ipv6: bool, release: &Release, out: &mut Vec<u8>) {
     for piece in pieces {
         match piece {
             Piece::Literal(text) => spaces(out, text.len()),
@@ -72,10 +73,14 @@ pub(crate) fn header(pieces: &[Piece], long_ipv6: bool, out: &mut Vec<u8>) {
                 if long_ipv6 && is_address(tag) {
                     spaces(out, LONG_IPV6_EXTRA);
                 }
-                out.extend_from_slice(tag.header.as_bytes());
+                out.extend_from_slice(heading(tag, release).as_bytes());
             }
         }
     }
+}
+
+fn heading(tag: &Tag, release: &Release) -> &'static str {
+    if tag.source == Source::Derived(Derived::DurationMs) { release.duration.header } else { tag.header }
 }
 
 fn is_address(tag: &Tag) -> bool {
@@ -103,6 +108,8 @@ pub(crate) struct Look {
     narrow: bool,
     /// Columns of an address.
     addr_width: usize,
+    /// Whose columns.
+    release: &'static Release,
 }
 
 impl Look {
@@ -114,12 +121,20 @@ impl Look {
             marked: options.mark_addresses,
             narrow: false,
             addr_width: if long_ipv6 { 39 } else { 16 },
+            release: options.release,
         }
     }
 
     /// For machines: whole, plain, without padding.
     pub(crate) fn narrow() -> Look {
-        Look { plain: true, condensed: false, marked: false, narrow: true, addr_width: 0 }
+        Look {
+            plain: true,
+            condensed: false,
+            marked: false,
+            narrow: true,
+            addr_width: 0,
+            release: Release::V1_7,
+        }
     }
 
     fn width(&self, width: usize) -> usize {
@@ -248,8 +263,10 @@ fn push_derived(layout: &mut Layout, derived: Derived, tag: &Tag, look: &Look) {
     let [first, last] = [Field::FirstMs, Field::LastMs];
     match derived {
         Derived::DurationMs => {
+            let column = &look.release.duration;
             let seconds = plain || tag.style == TagStyle::DurationSeconds;
-            let style = if seconds { DurationStyle::Seconds(width as u8) } else { DurationStyle::Clock };
+            let width = look.width(column.width.into()) as u8;
+            let style = if seconds { DurationStyle::Seconds(width) } else { column.style };
             layout.cell(Form::Duration(style), [first, last], 0)
         }
         Derived::Pps => layout.cell(Form::Pps { plain }, [Field::InPackets, first, last], width),

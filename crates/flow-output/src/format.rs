@@ -1,5 +1,6 @@
 //! Formats, as `-o` names them.
 
+use crate::Release;
 use crate::fmt::{self, Piece};
 use flow_model::Aggregate;
 
@@ -47,15 +48,15 @@ static PREDEFINED: &[(&str, &str)] = &[
     ("nat", "%ts %nevt %pr %sap -> %dap %nsap -> %ndap"),
 ];
 
-/// The text of a predefined format of text columns.
-pub(crate) fn predefined(name: &str) -> Option<&'static str> {
-    PREDEFINED.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+/// The text of a release's predefined format of text columns.
+pub(crate) fn predefined(name: &str, release: &Release) -> Option<&'static str> {
+    release.formats.iter().chain(PREDEFINED).find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
 impl Default for Format {
     /// `line`.
     fn default() -> Self {
-        Format::text(fmt::predefined_pieces("line"))
+        Format::text(fmt::predefined_pieces("line", Release::V1_7))
     }
 }
 
@@ -66,20 +67,28 @@ impl Format {
     /// # Errors
     /// nfdump's message when there is no such format or tag.
     pub fn parse(text: &str) -> Result<Format, FormatError> {
+        Format::parse_in(text, Release::V1_7)
+    }
+
+    /// The same with the predefined formats of `release`.
+    ///
+    /// # Errors
+    /// nfdump's message when there is no such format or tag.
+    pub fn parse_in(text: &str, release: &Release) -> Result<Format, FormatError> {
         if text.starts_with('%') {
-            return Ok(Format::text(fmt::parse(text)?));
+            return Ok(Format::text(fmt::parse(text, release)?));
         }
         if let Some(tags) = strip_prefix_ignoring_case(text, "fmt:") {
             if tags.is_empty() {
                 return Err(FormatError::MissingDescription);
             }
-            return Ok(Format::text(fmt::parse(tags)?));
+            return Ok(Format::text(fmt::parse(tags, release)?));
         }
         if let Some(tags) = strip_prefix_ignoring_case(text, "csv:") {
             if tags.is_empty() {
                 return Err(FormatError::MissingDescription);
             }
-            return Ok(Format { kind: FormatKind::CsvColumns(fmt::parse(tags)?), long_ipv6: false });
+            return Ok(Format { kind: FormatKind::CsvColumns(fmt::parse(tags, release)?), long_ipv6: false });
         }
         let (name, long_ipv6) = match text.strip_suffix('6') {
             Some(name) if name.len() > 1 => (name, true),
@@ -95,8 +104,8 @@ impl Format {
             "raw" => FormatKind::Raw,
             "null" => FormatKind::Null,
             _ => FormatKind::Text(
-                predefined(&lower)
-                    .map(|_| fmt::predefined_pieces(&lower))
+                predefined(&lower, release)
+                    .map(|_| fmt::predefined_pieces(&lower, release))
                     .ok_or_else(|| FormatError::UnknownMode { name: name.to_owned() })?,
             ),
         };
@@ -108,7 +117,10 @@ impl Format {
         let keys: Vec<String> = columns.iter().map(|column| format!("%{}", column.tag)).collect();
         let text = format!("%ts %td  {}  %pkt %byt %bps %bpp %fl", keys.join(" "));
         // The tags of the catalogue are known: its own tests look every one of them up.
-        Format::text(fmt::parse(&text).unwrap_or_else(|_| fmt::predefined_pieces("line")))
+        Format::text(
+            fmt::parse(&text, Release::V1_7)
+                .unwrap_or_else(|_| fmt::predefined_pieces("line", Release::V1_7)),
+        )
     }
 
     fn text(pieces: Vec<Piece>) -> Format {
@@ -228,7 +240,7 @@ mod tests {
         let columns = ["srcip", "proto"].map(|name| aggregate_by_name(name).unwrap());
         let FormatKind::Text(pieces) = Format::aggregate(&columns).kind else { panic!("text") };
         let mut header = Vec::new();
-        fmt::header(&pieces, false, &mut header);
+        fmt::header(&pieces, false, Release::V1_7, &mut header);
         assert_eq!(
             String::from_utf8(header).unwrap(),
             "Date first seen             Duration           Src IP Addr Proto   Packets    Bytes      bps    Bpp Flows"

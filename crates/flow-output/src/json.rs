@@ -4,25 +4,34 @@ use crate::cell::{Context, Form};
 use crate::layout::{Bound, Layout};
 use flow_model::{Field, FieldSet, FlowBatch, Groups, Protocol, Selection, field_info};
 
+mod keys_1_6;
+
 /// How objects are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
     /// As nfdump's json: a key a line, behind a tab.
-    Lines,
-    /// One object a line.
+    Lines(Keys),
+    /// One object a line, with the keys of 1.7.
     Compact,
 }
 
+/// Which keys objects have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// Those of nfdump 1.6.25, in the order of its extensions.
+    V1_6,
+    /// Those of nfdump 1.7.1.
+    V1_7,
+}
+
 /// The fields of any object.
-pub(crate) fn fields() -> FieldSet {
+pub(crate) fn fields(style: Style) -> FieldSet {
     let groups = (0..64).fold(Groups::default(), |mut groups, group| {
         groups.insert(group);
         groups
     });
     let shape = FieldSet::of(&[Field::Groups, Field::Proto, Field::DstPort]);
-    [false, true]
-        .iter()
-        .fold(shape, |fields, &is_icmp| fields.union(object(groups, is_icmp, Style::Compact).fields()))
+    [false, true].iter().fold(shape, |fields, &is_icmp| fields.union(object(groups, is_icmp, style).fields()))
 }
 
 /// Appends the selected rows. Objects of [`Style::Lines`] have their comma in front, so that blocks can be
@@ -51,7 +60,7 @@ pub(crate) fn rows(
                 shapes.len() - 1
             });
         }
-        if style == Style::Lines && !is_first {
+        if style != Style::Compact && !is_first {
             out.extend_from_slice(b",\n");
         }
         is_first = false;
@@ -73,14 +82,14 @@ struct Object {
 impl Object {
     fn key(&mut self, key: &str) -> &mut Layout {
         let separator = match (self.style, self.is_empty) {
-            (Style::Lines, true) => "\n\t\"",
-            (Style::Lines, false) => ",\n\t\"",
+            (Style::Lines(_), true) => "\n\t\"",
+            (Style::Lines(_), false) => ",\n\t\"",
             (Style::Compact, true) => "\"",
             (Style::Compact, false) => ",\"",
         };
         self.is_empty = false;
         self.layout.literal(separator).literal(key);
-        self.layout.literal(if self.style == Style::Lines { "\" : " } else { "\":" })
+        self.layout.literal(if self.style == Style::Compact { "\":" } else { "\" : " })
     }
 
     fn text<const N: usize>(&mut self, key: &str, form: Form, sources: [Field; N]) {
@@ -104,9 +113,14 @@ impl Object {
     /// Numbers of events are quoted in nfdump 1.7.1's json (D-19). Its later ndjson has numbers.
     fn quoted_nums(&mut self, fields: &[Field]) {
         match self.style {
-            Style::Lines => fields.iter().for_each(|&field| self.text(key_of(field), Form::Num, [field])),
+            Style::Lines(_) => fields.iter().for_each(|&field| self.text(key_of(field), Form::Num, [field])),
             Style::Compact => self.nums(fields),
         }
+    }
+
+    fn icmp(&mut self) {
+        self.bare("icmp_type", Form::IcmpType, [Field::DstPort, Field::Proto]);
+        self.bare("icmp_code", Form::IcmpCode, [Field::DstPort, Field::Proto]);
     }
 
     fn time(&mut self, field: Field) {
@@ -116,6 +130,29 @@ impl Object {
     fn addr(&mut self, field: Field, is_v6: bool) {
         let key = key_of(field).replace("{}", if is_v6 { "6" } else { "4" });
         self.text(&key, Form::Addr { condensed: false }, [field]);
+    }
+
+    fn labels(&mut self) {
+        for label in Field::MPLS {
+            self.text(key_of(label), Form::Mpls, [label]);
+        }
+    }
+
+    fn macs(&mut self) {
+        for mac in [Field::InSrcMac, Field::OutDstMac, Field::InDstMac, Field::OutSrcMac] {
+            self.text(key_of(mac), Form::Mac, [mac]);
+        }
+    }
+
+    fn latencies(&mut self) {
+        for latency in [Field::ClientLatencyUs, Field::ServerLatencyUs, Field::AppLatencyUs] {
+            self.bare(key_of(latency), Form::ThousandthsLong, [latency]);
+        }
+    }
+
+    fn acls(&mut self) {
+        self.acl("ingress_acl", [Field::IngressAcl, Field::IngressAce, Field::IngressXace]);
+        self.acl("egress_acl", [Field::EgressAcl, Field::EgressAce, Field::EgressXace]);
     }
 
     fn acl(&mut self, key: &str, fields: [Field; 3]) {
@@ -136,9 +173,29 @@ fn key_of(field: Field) -> &'static str {
 
 /// The layout of an object with these groups.
 fn object(groups: Groups, is_icmp: bool, style: Style) -> Layout {
-    let has = |group| groups.contains(group);
     let mut object = Object { layout: Layout::default(), style, is_empty: true };
     object.layout.literal("{");
+    let end = match style {
+        Style::Lines(Keys::V1_6) => {
+            keys_1_6::describe(&mut object, groups, is_icmp);
+            "\n}\n"
+        }
+        Style::Lines(Keys::V1_7) => {
+            describe(&mut object, groups, is_icmp);
+            "\n}"
+        }
+        Style::Compact => {
+            describe(&mut object, groups, is_icmp);
+            "}\n"
+        }
+    };
+    object.layout.literal(end);
+    object.layout
+}
+
+/// The keys of 1.7.
+fn describe(object: &mut Object, groups: Groups, is_icmp: bool) {
+    let has = |group| groups.contains(group);
     object.text("type", Form::RecordType, [Field::RecordFlags]);
     object.bare("sampled", Form::Sampled, [Field::RecordFlags]);
     object.num(Field::ExporterId);
@@ -149,8 +206,7 @@ fn object(groups: Groups, is_icmp: bool, style: Style) -> Layout {
         }
         object.nums(&[Field::InPackets, Field::InBytes, Field::Proto]);
         if is_icmp {
-            object.bare("icmp_type", Form::IcmpType, [Field::DstPort, Field::Proto]);
-            object.bare("icmp_code", Form::IcmpCode, [Field::DstPort, Field::Proto]);
+            object.icmp();
         } else {
             object.text("tcp_flags", Form::TcpFlags, [Field::TcpFlags]);
             object.nums(&[Field::SrcPort, Field::DstPort]);
@@ -186,24 +242,18 @@ fn object(groups: Groups, is_icmp: bool, style: Style) -> Layout {
         }
     }
     if has(Groups::MPLS) {
-        for label in Field::MPLS {
-            object.text(key_of(label), Form::Mpls, [label]);
-        }
+        object.labels();
     }
     if has(Groups::MAC) {
-        for mac in [Field::InSrcMac, Field::OutDstMac, Field::InDstMac, Field::OutSrcMac] {
-            object.text(key_of(mac), Form::Mac, [mac]);
-        }
+        object.macs();
     }
     if has(Groups::ADJACENT_AS) {
         object.nums(&[Field::NextAs, Field::PrevAs]);
     }
     if has(Groups::LATENCY) {
-        for latency in [Field::ClientLatencyUs, Field::ServerLatencyUs, Field::AppLatencyUs] {
-            object.bare(key_of(latency), Form::ThousandthsLong, [latency]);
-        }
+        object.latencies();
     }
-    events(&mut object, groups);
+    events(object, groups);
     if has(Groups::TUNNEL_V4) || has(Groups::TUNNEL_V6) {
         let family = if has(Groups::TUNNEL_V6) { 6 } else { 4 };
         object.bare("tun proto", Form::Num, [Field::TunnelProto]);
@@ -221,8 +271,6 @@ fn object(groups: Groups, is_icmp: bool, style: Style) -> Layout {
         object.quoted_nums(&[Field::IngressVrf, Field::EgressVrf]);
     }
     object.text("label", Form::JsonText { none: "<none>" }, [Field::Label]);
-    object.layout.literal(if style == Style::Lines { "\n}" } else { "}\n" });
-    object.layout
 }
 
 fn events(object: &mut Object, groups: Groups) {
@@ -241,8 +289,7 @@ fn events(object: &mut Object, groups: Groups) {
         object.quoted_nums(&[Field::XlateSrcPort, Field::XlateDstPort]);
     }
     if has(Groups::ACL) {
-        object.acl("ingress_acl", [Field::IngressAcl, Field::IngressAce, Field::IngressXace]);
-        object.acl("egress_acl", [Field::EgressAcl, Field::EgressAce, Field::EgressXace]);
+        object.acls();
     }
     if has(Groups::USER) {
         object.text("user_name", Form::JsonText { none: "<empty>" }, [Field::UserName]);

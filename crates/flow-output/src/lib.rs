@@ -1,7 +1,7 @@
 //! Everything that `rdump` prints: batches of flows in, octets out, byte for byte as nfdump 1.7.1 prints
 //! them.
 //!
-//! * [`Format`]: what `-o` names, parsed.
+//! * [`Format`]: what `-o` names, parsed. [`Release`]: whose columns and lines are printed, 1.7's or 1.6's.
 //! * [`RecordPrinter`]: records in a format.
 //! * [`StatisticPrinter`]: the tables of `-s`. [`Summary`] is what stands below; [`info`] is what `-I` reports, and
 //!   [`exporters`] and its neighbours are what the other questions about files do.
@@ -45,6 +45,7 @@ mod payload;
 mod pipe;
 mod printer;
 mod raw;
+mod release;
 mod statistic;
 mod summary;
 mod text;
@@ -58,6 +59,7 @@ pub use maintenance::{
 pub use name_table::NameTable;
 pub use options::OutputOptions;
 pub use printer::RecordPrinter;
+pub use release::Release;
 pub use statistic::{StatisticPrinter, StatisticTable};
 pub use summary::{Summary, Timings, info};
 pub use zone::Zone;

@@ -1,6 +1,6 @@
 //! Options that apply to every format.
 
-use crate::Zone;
+use crate::{Release, Zone};
 
 /// How values are printed, whatever the format.
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of nfdump, and they combine freely")]
@@ -16,6 +16,8 @@ pub struct OutputOptions {
     pub mark_addresses: bool,
     /// The zone of all times.
     pub zone: Zone,
+    /// Whose columns and lines are printed.
+    pub release: &'static Release,
 }
 
 impl Default for OutputOptions {
@@ -27,6 +29,7 @@ impl Default for OutputOptions {
             quiet: false,
             mark_addresses: false,
             zone: Zone::local(),
+            release: Release::V1_7,
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::format::FormatKind;
 use crate::json::{self, Style};
 use crate::layout::Layout;
 use crate::name_table::NameTable;
+use crate::release::Nothing;
 use crate::zone::TimeWriter;
 use crate::{Format, OutputOptions, csv, fmt, pipe, raw};
 use flow_model::{FieldSet, FlowBatch, Order, Selection};
@@ -63,7 +64,8 @@ impl RecordPrinter {
     /// The fields that rows are printed from.
     pub fn fields(&self) -> FieldSet {
         match self.format.kind {
-            FormatKind::Json | FormatKind::NdJson => json::fields(),
+            FormatKind::Json => json::fields(Style::Lines(self.options.release.json)),
+            FormatKind::NdJson => json::fields(Style::Compact),
             FormatKind::Raw => raw::fields(),
             _ => self.layout.fields(),
         }
@@ -76,7 +78,12 @@ impl RecordPrinter {
             FormatKind::Json => out.extend_from_slice(b"[\n"),
             _ if self.options.quiet => {}
             FormatKind::Text(pieces) => {
-                fmt::header(pieces, self.options.long_ipv6 || self.format.long_ipv6, out);
+                fmt::header(
+                    pieces,
+                    self.options.long_ipv6 || self.format.long_ipv6,
+                    self.options.release,
+                    out,
+                );
                 out.push(b'\n');
             }
             FormatKind::Csv => header_line(csv::HEADER, out),
@@ -105,7 +112,8 @@ impl RecordPrinter {
         match self.format.kind {
             FormatKind::Null => {}
             FormatKind::Json => {
-                json::rows(Style::Lines, batch, selection, &mut context, first_number, out);
+                let style = Style::Lines(self.options.release.json);
+                json::rows(style, batch, selection, &mut context, first_number, out);
             }
             FormatKind::NdJson => {
                 json::rows(Style::Compact, batch, selection, &mut context, first_number, out);
@@ -137,9 +145,10 @@ impl RecordPrinter {
     }
 
     /// Appends `No matching flows` where an empty result is said in words: not with `-q`, and not in the
-    /// formats of machines, which would take it for a row (D-04, D-98).
+    /// formats of machines, which would take it for a row (D-04, D-98). In 1.6 the summary says it.
     pub fn no_match(&self, out: &mut Vec<u8>) {
-        if !self.options.quiet && self.format.says_no_match() {
+        let says_so = self.options.release.nothing == Nothing::Always && self.format.says_no_match();
+        if says_so && !self.options.quiet {
             out.extend_from_slice(b"No matching flows\n");
         }
     }

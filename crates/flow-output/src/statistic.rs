@@ -71,9 +71,8 @@ impl StatisticPrinter {
             Style::Csv => out.extend_from_slice(csv_header(table.order.side()).as_bytes()),
             Style::Text if !self.options.quiet => {
                 heading(out, table.statistic.heading, table.order, table.top);
-                let duration_width = if self.is_wide(table) { 9 } else { 16 };
                 left(out, b"Date first seen", 24);
-                right(out, b"Duration", duration_width);
+                right(out, b"Duration", usize::from(self.duration_width(table)));
                 out.extend_from_slice(b" Proto ");
                 right(out, table.statistic.heading.as_bytes(), self.element_width(table));
                 out.extend_from_slice(
@@ -111,6 +110,10 @@ impl StatisticPrinter {
         self.options.long_ipv6 && is_address(table)
     }
 
+    fn duration_width(&self, table: &StatisticTable) -> u8 {
+        if self.is_wide(table) { 9 } else { self.options.release.duration.width }
+    }
+
     fn element_width(&self, table: &StatisticTable) -> usize {
         if self.is_wide(table) { 39 } else { ELEMENT_WIDTH }
     }
@@ -120,10 +123,10 @@ impl StatisticPrinter {
         let plain = self.options.plain_numbers;
         time.millis(out, line.counters.first_ms, b' ');
         out.push(b' ');
-        let style = match (self.is_wide(table), plain) {
-            (true, _) => DurationStyle::Seconds(9),
-            (false, true) => DurationStyle::Seconds(16),
-            (false, false) => DurationStyle::Clock,
+        let style = if plain || self.is_wide(table) {
+            DurationStyle::Seconds(self.duration_width(table))
+        } else {
+            self.options.release.duration.style
         };
         duration(out, line.counters.duration_ms(), style);
         out.push(b' ');

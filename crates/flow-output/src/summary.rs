@@ -1,6 +1,7 @@
 //! The lines below the rows, and the report of `-I`.
 
 use crate::format::FormatKind;
+use crate::release::{Nothing, SummaryLines};
 use crate::text::{num, per_second, scaled};
 use crate::zone::{TimeWriter, Zone};
 use crate::{Format, OutputOptions};
@@ -45,6 +46,7 @@ impl Summary {
             return;
         }
         match format.kind {
+            _ if self.is_all_there_is(format, options) => out.extend_from_slice(b"No matched flows\n"),
             FormatKind::Text(_) | FormatKind::Raw | FormatKind::Null => self.lines(options, out),
             FormatKind::Csv => self.csv(out),
             FormatKind::CsvFast
@@ -53,6 +55,13 @@ impl Summary {
             | FormatKind::NdJson
             | FormatKind::Pipe => {}
         }
+    }
+
+    /// Whether all there is to say is that there was no flow to look at, as 1.6 says it: tables of statistics are left out
+    /// then, and the summary is one line.
+    pub fn is_all_there_is(&self, format: &Format, options: &OutputOptions) -> bool {
+        let says_so = options.release.nothing == Nothing::Unread && format.says_no_match();
+        says_so && !options.quiet && self.processed == 0
     }
 
     /// Appends the summary as a json object on a line of its own: nfdump's names, times as in json's flows, `null` without.
@@ -127,14 +136,30 @@ impl Summary {
             }
         }
         let Timings { system, user, wall, runtime } = self.timings;
-        let flows_per_second = if wall > 0.0 { self.processed as f64 / wall } else { 0.0 };
+        let per = |flows: u64, seconds: f64| if seconds > 0.0 { flows as f64 / seconds } else { 0.0 };
+        out.push(b'\n');
         out.extend_from_slice(
-            format!(
-                "\nTotal flows processed: {}, passed: {}, Blocks skipped: {}, Bytes read: {}\n\
-                 Sys: {system:.4}s User: {user:.4}s Wall: {wall:.4}s flows/second: {flows_per_second:.1} \
-                 Runtime: {runtime:.4}s\n",
-                self.processed, self.passed, self.blocks_skipped, self.bytes_read
-            )
+            match options.release.summary {
+                SummaryLines::Long => format!(
+                    "Total flows processed: {}, passed: {}, Blocks skipped: {}, Bytes read: {}\n\
+                     Sys: {system:.4}s User: {user:.4}s Wall: {wall:.4}s flows/second: {:.1} Runtime: {runtime:.4}s\n",
+                    self.processed,
+                    self.passed,
+                    self.blocks_skipped,
+                    self.bytes_read,
+                    per(self.processed, wall)
+                ),
+                SummaryLines::Short => format!(
+                    "Total flows processed: {}, Blocks skipped: {}, Bytes read: {}\n\
+                     Sys: {:.3}s flows/second: {:<10.1} Wall: {wall:.3}s flows/second: {:<10.1}\n",
+                    self.passed,
+                    self.blocks_skipped,
+                    self.bytes_read,
+                    system + user,
+                    per(self.passed, system + user),
+                    per(self.passed, wall)
+                ),
+            }
             .as_bytes(),
         );
     }
@@ -235,6 +260,20 @@ mod tests {
             assert_eq!(text(&summary(), format, |_| {}), "");
         }
         assert_eq!(text(&summary(), "csv", |options| options.quiet = true), "");
+    }
+
+    #[test]
+    fn lines_of_1_6() {
+        let release = |options: &mut OutputOptions| options.release = crate::Release::V1_6;
+        assert!(text(&summary(), "line", release).ends_with(
+            "\nTotal flows processed: 18, Blocks skipped: 0, Bytes read: 5008\n\
+             Sys: 0.004s flows/second: 5142.9     Wall: 0.001s flows/second: 31855.6   \n"
+        ));
+        assert_eq!(text(&Summary::default(), "line", release), "No matched flows\n");
+        assert!(text(&Summary::default(), "csv", release).starts_with("Summary\n"));
+        assert_eq!(text(&Summary { processed: 3, ..Summary::default() }, "pipe", release), "");
+        let unmatched = text(&Summary { processed: 3, ..Summary::default() }, "null", release);
+        assert!(unmatched.starts_with("Summary: total flows: 0,"), "{unmatched}");
     }
 
     #[test]

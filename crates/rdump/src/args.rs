@@ -23,7 +23,7 @@ Examples:
 )]
 #[expect(clippy::struct_excessive_bools, reason = "nfdump has that many flags")]
 pub(crate) struct Args {
-    /// Read one file; a directory is read whole
+    /// Read one file; a directory is read whole, - is standard input unless there is a file of that name
     #[arg(short = 'r', long = "read", value_name = "PATH", help_heading = "Input")]
     pub(crate) read: Option<OsString>,
 
@@ -235,6 +235,13 @@ pub(crate) struct Args {
     /// Use N threads (all cores)
     #[arg(short = 'W', long = "threads", value_name = "N", help_heading = "Running")]
     pub(crate) threads: Option<usize>,
+
+    /// Speak as this generation of nfdump: 1.7, or 1.6
+    ///
+    /// Columns, lines, exit codes and standard input as the default input are those of nfdump 1.6.25 then. Where this is
+    /// not given, the variable `RDUMP_DIALECT` counts.
+    #[arg(long = "dialect", value_name = "GENERATION", help_heading = "Running")]
+    pub(crate) dialect: Option<String>,
 
     /// Exit with 1 when any file or block could not be read
     #[arg(long = "strict", help_heading = "Running")]

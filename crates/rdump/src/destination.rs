@@ -1,10 +1,10 @@
 //! Where the flows of `-w` go.
 
 use crate::output::Output;
+use crate::scratch::ScratchDir;
 use flow_file::working_name;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// The file of `-w` while it is written: under a name that queries leave out.
@@ -20,9 +20,9 @@ pub(crate) struct Destination {
 enum End {
     /// The file takes the place of this one.
     File(PathBuf),
-    /// A file is not written from its start to its end. It is made in this directory, which is ours alone, and goes to
+    /// A file is not written from its start to its end. It is made in a directory that is ours alone, and goes to
     /// standard output when it is whole.
-    Stdout(PathBuf),
+    Stdout { _directory: ScratchDir },
 }
 
 impl Destination {
@@ -33,8 +33,11 @@ impl Destination {
     pub(crate) fn new(path: &Path) -> io::Result<Destination> {
         let name = working_name(std::process::id());
         if path == Path::new("-") && !path.exists() {
-            let directory = private_directory()?;
-            return Ok(Destination { scratch: directory.join(name), end: End::Stdout(directory) });
+            let directory = ScratchDir::new()?;
+            return Ok(Destination {
+                scratch: directory.path().join(name),
+                end: End::Stdout { _directory: directory },
+            });
         }
         if path.exists() && !path.is_file() {
             return Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
@@ -54,7 +57,7 @@ impl Destination {
     pub(crate) fn deliver(self, out: &mut Output) -> io::Result<()> {
         match &self.end {
             End::File(path) => fs::rename(&self.scratch, path),
-            End::Stdout(_) => out.copy(&mut File::open(&self.scratch)?),
+            End::Stdout { .. } => out.copy(&mut File::open(&self.scratch)?),
         }
     }
 }
@@ -63,24 +66,5 @@ impl Drop for Destination {
     /// The error that leads here is what matters; a scratch file that stays behind is ignored by every reader.
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.scratch);
-        if let End::Stdout(directory) = &self.end {
-            let _ = fs::remove_dir(directory);
-        }
     }
 }
-
-/// A new directory for temporary files that nobody else can put anything into.
-fn private_directory() -> io::Result<PathBuf> {
-    let parent = std::env::temp_dir();
-    let mut number = 0;
-    loop {
-        let directory = parent.join(format!("rdump.{}.{number}", std::process::id()));
-        match DirBuilder::new().mode(0o700).create(&directory) {
-            // One that a process of the same number left, or that somebody laid in the way.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && number < MOST_TRIES => number += 1,
-            result => return result.map(|()| directory),
-        }
-    }
-}
-
-const MOST_TRIES: u32 = 100;

@@ -3,16 +3,20 @@
 
 mod args;
 mod destination;
+mod dialect;
 mod dns;
 mod files;
 mod filter;
+mod input;
 mod output;
 mod plan;
 mod query;
+mod scratch;
 
 use crate::args::Args;
+use crate::dialect::Dialect;
 use crate::plan::Plan;
-use flow_cli::{ExitCode, Messages, Quirk, parse, run, usage_error, version_text};
+use flow_cli::{ExitCode, Messages, Quirk, WithExitCode, parse, run, usage_error, version_text};
 use std::ffi::OsString;
 use std::io::{self, Write};
 
@@ -26,8 +30,12 @@ fn main() -> std::process::ExitCode {
                 writeln!(io::stdout().lock(), "{}", version_text(argv0, env!("CARGO_PKG_VERSION")))?;
                 Ok(ExitCode::Success)
             }
-            Ok(args) => query::answer(&Plan::new(args)?, messages),
-            Err(error) => Ok(usage_error(messages, &error, ExitCode::Failure)),
+            Ok(args) => {
+                let dialect = Dialect::choose(args.dialect.as_deref(), None)?;
+                let answered = Plan::new(args, dialect).and_then(|plan| query::answer(&plan, messages));
+                answered.or_exit_with(dialect.failure)
+            }
+            Err(error) => Ok(usage_error(messages, &error, Dialect::of_unreadable(&argv).failure)),
         }
     })
     .into()

@@ -1,6 +1,7 @@
 //! What it means: the validated plan, free of clap.
 
 use crate::args::Args;
+use crate::dialect::Dialect;
 use anyhow::{Error, anyhow};
 use flow_cli::{ExitCode, TimeSpec, WithExitCode, compression_argument};
 use flow_file::{BlockCompression, FileFormat, FileSelection};
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 /// Everything a run needs to know.
 pub(crate) struct Plan {
+    pub(crate) dialect: &'static Dialect,
     pub(crate) selection: FileSelection,
     pub(crate) window: Option<TimeSpec>,
     pub(crate) filter: FilterSource,
@@ -114,8 +116,8 @@ impl Plan {
     /// Makes sense of the arguments.
     ///
     /// # Errors
-    /// nfdump's message for what cannot be understood, exit status 1.
-    pub(crate) fn new(mut args: Args) -> Result<Plan, Error> {
+    /// nfdump's message for what cannot be understood.
+    pub(crate) fn new(mut args: Args, dialect: &'static Dialect) -> Result<Plan, Error> {
         let mut notices = Vec::new();
         if args.post_filter.is_some() {
             return Err(usage(
@@ -159,7 +161,9 @@ impl Plan {
         };
         let (grouping, columns) = grouping(&args)?;
         let format = match (&args.output, columns) {
-            (Some(text), _) => Format::parse(text).map_err(|error| usage(error.to_string()))?,
+            (Some(text), _) => {
+                Format::parse_in(text, dialect.release).map_err(|error| usage(error.to_string()))?
+            }
             (None, Some(columns)) if !columns.is_empty() => Format::aggregate(&columns),
             (None, _) if direction != Direction::OneWay => Format::parse("biline").unwrap_or_default(),
             (None, _) => Format::default(),
@@ -210,6 +214,7 @@ impl Plan {
             return Err(usage(LIMITS_OF_A_LISTING.to_owned())).exit_with(ExitCode::Files);
         }
         Ok(Plan {
+            dialect,
             selection: only.unwrap_or(FileSelection {
                 single: args.read,
                 ranges: args.ranges,
@@ -229,6 +234,7 @@ impl Plan {
                 quiet,
                 mark_addresses: args.tag_addresses,
                 zone: Zone::local(),
+                release: dialect.release,
             },
             format,
             mode,

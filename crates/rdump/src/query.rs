@@ -3,14 +3,14 @@
 use crate::destination::Destination;
 use crate::files;
 use crate::filter;
+use crate::input::Input;
 use crate::output::Output;
 use crate::plan::{Grouping, Mode, Plan, RecordStatistic, SortOrder};
 use anyhow::Context;
 use chrono::Local;
-use flow_cli::{ExitCode, Messages, WithExitCode};
+use flow_cli::{ExitCode, Messages};
 use flow_file::{
-    ExporterNumbers, FileError, FileFormat, FileSelection, FileSet, FileTail, FileWriter, FlowFile,
-    WriteOptions,
+    ExporterNumbers, FileError, FileFormat, FileSelection, FileTail, FileWriter, FlowFile, WriteOptions,
 };
 use flow_model::{CountRule, FieldSet, FlowBatch, Selection, Totals};
 use flow_output::{Format, NameTable, RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings};
@@ -37,14 +37,15 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         }
         _ => {}
     }
-    let mut files = resolve(plan, messages)?;
+    let input = Input::find(plan, messages)?;
+    let mut files = input.files.clone();
     if let Mode::Files(task) = &plan.mode {
         return files::answer(task, &files, plan, messages);
     }
     let window = plan.window.map(|window| {
         let span = window.needs_span().then(|| span_ms(&files)).flatten();
         let (first_ms, last_ms) = window.resolve(&Local, span);
-        TimeWindow { first_ms, last_ms }
+        TimeWindow { first_ms, last_ms: last_ms.saturating_add(plan.dialect.window_unit_ms - 1) }
     });
     if let (Some(window), true) = (window, names_files(&plan.selection)) {
         leave_out(&mut files, window);
@@ -86,16 +87,6 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
     };
     out.finish().context("writing to stdout")?;
     Ok(verdict(&report.problems, report.files, asked, plan.strict, messages))
-}
-
-/// Finds the files, and says what is wrong with the selection before anything is printed.
-fn resolve(plan: &Plan, messages: &Messages) -> anyhow::Result<Vec<PathBuf>> {
-    let set = FileSet::resolve(&plan.selection).or_else(|error| {
-        let code = if error.is_argument_error() { ExitCode::Failure } else { ExitCode::Files };
-        Err(error).exit_with(code)
-    })?;
-    set.warnings.iter().for_each(|warning| messages.raw(warning));
-    Ok(set.files)
 }
 
 /// Reports damage; the exit code says whether anything could be read (D-12).
@@ -264,7 +255,9 @@ impl Run<'_> {
         if report.passed == 0 {
             out.print(|out| printer.no_match(out))?;
         }
-        if report.passed > 0 || one_document {
+        let all_is_said = self.summary(&report).is_all_there_is(&self.plan.format, &self.plan.options);
+        let has_tables = report.passed > 0 || self.plan.dialect.release.heads_empty_tables();
+        if one_document || has_tables && !all_is_said {
             let mut number = 0;
             for (index, (record, batches)) in records.iter().zip(groups.iter().flatten()).enumerate() {
                 out.print(|out| {
@@ -280,6 +273,7 @@ impl Run<'_> {
             }
         }
         let printer = StatisticPrinter::new(&self.plan.format, &self.plan.options);
+        let elements = if all_is_said { &[] } else { elements };
         for (spec, tables) in elements.iter().zip(tables.iter().flatten()) {
             for table in tables {
                 let about = StatisticTable {

@@ -3,62 +3,13 @@
 
 mod support;
 
-use flow_file::{Compression, FileTail, FlowFile};
-use flow_model::FlowBatch;
+use flow_file::FlowFile;
 use flow_testkit::fixture;
 use flow_testkit::generate::{Mix, batches};
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-
-fn write(path: &Path, batches: &[FlowBatch]) {
-    support::write(path, "border", Compression::Lz4.into(), batches, FileTail::default());
-}
-
-/// A directory with the 18 flows of the fixture in one file, and nothing else.
-struct Fixture {
-    dir: tempfile::TempDir,
-}
-
-impl Fixture {
-    fn new() -> Fixture {
-        let dir = tempfile::tempdir().unwrap();
-        write(&dir.path().join("nfcapd.202311142210"), &[fixture::flows()]);
-        Fixture { dir }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn rdump(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_rdump"))
-            .args(args)
-            .current_dir(self.dir.path())
-            .env("TZ", "UTC")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
-    }
-
-    /// Standard output of a successful run that says nothing on stderr.
-    fn stdout(&self, args: &[&str]) -> String {
-        let output = self.rdump(args);
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
-        assert_eq!(output.status.code(), Some(0), "{args:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Exit code and stderr of a run that prints nothing on stdout.
-    fn failure(&self, args: &[&str]) -> (Option<i32>, String) {
-        let output = self.rdump(args);
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{args:?}");
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
-    }
-}
-
-const FILE: &str = "nfcapd.202311142210";
+use std::process::{Command, Stdio};
+use support::{FILE, Fixture, write_flows as write};
 
 #[test]
 fn a_listing_has_header_rows_and_summary() {
