@@ -10,6 +10,10 @@ use libtest_mimic::Failed;
 pub(crate) enum Question {
     Csv,
     Json,
+    /// The same two in the dialect of 1.6, and the columns of 1.6 that csv lacks.
+    Csv1_6,
+    Json1_6,
+    Fmt1_6,
     Raw,
     Info,
     Exporters,
@@ -22,6 +26,9 @@ impl Question {
         match self {
             Question::Csv => vec!["-r", file, "-o", "csv"],
             Question::Json => vec!["-r", file, "-o", "json"],
+            Question::Csv1_6 => vec!["--dialect", "1.6", "-r", file, "-o", "csv"],
+            Question::Json1_6 => vec!["--dialect", "1.6", "-r", file, "-o", "json"],
+            Question::Fmt1_6 => vec!["--dialect", "1.6", "-r", file, "-q", "-N", "-o", COLUMNS_OF_1_6],
             Question::Raw => vec!["-r", file, "-o", "raw"],
             Question::Info => vec!["-r", file, "-I"],
             Question::Exporters => vec!["-E", file],
@@ -30,6 +37,14 @@ impl Question {
         }
     }
 }
+
+/// The columns that were recorded of the files of 1.6.
+const COLUMNS_OF_1_6: &str = "fmt:%ts|%te|%tr|%exp|%it|%ic|%flg|%fwd|%stos|%ipkt|%ibyt|%opkt|%obyt|%fl|%in|%out|%sas|%das|%nas|%pas|\
+%smk|%dmk|%dtos|%dir|%svln|%dvln|%ismc|%odmc|%idmc|%osmc|%mpls1|%mpls2|%mpls3|%mpls4|%mpls5|%mpls6|%mpls7|%mpls8|%mpls9|%mpls10|\
+%eng|%nfc|%xevt|%iacl|%eacl|%xsp|%xdp|%uname|%ivrf|%evrf|%pbstart|%pbend|%pbstep|%pbsize|%cl|%sl|%al";
+
+/// The place of `%mpls10` among them, which nfdump reads as `%mpls1` and a 0 (D-29).
+const MPLS_10: usize = 39;
 
 /// A difference of some recordings, and why.
 pub(crate) struct Ruled {
@@ -128,11 +143,13 @@ fn comparable(
 ) -> Vec<String> {
     let answer = without_run(answer);
     let mut lines = match question {
-        Some(Question::Csv) => {
+        Some(Question::Csv | Question::Csv1_6) => {
             let tunnels = !is_ours && ruled.iter().any(|ruled| matches!(ruled.what, Difference::TunnelRows));
             csv_lines(&answer, &columns(ruled), tunnels)
         }
         Some(Question::Json) => json_lines(&answer, &keys(ruled)),
+        Some(Question::Json1_6) => json_lines_of_1_6(&answer, &keys(ruled)),
+        Some(Question::Fmt1_6) => fmt_lines_of_1_6(&answer),
         Some(Question::Info) => info_lines(&answer, ruled),
         Some(Question::Exporters) => exporter_lines(&answer, of_1_6),
         Some(Question::Raw) => raw_lines(&answer, ruled),
@@ -221,6 +238,51 @@ fn json_lines(answer: &str, left_out: &BTreeSet<&str>) -> Vec<String> {
         lines.push(if key == Some("t_event") { whole_millis(line) } else { line.to_owned() });
     }
     lines
+}
+
+/// The same for json of 1.6, whose objects have the keys of a file's extensions in the order of its maps, where ours have
+/// those of whole groups in one order: line by line in order, without what holds nothing, and without the message about an
+/// empty result (D-98).
+fn json_lines_of_1_6(answer: &str, left_out: &BTreeSet<&str>) -> Vec<String> {
+    let mut objects: Vec<Vec<String>> = Vec::new();
+    for line in answer.lines() {
+        let Some((key, value)) = line.strip_prefix("\t\"").and_then(|rest| rest.split_once("\" : ")) else {
+            if line == "{" {
+                objects.push(Vec::new());
+            }
+            continue;
+        };
+        let value = value.trim_end_matches(',');
+        let value =
+            if matches!(key, "t_received" | "t_event") { whole_millis(value) } else { value.to_owned() };
+        let value = value.trim_matches('"');
+        let holds_nothing = matches!(
+            (key, value),
+            (_, "0" | "0.0.0.0" | "::" | "0-0-0" | "00:00:00:00:00:00" | "1970-01-01T00:00:00.000")
+                | ("aggr_flows", "1")
+        );
+        if let (false, false, Some(object)) = (holds_nothing, left_out.contains(key), objects.last_mut()) {
+            object.push(format!("{key} {value}"));
+        }
+    }
+    let sorted = objects.into_iter().map(|mut object| {
+        object.sort();
+        object.join(", ")
+    });
+    sorted.collect()
+}
+
+/// Columns of 1.6 without the tenth label, and without the message about an empty result (D-98).
+fn fmt_lines_of_1_6(answer: &str) -> Vec<String> {
+    let rows = answer.lines().filter(|line| *line != "No matched flows");
+    rows.map(|row| {
+        let mut columns: Vec<&str> = row.split('|').collect();
+        if let Some(label) = columns.get_mut(MPLS_10) {
+            *label = "*";
+        }
+        columns.join("|")
+    })
+    .collect()
 }
 
 /// The time of an event with three digits of milliseconds; nfdump has no zeros in front of them, and no time for 0.
