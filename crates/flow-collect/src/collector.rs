@@ -1,52 +1,33 @@
 //! The collector as a whole: what is checked before it becomes a daemon, and what runs afterwards.
 
-use std::collections::HashSet;
 use std::io;
-use std::net::UdpSocket;
-use std::ops::ControlFlow;
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::sync::Arc;
 
 use flow_file::{FileFormat, WORKING_PREFIX};
-use flow_wire::{DecoderOptions, Limits, Tunnels};
+use flow_wire::{Limits, Tunnels};
 use ipnet::IpNet;
-use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::iterator::Signals;
+use nix::unistd::{AccessFlags, ForkResult, access};
 
 use crate::capture::{CaptureError, CaptureReader};
-use crate::counters::Counters;
-use crate::dispatch::{Dispatch, DynamicSources};
-use crate::file::{BLOCK_QUEUE_LEN, BlockWriter, FILING_QUEUE_LEN, Filer, Leftover};
-use crate::intake::Workshop;
+use crate::daemon::{end_helper, fork_helper, leave_stdio};
+use crate::helper;
+use crate::hook::Hook;
+use crate::identity::Identity;
 use crate::log::Log;
 use crate::process::raise_file_limit;
-use crate::receive::{self, Inlet, queue};
-use crate::socket::{KernelDrops, Listen, ListenError, Listener};
-use crate::source::{Source, Sources, dynamic_address};
+use crate::run::{Launcher, Run, system};
+use crate::sandbox::Sandbox;
+use crate::socket::{Listen, ListenError, Listener};
+use crate::source::{Sources, dynamic_address};
 use crate::spool::{Naming, Spool, SpoolError};
-
-/// The decoder looks at the clock at least this often, so that it notices when the clock is set.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-
-/// Datagrams of a capture after which the memory in use is looked at.
-const MEMORY_CHECK: u64 = 256;
 
 /// Files that a source has open: its lock, the file being written, and two that wait to be finished.
 const FILES_PER_SOURCE: usize = 4;
 
 /// Files that are open whatever sources there are, generously.
 const FILES_APART: u64 = 128;
-
-/// Signals that end the collector, with its file finished. `HUP` is not a reload (D-78 of the contract).
-const ENDING: [i32; 3] = [SIGTERM, SIGINT, SIGHUP];
-
-/// Signals that would kill nfcapd and mean nothing to us.
-const IGNORED: [i32; 3] = [SIGUSR2, SIGPIPE, SIGALRM];
 
 /// What to collect, and where to put it.
 #[derive(Clone, Debug)]
@@ -71,6 +52,16 @@ pub struct CollectorOptions {
     pub limits: Limits,
     /// Log every gap in sequence numbers.
     pub report_gaps: bool,
+    /// Run for every finished file.
+    pub hook: Option<Hook>,
+    /// Expire files by the limits in `.nfstat` after every finished one.
+    pub expires: bool,
+    /// Whom to be once the ports are ours; who we are if `None`.
+    pub identity: Option<Identity>,
+    /// Whether to give up every right that is not needed while collecting.
+    pub sandbox: bool,
+    /// Files that whoever runs the collector removes when it has ended.
+    pub removed_files: Vec<PathBuf>,
     /// The clock, ms since 1970.
     pub now_ms: fn() -> u64,
 }
@@ -94,6 +85,9 @@ pub enum StartError {
     /// There is no socket.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// A data directory that the user of `-u` cannot write to.
+    #[error("{}: user or group of -u and -g cannot write to it", .0.display())]
+    Unwritable(PathBuf),
     /// The capture cannot be read.
     #[error(transparent)]
     Capture(#[from] CaptureError),
@@ -142,12 +136,12 @@ enum Port {
 }
 
 /// A source before it has its number.
-struct Reserved {
-    ident: String,
-    network: Option<IpNet>,
-    spool: Spool,
+pub(crate) struct Reserved {
+    pub(crate) ident: String,
+    pub(crate) network: Option<IpNet>,
+    pub(crate) spool: Spool,
     /// Made for what a predecessor left only: without datagrams it has no files.
-    is_asleep: bool,
+    pub(crate) is_asleep: bool,
 }
 
 impl Collector {
@@ -174,15 +168,55 @@ impl Collector {
     }
 
     /// Collects until the capture ends or a signal says so. `ready` is called when datagrams are being taken.
+    ///
+    /// Before, it becomes the user and group that it is to be, starts the helper process that runs commands and expires
+    /// files, if there is anything for it to do, and gives up what rights it does not need.
     pub fn run(self, ready: impl FnOnce() -> io::Result<()>) -> Result<Outcome, StartError> {
         let Collector { options, mut spools, port, log } = self;
-        for Reserved { ident, network, spool, is_asleep } in &mut spools {
-            spool.set_pid(std::process::id()).map_err(system("say who has the directory"))?;
-            if !*is_asleep {
-                let who = network.map_or_else(|| "any IP".to_owned(), network_text);
-                let directory = spool.directory().display();
-                log.info(format_args!("Add flow source: ident: {ident}, IP: {who}, flowdir: {directory}"));
+        for reserved in &mut spools {
+            reserved.spool.set_pid(std::process::id()).map_err(system("say who has the directory"))?;
+        }
+        if let Some(identity) = &options.identity {
+            for reserved in &spools {
+                identity.give(reserved.spool.lock()).map_err(system("give the lock to the user"))?;
             }
+            identity.assume().map_err(system("change user and group"))?;
+            let directories = spools.iter().map(|reserved| reserved.spool.directory());
+            let dynamic = match &options.sources {
+                Sources::Dynamic(directory) => Some(directory.as_path()),
+                Sources::Listed(_) => None,
+            };
+            for directory in directories.chain(dynamic) {
+                access(directory, AccessFlags::W_OK | AccessFlags::X_OK)
+                    .map_err(|_| StartError::Unwritable(directory.to_owned()))?;
+            }
+        }
+        let mut launcher = None;
+        if options.hook.is_some() || options.expires {
+            let (helper, reports, theirs) = helper::channel().map_err(system("make a socket pair"))?;
+            match fork_helper().map_err(system("start the launcher"))? {
+                ForkResult::Child => {
+                    // Nothing of the collector's may stay open in the helper's process, above all no lock.
+                    drop((spools, port, ready, helper, reports));
+                    lead_helper(theirs, &options, &log);
+                    end_helper()
+                }
+                ForkResult::Parent { child } => launcher = Some(Launcher { helper, reports, pid: child }),
+            }
+        }
+        if options.sandbox {
+            let mut owned: Vec<PathBuf> =
+                spools.iter().map(|reserved| reserved.spool.directory().to_owned()).collect();
+            if let Sources::Dynamic(directory) = &options.sources {
+                owned.push(directory.clone());
+            }
+            let removed = options.removed_files.clone();
+            log.info(Sandbox { owned, removed }.enter().map_err(system("enter the sandbox"))?);
+        }
+        for Reserved { ident, network, spool, .. } in spools.iter().filter(|reserved| !reserved.is_asleep) {
+            let who = network.map_or_else(|| "any IP".to_owned(), network_text);
+            let directory = spool.directory().display();
+            log.info(format_args!("Add flow source: ident: {ident}, IP: {who}, flowdir: {directory}"));
         }
         if let Sources::Dynamic(directory) = &options.sources {
             let (directory, most) = (directory.display(), options.max_sources);
@@ -193,12 +227,29 @@ impl Collector {
             (None, Some(rate)) => log.info(format_args!("Default sampling: {rate}")),
             (None, None) => {}
         }
+        for token in options.hook.iter().flat_map(Hook::unknown_tokens) {
+            log.error(format_args!("Unknown format token '{token}'"));
+        }
         let run = Run { log, options, counters: Arc::default() };
         match port {
-            Port::Sockets(listeners) => run.listen(listeners, spools, ready),
-            Port::Capture(capture) => run.replay(*capture, spools, ready),
+            Port::Sockets(listeners) => run.listen(listeners, spools, launcher, ready),
+            Port::Capture(capture) => run.replay(*capture, spools, launcher, ready),
         }
     }
+}
+
+/// The helper's life, from its first word to its last.
+fn lead_helper(socket: OwnedFd, options: &CollectorOptions, log: &Log) {
+    if log.is_syslog() {
+        log.switch_to_syslog(std::process::id());
+        if let Err(error) = leave_stdio() {
+            log.error(format_args!("Launcher: {error}"));
+        }
+    }
+    let expiry = if options.expires { "enabled" } else { "off" };
+    log.info(format_args!("Launcher: Startup. auto-expire {expiry}"));
+    helper::serve(socket, log, options.now_ms);
+    log.info("Launcher: exit.");
 }
 
 /// Takes possession of the sources' directories, those for which dynamic sources left something included.
@@ -251,227 +302,4 @@ fn network_text(network: IpNet) -> String {
     } else {
         network.to_string()
     }
-}
-
-/// A collector at work.
-struct Run {
-    log: Arc<Log>,
-    options: CollectorOptions,
-    counters: Arc<Counters>,
-}
-
-/// The threads behind the decoder.
-struct Backend {
-    writer: JoinHandle<()>,
-    filer: JoinHandle<u64>,
-}
-
-impl Run {
-    fn listen(
-        &self,
-        listeners: Vec<Listener>,
-        spools: Vec<Reserved>,
-        ready: impl FnOnce() -> io::Result<()>,
-    ) -> Result<Outcome, StartError> {
-        let signals = ENDING.iter().chain(&IGNORED).chain(&[SIGUSR1]);
-        let mut signals = Signals::new(signals).map_err(system("catch signals"))?;
-        let (stop, stopped) = UnixStream::pair().map_err(system("make a socket pair"))?;
-        let (outlet, inlet) = queue();
-        let (dispatch, backend) = self.start(spools)?;
-        for listener in &listeners {
-            self.log.info(listener.bound_line());
-            if let Some(line) = listener.buffer_line() {
-                self.log.info(line);
-            }
-        }
-
-        let drops = listeners.iter().map(|listener| KernelDrops::of(&listener.socket)).collect();
-        // They stay open until the decoder has asked for the last count of drops.
-        let sockets: Arc<[UdpSocket]> = listeners.into_iter().map(|listener| listener.socket).collect();
-        let now_ms = self.options.now_ms;
-        let decoder = spawn("decode", move || decode(dispatch, &inlet, drops, now_ms))?;
-        let receiver = {
-            let (sockets, log, ended) = (Arc::clone(&sockets), Arc::clone(&self.log), signals.handle());
-            spawn("receive", move || {
-                let result = receive::receive(&sockets, &stopped, now_ms, &outlet);
-                if let Err(error) = &result {
-                    log.error(format_args!("receiving: {error}"));
-                }
-                ended.close();
-                result.is_ok()
-            })?
-        };
-        ready().map_err(system("report to be ready"))?;
-        self.log.info(format_args!("Startup {}.", self.log.program()));
-
-        for signal in signals.forever() {
-            if signal == SIGUSR1 {
-                self.log.info(&self.counters);
-            } else if ENDING.contains(&signal) {
-                break;
-            }
-        }
-        drop(stop);
-        let received_well = join(receiver);
-        join(decoder);
-        drop(sockets);
-        let outcome = self.end(backend, !received_well);
-        self.log.info(format_args!("Terminating {}.", self.log.program()));
-        Ok(outcome)
-    }
-
-    fn replay(
-        &self,
-        mut capture: CaptureReader,
-        spools: Vec<Reserved>,
-        ready: impl FnOnce() -> io::Result<()>,
-    ) -> Result<Outcome, StartError> {
-        let (stop, report) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let ignored = Arc::new(AtomicBool::new(false));
-        let flags = ENDING.iter().map(|signal| (signal, &stop)).chain([(&SIGUSR1, &report)]);
-        for (&signal, flag) in flags.chain(IGNORED.iter().map(|signal| (signal, &ignored))) {
-            signal_hook::flag::register(signal, Arc::clone(flag)).map_err(system("catch signals"))?;
-        }
-        let (mut dispatch, backend) = self.start(spools)?;
-        ready().map_err(system("report to be ready"))?;
-        self.log.info(format_args!("Startup {}.", self.log.program()));
-
-        let mut count = 0_u64;
-        let result = capture.read(|datagram| {
-            if report.swap(false, Ordering::Relaxed) {
-                self.log.info(&self.counters);
-            }
-            if stop.load(Ordering::Relaxed) {
-                return ControlFlow::Break(());
-            }
-            dispatch.datagram(datagram.from, datagram.received_ms, datagram.payload);
-            count += 1;
-            if count.is_multiple_of(MEMORY_CHECK) {
-                dispatch.check_memory();
-            }
-            ControlFlow::Continue(())
-        });
-        dispatch.finish();
-        drop(dispatch);
-        let outcome = self.end(backend, false);
-        // A capture that ends early is the normal case of one that was being written: what was there is filed.
-        if let Err(error) = result {
-            self.log.error(error);
-        }
-        self.log.info(capture.stats());
-        self.log.info(format_args!("Terminating {}.", self.log.program()));
-        Ok(outcome)
-    }
-
-    /// Starts the threads that write and file, beginning with what predecessors left.
-    fn start(&self, spools: Vec<Reserved>) -> Result<(Dispatch, Backend), StartError> {
-        let CollectorOptions { sources, max_sources, naming, format, .. } = &self.options;
-        let (jobs, to_write) = mpsc::sync_channel(BLOCK_QUEUE_LEN);
-        let source_count = spools.len().max(*max_sources);
-        // When a slot ends, every source has a file to be finished.
-        let (filing, to_file) = mpsc::sync_channel(FILING_QUEUE_LEN + source_count);
-        let (written, reusable) = mpsc::sync_channel(BLOCK_QUEUE_LEN);
-        let workshop = Workshop {
-            log: Arc::clone(&self.log),
-            counters: Arc::clone(&self.counters),
-            jobs,
-            reusable: Mutex::new(reusable),
-            decoder: DecoderOptions {
-                default_sampling: self.options.default_sampling,
-                override_sampling: self.options.override_sampling,
-                tunnels: self.options.tunnels,
-                limits: self.options.limits,
-            },
-            report_gaps: self.options.report_gaps,
-        };
-        let mut dispatch = Dispatch::new(workshop, naming.interval_s);
-        if !self.options.allowed.is_empty() {
-            dispatch.allow(&self.options.allowed);
-        }
-        if let Sources::Dynamic(directory) = sources {
-            dispatch.make_sources(DynamicSources {
-                directory: directory.clone(),
-                naming: *naming,
-                format: *format,
-                max_sources: *max_sources,
-                refused: HashSet::new(),
-            });
-        }
-        let mut leftovers = Vec::new();
-        for (number, Reserved { ident, network, spool, is_asleep }) in spools.into_iter().enumerate() {
-            let source = Arc::new(Source { number, ident, spool });
-            let found = source.spool.leftovers(&self.log).into_iter();
-            leftovers.extend(found.map(|path| Leftover { source: Arc::clone(&source), path }));
-            if is_asleep {
-                dispatch.add_asleep(source, network);
-            } else {
-                dispatch.add(source, network);
-            }
-        }
-        let filer = Filer { log: Arc::clone(&self.log), interval_s: naming.interval_s, format: *format };
-        let filer = spawn("file", move || filer.run(leftovers, &to_file))?;
-        let writer = BlockWriter {
-            log: Arc::clone(&self.log),
-            counters: Arc::clone(&self.counters),
-            format: *format,
-            filing,
-            written,
-        };
-        let writer = spawn("write", move || writer.run(&to_write))?;
-        Ok((dispatch, Backend { writer, filer }))
-    }
-
-    /// Waits until everything decoded is on disk.
-    fn end(&self, backend: Backend, input_failed: bool) -> Outcome {
-        join(backend.writer);
-        let unfiled = join(backend.filer);
-        Outcome { lost_flows: self.counters.lost_flows.load(Ordering::Relaxed), unfiled, input_failed }
-    }
-}
-
-/// Decodes what arrives, and ends slots on time when nothing does.
-fn decode(mut dispatch: Dispatch, inlet: &Inlet, mut drops: Vec<KernelDrops>, now_ms: fn() -> u64) {
-    let mut take_drops = || drops.iter_mut().map(KernelDrops::take).sum();
-    dispatch.begin_slot(now_ms());
-    loop {
-        let remaining_ms = dispatch.deadline_ms().unwrap_or(0).saturating_sub(now_ms());
-        match inlet.next(Duration::from_millis(remaining_ms).min(LONGEST_WAIT)) {
-            Ok(batch) => {
-                for datagram in batch.iter() {
-                    if dispatch.is_elsewhere(datagram.received_ms) {
-                        dispatch.add_kernel_drops(take_drops());
-                    }
-                    dispatch.datagram(datagram.from, datagram.received_ms, datagram.payload);
-                }
-                dispatch.check_memory();
-                inlet.recycle(batch);
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                let now_ms = now_ms();
-                if dispatch.is_overdue(now_ms) {
-                    dispatch.add_kernel_drops(take_drops());
-                    dispatch.begin_slot(now_ms);
-                }
-            }
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    dispatch.add_kernel_drops(take_drops());
-    dispatch.finish();
-}
-
-fn spawn<T: Send + 'static>(
-    name: &str,
-    body: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>, StartError> {
-    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(system("start a thread"))
-}
-
-/// A thread's result. One that panicked takes the rest with it: a collector does not live on without a part.
-fn join<T>(thread: JoinHandle<T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
-fn system(action: &'static str) -> impl FnOnce(io::Error) -> StartError {
-    move |source| StartError::System { action, source }
 }

@@ -22,6 +22,10 @@ pub(crate) struct Counters {
     pub(crate) sources_refused: AtomicU64,
     /// Blocks written before they were full because memory was short.
     pub(crate) early_blocks: AtomicU64,
+    /// Tasks that were too many for the helper process, that went wrong, and that went well.
+    pub(crate) tasks_refused: AtomicU64,
+    pub(crate) tasks_failed: AtomicU64,
+    pub(crate) tasks_done: AtomicU64,
     /// Flows that were decoded and could not be written.
     pub(crate) lost_flows: AtomicU64,
 }

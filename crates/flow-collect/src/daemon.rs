@@ -1,7 +1,7 @@
 //! Becoming a daemon.
 //!
-//! This is the one place of the crate with unsafe code: `fork`. It is called once, at start-up, while the
-//! process has a single thread.
+//! This is the one place of the crate with unsafe code: `fork`. It is called at start-up, while the process has a
+//! single thread.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
@@ -61,11 +61,35 @@ pub fn detach() -> io::Result<Detached> {
 impl Readiness {
     /// Lets go of stdin, stdout and stderr, and of the parent.
     pub fn announce(mut self) -> io::Result<()> {
-        unistd::dup2_stdin(&self.null)?;
-        unistd::dup2_stdout(&self.null)?;
-        unistd::dup2_stderr(&self.null)?;
+        replace_stdio(&self.null)?;
         self.to_parent.write_all(b"+")
     }
+}
+
+/// Lets go of stdin, stdout and stderr.
+pub(crate) fn leave_stdio() -> io::Result<()> {
+    replace_stdio(&OpenOptions::new().read(true).write(true).open("/dev/null")?)
+}
+
+fn replace_stdio(file: &File) -> io::Result<()> {
+    unistd::dup2_stdin(file)?;
+    unistd::dup2_stdout(file)?;
+    unistd::dup2_stderr(file)?;
+    Ok(())
+}
+
+/// Starts a second process, which has copies of all that is open here and ends with [`end_helper`].
+///
+/// # Errors
+/// When the system refuses, also if the process has more than one thread.
+pub(crate) fn fork_helper() -> io::Result<ForkResult> {
+    fork_single_threaded()
+}
+
+/// Ends the second process.
+#[expect(clippy::exit, reason = "the destructors of the collector are not for this process")]
+pub(crate) fn end_helper() -> ! {
+    std::process::exit(0)
 }
 
 /// Whether the daemon said something before it closed its end.

@@ -15,6 +15,7 @@ use flow_file::{FileError, FileFormat, FileTail, FileWriter, Finished, FlowFile,
 use flow_model::{CountRule, ExporterInfo, FlowBatch, LossLedger, NameInfo, SamplerInfo, Totals};
 
 use crate::counters::{Counters, count};
+use crate::follow_up::FollowUp;
 use crate::log::Log;
 use crate::slot::Slots;
 use crate::source::Source;
@@ -201,12 +202,14 @@ pub(crate) struct Filer {
     pub(crate) log: Arc<Log>,
     pub(crate) interval_s: u32,
     pub(crate) format: FileFormat,
+    /// What follows when a file has its name.
+    pub(crate) follow_up: FollowUp,
 }
 
 impl Filer {
     /// Files what predecessors left, and then what it is given, until nobody gives it more. Returns how many
     /// files it could not file; they wait for the next start.
-    pub(crate) fn run(self, leftovers: Vec<Leftover>, filings: &Receiver<Box<Filing>>) -> u64 {
+    pub(crate) fn run(mut self, leftovers: Vec<Leftover>, filings: &Receiver<Box<Filing>>) -> u64 {
         for orphan in &leftovers {
             self.adopt(orphan);
         }
@@ -223,11 +226,12 @@ impl Filer {
                 unfiled.push(Leftover { source, path });
             }
         }
+        self.follow_up.finish();
         unfiled.len() as u64
     }
 
     fn finish(
-        &self,
+        &mut self,
         source: &Source,
         writer: FileWriter,
         path: &Path,
@@ -238,7 +242,8 @@ impl Filer {
         let (ledger, sequence_failures) = (tail.ledger, tail.sequence_failures);
         let Finished { totals, mut omitted } = writer.finish(tail)?;
         let is_empty = totals.flows == 0 && ledger == LossLedger::default();
-        spool.file(path, start_ms, is_empty, &self.log)?;
+        let filed = spool.file(path, start_ms, is_empty, &self.log)?;
+        self.follow_up.filed(source, &filed, start_ms);
         self.log.info(rotation_line(ident, &totals, sequence_failures, bad_datagrams));
         if let Some(line) = loss_line(ident, &ledger) {
             self.log.info(line);
@@ -252,7 +257,7 @@ impl Filer {
     }
 
     /// Finishes and files what a dead predecessor left, or says why not.
-    fn adopt(&self, orphan: &Leftover) -> bool {
+    fn adopt(&mut self, orphan: &Leftover) -> bool {
         let name = orphan.path.display();
         match self.try_adopt(orphan) {
             Ok(Some((flows, filed))) => {
@@ -267,7 +272,7 @@ impl Filer {
         true
     }
 
-    fn try_adopt(&self, orphan: &Leftover) -> Result<Option<(u64, Filed)>, FilerError> {
+    fn try_adopt(&mut self, orphan: &Leftover) -> Result<Option<(u64, Filed)>, FilerError> {
         let Leftover { source, path: orphan } = orphan;
         let file = match FlowFile::open(orphan) {
             Ok(file) if file.is_finished() || file.block_count() > 0 => file,
@@ -283,7 +288,9 @@ impl Filer {
             self.log.error(problem);
         }
         let totals = if file.is_finished() { *file.totals() } else { complete(&file, orphan, self.format)? };
-        Ok(Some((totals.flows, source.spool.file(orphan, start_ms, false, &self.log)?)))
+        let filed = source.spool.file(orphan, start_ms, false, &self.log)?;
+        self.follow_up.filed(source, &filed, start_ms);
+        Ok(Some((totals.flows, filed)))
     }
 }
 
@@ -408,7 +415,8 @@ mod tests {
     }
 
     fn filer(log: &Arc<Log>) -> Filer {
-        Filer { log: Arc::clone(log), interval_s: 300, format: FileFormat::default() }
+        let follow_up = FollowUp::new(Arc::clone(log), Arc::default());
+        Filer { log: Arc::clone(log), interval_s: 300, format: FileFormat::default(), follow_up }
     }
 
     fn leftovers(source: &Arc<Source>, log: &Log) -> Vec<Leftover> {

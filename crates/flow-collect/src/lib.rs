@@ -28,6 +28,11 @@
 //!     limits: Limits::default(),
 //!     tunnels: Tunnels::Closed,
 //!     report_gaps: false,
+//!     hook: None,
+//!     expires: false,
+//!     identity: None,
+//!     sandbox: false,
+//!     removed_files: Vec::new(),
 //!     now_ms: || 1_700_000_000_000,
 //! };
 //! let input = Input::Capture("flows.pcap".into());
@@ -54,10 +59,16 @@ mod daemon;
 mod dispatch;
 mod explain;
 mod file;
+mod follow_up;
+mod helper;
+mod hook;
+mod identity;
 mod intake;
 mod log;
 mod process;
 mod receive;
+mod run;
+mod sandbox;
 mod slot;
 mod socket;
 mod source;
@@ -69,8 +80,10 @@ pub use daemon::{Detached, Readiness, detach};
 pub use explain::{Explanation, explain};
 pub use flow_file::{BlockCompression, Compression, FileFormat, NfdumpRelease, SubDir};
 pub use flow_wire::{DecoderOptions, LimitError, LimitInfo, Limits, Tunnels};
+pub use hook::Hook;
+pub use identity::{Identity, IdentityError};
 pub use log::Log;
 pub use process::{PidFile, PidFileError, PidFilePlace};
 pub use socket::{Family, Listen, ListenError};
-pub use source::{SourceOptions, Sources};
+pub use source::{DEFAULT_MAX_SOURCES, SourceOptions, Sources};
 pub use spool::{FilingError, Naming, SpoolError, Zone};

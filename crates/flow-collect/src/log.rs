@@ -66,6 +66,11 @@ impl Log {
         *self.target.lock().unwrap_or_else(PoisonError::into_inner) = Target::Syslog(syslog);
     }
 
+    /// Whether this is the log of a daemon.
+    pub(crate) fn is_syslog(&self) -> bool {
+        matches!(*self.target.lock().unwrap_or_else(PoisonError::into_inner), Target::Syslog(_))
+    }
+
     /// Logs what happens in the normal course of things.
     pub fn info(&self, message: impl Display) {
         self.write(Level::Info, &message);

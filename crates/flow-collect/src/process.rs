@@ -1,7 +1,7 @@
 //! Other collectors on this machine, and the file that tells which one is ours.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -93,27 +93,40 @@ impl PidFilePlace {
         Ok(PidFilePlace { path })
     }
 
+    /// The file's absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Writes `pid` and a line end, in place of whatever was there.
     pub fn create(self, pid: u32) -> Result<PidFile, PidFileError> {
-        match fs::write(&self.path, format!("{pid}\n")) {
-            Ok(()) => Ok(PidFile { path: self.path, pid }),
+        let written = File::create(&self.path).and_then(|mut file| {
+            writeln!(file, "{pid}")?;
+            Ok(file)
+        });
+        match written {
+            Ok(file) => Ok(PidFile { path: self.path, pid, file }),
             Err(source) => Err(PidFileError::Io { path: self.path, source }),
         }
     }
 }
 
 /// A pid file, which is removed when this is dropped, unless somebody else has replaced it.
+///
+/// With another user than at the start we may not be allowed to: it is emptied then, so that nobody takes a stranger
+/// with our number for a collector.
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
     pid: u32,
+    file: File,
 }
 
 impl Drop for PidFile {
     fn drop(&mut self) {
         if pid_in(&self.path) == Some(self.pid) {
             // At the end of the process there is nobody left to tell.
-            let _ = fs::remove_file(&self.path);
+            let _ = fs::remove_file(&self.path).or_else(|_| self.file.set_len(0));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket}
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -39,6 +40,8 @@ pub enum Family {
 pub struct Listen {
     /// Address or name to bind to; any address if `None`.
     pub host: Option<String>,
+    /// Multicast group to join and bind to, instead of a host.
+    pub group: Option<IpAddr>,
     /// Port number or service name.
     pub port: String,
     /// Address family.
@@ -60,6 +63,14 @@ pub enum ListenError {
     /// The system refuses to bind.
     #[error("Could not open the requested socket: {0}")]
     Bind(&'static str),
+    /// The system refuses to join a multicast group.
+    #[error("Could not join multicast group {group}: {reason}")]
+    Join {
+        /// The group.
+        group: IpAddr,
+        /// Why.
+        reason: &'static str,
+    },
 }
 
 /// A bound socket.
@@ -67,6 +78,7 @@ pub enum ListenError {
 pub(crate) struct Listener {
     pub(crate) socket: UdpSocket,
     host: Option<String>,
+    group: Option<IpAddr>,
     port: u16,
     requested_buffer: usize,
     granted_buffer: usize,
@@ -78,18 +90,23 @@ impl Listener {
         let port = port_number(&listen.port)?;
         let address = resolve(listen, port)?;
         let socket = with_patience(|| bind(address), |error| error.kind() == io::ErrorKind::AddrInUse)
-            .map_err(|error| {
-                ListenError::Bind(nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0)).desc())
-            })?;
+            .map_err(|error| ListenError::Bind(reason(&error)))?;
+        if let Some(group) = listen.group {
+            join(&socket, group).map_err(|error| ListenError::Join { group, reason: reason(&error) })?;
+        }
         let requested_buffer =
             listen.receive_buffer.map_or(DEFAULT_RECEIVE_BUFFER, |buffer| buffer.max(MIN_RECEIVE_BUFFER));
         let granted_buffer = enlarge(&socket, requested_buffer);
-        Ok(Listener { socket, host: listen.host.clone(), port, requested_buffer, granted_buffer })
+        let (host, group) = (listen.host.clone(), listen.group);
+        Ok(Listener { socket, host, group, port, requested_buffer, granted_buffer })
     }
 
-    /// `Bound to IPv4 host/IP: any, Port: 9995`.
+    /// `Bound to IPv4 host/IP: any, Port: 9995`, or which group was joined.
     pub(crate) fn bound_line(&self) -> String {
         let family = if self.socket.local_addr().is_ok_and(|address| address.is_ipv6()) { 6 } else { 4 };
+        if let Some(group) = self.group {
+            return format!("Joined IPv{family} multicast group: {group} Port: {}", self.port);
+        }
         let host = self.host.as_deref().unwrap_or("any");
         format!("Bound to IPv{family} host/IP: {host}, Port: {}", self.port)
     }
@@ -109,6 +126,19 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.bind(&address.into())?;
     Ok(socket.into())
+}
+
+/// Joins a group on the interface that the system finds right for it.
+fn join(socket: &UdpSocket, group: IpAddr) -> io::Result<()> {
+    match group {
+        IpAddr::V4(group) => socket.join_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(group) => socket.join_multicast_v6(&group, 0),
+    }
+}
+
+/// In the words of the C library.
+fn reason(error: &io::Error) -> &'static str {
+    Errno::from_raw(error.raw_os_error().unwrap_or(0)).desc()
 }
 
 /// Sets the receive buffer, beyond the system's limit where we may. Returns what there is, in the same measure:
@@ -141,6 +171,9 @@ fn service_port(services: &str, name: &str) -> Option<u16> {
 }
 
 fn resolve(listen: &Listen, port: u16) -> Result<SocketAddr, ListenError> {
+    if let Some(group) = listen.group {
+        return Ok(SocketAddr::new(group, port));
+    }
     let Some(host) = &listen.host else {
         let any: IpAddr = match listen.family {
             Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
@@ -219,7 +252,8 @@ mod tests {
     use super::*;
 
     fn listen(host: Option<&str>, port: &str, family: Family) -> Listen {
-        Listen { host: host.map(str::to_owned), port: port.to_owned(), family, receive_buffer: None }
+        let (host, port) = (host.map(str::to_owned), port.to_owned());
+        Listen { host, group: None, port, family, receive_buffer: None }
     }
 
     fn free_port() -> u16 {
@@ -236,6 +270,22 @@ mod tests {
         let listener = Listener::open(&listen(None, &port.to_string(), Family::Unspecified)).unwrap();
         assert_eq!(listener.bound_line(), format!("Bound to IPv4 host/IP: any, Port: {port}"));
         assert!(listener.granted_buffer >= MIN_RECEIVE_BUFFER);
+    }
+
+    #[test]
+    fn a_group_is_joined_and_heard() {
+        let port = free_port();
+        let group: IpAddr = "239.255.12.34".parse().unwrap();
+        let listen = Listen { group: Some(group), ..listen(None, &port.to_string(), Family::Unspecified) };
+        let listener = match Listener::open(&listen) {
+            Ok(listener) => listener,
+            // A machine without any multicast route.
+            Err(ListenError::Join { reason: "No such device" | "Network is unreachable", .. }) => return,
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(listener.bound_line(), format!("Joined IPv4 multicast group: 239.255.12.34 Port: {port}"));
+        let none = Listen { group: Some("192.0.2.1".parse().unwrap()), ..listen };
+        assert!(matches!(Listener::open(&none), Err(ListenError::Bind(_))));
     }
 
     #[test]

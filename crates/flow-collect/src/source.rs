@@ -12,6 +12,9 @@ use ipnet::IpNet;
 
 use crate::spool::Spool;
 
+/// Sources that there may be unless told otherwise. Each takes a few open files and some hundred KB of memory.
+pub const DEFAULT_MAX_SOURCES: usize = 10_000;
+
 /// A source as it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceOptions {

@@ -216,6 +216,11 @@ impl Spool {
         writeln!(self.lock, "{pid}")
     }
 
+    /// The file that is locked.
+    pub(crate) fn lock(&self) -> &File {
+        &self.lock
+    }
+
     /// The directory, absolute.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory

@@ -2,6 +2,7 @@
 //!
 //! * [`Inventory`] is what a directory holds: the finished files, oldest first, with time and size.
 //! * [`plan()`] decides, without touching anything, which of them have to go under given [`Limits`].
+//! * [`Booking`] enters a collector's new files into `.nfstat`, so that nfexpire and a collector can take turns.
 //! * [`Session`] ties both to a directory and its `.nfstat`, under nfexpire's lock: it is what rexpire and a
 //!   collector with `-e` use.
 //!
@@ -19,6 +20,7 @@
 //! The clock and the time zone are arguments.
 #![forbid(unsafe_code)]
 
+mod booking;
 mod error;
 mod execute;
 mod inventory;
@@ -26,6 +28,7 @@ mod plan;
 mod session;
 mod stat_record;
 
+pub use booking::Booking;
 pub use error::RetainError;
 pub use execute::{Outcome, execute};
 pub use inventory::{Inventory, StoredFile};

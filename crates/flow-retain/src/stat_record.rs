@@ -165,6 +165,15 @@ impl StatRecord {
     }
 }
 
+/// What is locked.
+const WHOLE_FILE: libc::flock = libc::flock {
+    l_type: libc::F_WRLCK as libc::c_short,
+    l_whence: libc::SEEK_SET as libc::c_short,
+    l_start: 0,
+    l_len: 0,
+    l_pid: 0,
+};
+
 /// The open and locked file. The lock is the process's: another descriptor of this process on the same file
 /// would take it away when closed.
 #[derive(Debug)]
@@ -176,35 +185,44 @@ pub(crate) struct StatFile {
 impl StatFile {
     /// Opens the file of a directory, made if missing, and waits for its lock.
     pub(crate) fn lock(base: &Path) -> Result<Self, RetainError> {
+        let file = StatFile::open(base, true)?;
+        loop {
+            match fcntl(&file.file, FcntlArg::F_SETLKW(&WHOLE_FILE)) {
+                Ok(_) => return Ok(file),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(file.error("locking", errno.into())),
+            }
+        }
+    }
+
+    /// Opens the file of a directory, if there is one, and locks it, unless somebody else has (`Err(())`).
+    pub(crate) fn try_lock(base: &Path) -> Result<Option<Result<Self, ()>>, RetainError> {
+        if !base.join(STAT_FILE_NAME).exists() {
+            return Ok(None);
+        }
+        let file = StatFile::open(base, false)?;
+        match fcntl(&file.file, FcntlArg::F_SETLK(&WHOLE_FILE)) {
+            Ok(_) => Ok(Some(Ok(file))),
+            Err(Errno::EAGAIN | Errno::EACCES) => Ok(Some(Err(()))),
+            Err(errno) => Err(file.error("locking", errno.into())),
+        }
+    }
+
+    fn open(base: &Path, create: bool) -> Result<Self, RetainError> {
         let path = base.join(STAT_FILE_NAME);
         // A link in a directory that others can write to must not lead us to another file, nor a pipe
         // keep us waiting.
         let file = OpenOptions::new()
             .read(true)
             .write(true)
-            .create(true)
+            .create(create)
             .truncate(false)
             .mode(0o644)
             .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits())
             .open(&path)
             .map_err(|source| open_error(&path, source))?;
         check_kind(&path, &file)?;
-        let whole_file = libc::flock {
-            l_type: libc::F_WRLCK as libc::c_short,
-            l_whence: libc::SEEK_SET as libc::c_short,
-            l_start: 0,
-            l_len: 0,
-            l_pid: 0,
-        };
-        loop {
-            match fcntl(&file, FcntlArg::F_SETLKW(&whole_file)) {
-                Ok(_) => return Ok(StatFile { path, file }),
-                Err(Errno::EINTR) => {}
-                Err(errno) => {
-                    return Err(RetainError::StatFile { action: "locking", path, source: errno.into() });
-                }
-            }
-        }
+        Ok(StatFile { path, file })
     }
 
     /// The text of a directory's file without making or locking it; empty when there is none.

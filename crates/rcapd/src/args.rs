@@ -1,5 +1,6 @@
 //! What was typed: the one declaration of options, help and completions.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
@@ -15,10 +16,12 @@ use clap::{ArgAction, Parser};
     disable_version_flag = true,
     disable_help_flag = true,
     max_term_width = 100,
-    override_usage = "rcapd [OPTIONS] -w DIR",
+    override_usage = "rcapd [OPTIONS] -w DIR\n       rcapd [OPTIONS] -n IDENT,IP,DIR ...\n       rcapd [OPTIONS] -M DIR",
     after_help = "\
 Examples:
   rcapd -D -p 2055 -w /var/cache/flows -S 1 -I border -P /run/rcapd.pid
+  rcapd -D -p 2055 -p 6343 -n border,192.0.2.1,/flows/border -n rest,10.0.0.0/8,/flows/rest -u flows
+  rcapd -w flows -x 'sh /usr/local/bin/new-file %d/%f' -e
   rcapd -f capture.pcap -w flows"
 )]
 pub(crate) struct Args {
@@ -28,6 +31,23 @@ pub(crate) struct Args {
     /// are.
     #[arg(short = 'w', short_alias = 'l', long = "directory", value_name = "DIR", help_heading = "Files")]
     pub(crate) directory: Option<PathBuf>,
+
+    /// Put flows of exporter IP, or of a network IP/LENGTH, into DIR; may be repeated
+    ///
+    /// The longest prefix decides. Datagrams of all others are ignored and counted.
+    #[arg(short = 'n', long = "source", value_name = "IDENT,IP,DIR", help_heading = "Files")]
+    pub(crate) sources: Vec<String>,
+
+    /// Read sources from FILE, one IDENT,IP,DIR a line
+    #[arg(short = 'N', long = "source-file", value_name = "FILE", help_heading = "Files")]
+    pub(crate) source_file: Option<PathBuf>,
+
+    /// Put flows of each exporter into a directory of its own below DIR
+    ///
+    /// It is named after the exporter's address with dashes (192-0-2-1), which is also the ident. `--limit sources=N` says
+    /// how many there may be.
+    #[arg(short = 'M', long = "dynamic-sources", value_name = "DIR", help_heading = "Files")]
+    pub(crate) dynamic_sources: Option<PathBuf>,
 
     /// Begin a file every SECONDS (300)
     ///
@@ -85,13 +105,35 @@ pub(crate) struct Args {
     #[arg(short = 'Z', long = "zone-offset", action = ArgAction::SetTrue, help_heading = "Files")]
     pub(crate) zone_offset: bool,
 
-    /// Listen on PORT, a number or a service (9995; as sfcapd 6343)
+    /// Run COMMAND for every finished file, without a shell
+    ///
+    /// It is split at blanks; quotes mean nothing. %d is the data directory, %f the file's name below it, %t the time in
+    /// its name, %u the same in seconds since 1970, %i the ident, %% a per cent sign. Commands run one after another, in a
+    /// process of their own.
+    #[arg(short = 'x', long = "execute", value_name = "COMMAND", help_heading = "Files")]
+    pub(crate) execute: Option<OsString>,
+
+    /// After each file, expire old ones by the limits that rexpire -u has stored
+    #[arg(short = 'e', long = "expire", action = ArgAction::SetTrue, help_heading = "Files")]
+    pub(crate) expire: bool,
+
+    /// Listen on PORT, a number or a service (9995; as sfcapd 6343); may be repeated
+    ///
+    /// Every port takes NetFlow, IPFIX and sFlow.
     #[arg(short = 'p', long = "port", value_name = "PORT", help_heading = "Input")]
     pub(crate) ports: Vec<String>,
 
     /// Bind to HOST, an address or a name
     #[arg(short = 'b', long = "bind", value_name = "HOST", help_heading = "Input")]
     pub(crate) bind: Option<String>,
+
+    /// Join multicast GROUP
+    #[arg(short = 'J', long = "multicast", value_name = "GROUP", help_heading = "Input")]
+    pub(crate) multicast: Option<String>,
+
+    /// Take datagrams from these networks only: NET or NET,NET; may be repeated
+    #[arg(long = "allow", value_name = "NET", help_heading = "Input")]
+    pub(crate) allow: Vec<String>,
 
     /// Listen with IPv4
     #[arg(short = '4', long = "ipv4", action = ArgAction::SetTrue, help_heading = "Input")]
@@ -156,6 +198,21 @@ pub(crate) struct Args {
     #[arg(short = 'P', long = "pid-file", value_name = "FILE", help_heading = "Running")]
     pub(crate) pid_file: Option<PathBuf>,
 
+    /// Run as USER once the ports are open
+    #[arg(short = 'u', long = "user", value_name = "USER", help_heading = "Running")]
+    pub(crate) user: Option<String>,
+
+    /// Run as GROUP once the ports are open (USER's)
+    #[arg(short = 'g', long = "group", value_name = "GROUP", help_heading = "Running")]
+    pub(crate) group: Option<String>,
+
+    /// Keep all rights over files
+    ///
+    /// Without, where the kernel has Landlock, the collector can reach nothing but its data directories. Commands of -x are
+    /// not restricted.
+    #[arg(long = "no-sandbox", action = ArgAction::SetTrue, help_heading = "Running")]
+    pub(crate) no_sandbox: bool,
+
     /// Log gaps in sequence numbers
     #[arg(short = 'r', long = "report-gaps", action = ArgAction::SetTrue, help_heading = "Running")]
     pub(crate) report_gaps: bool,
@@ -208,45 +265,9 @@ pub(crate) struct Args {
     #[arg(short = 'A', action = ArgAction::SetTrue, hide = true)]
     pub(crate) spoof: bool,
 
-    /// One source per exporter
-    #[arg(short = 'n', value_name = "IDENT,IP,DIR", hide = true)]
-    pub(crate) sources: Vec<String>,
-
-    /// Sources from a file
-    #[arg(short = 'N', value_name = "FILE", hide = true)]
-    pub(crate) source_file: Option<String>,
-
-    /// One directory per exporter, as they come
-    #[arg(short = 'M', value_name = "DIR", hide = true)]
-    pub(crate) dynamic_sources: Option<String>,
-
-    /// Multicast group
-    #[arg(short = 'J', value_name = "GROUP", hide = true)]
-    pub(crate) multicast: Option<String>,
-
-    /// Repeat datagrams
-    #[arg(short = 'R', value_name = "HOST/PORT", hide = true)]
-    pub(crate) repeat: Vec<String>,
-
     /// Capture from an interface
     #[arg(short = 'd', value_name = "DEVICE", hide = true)]
     pub(crate) device: Option<String>,
-
-    /// Run a command after each rotation
-    #[arg(short = 'x', value_name = "COMMAND", hide = true)]
-    pub(crate) execute: Option<String>,
-
-    /// Expire old files
-    #[arg(short = 'e', action = ArgAction::SetTrue, hide = true)]
-    pub(crate) expire: bool,
-
-    /// Change the user
-    #[arg(short = 'u', value_name = "USER", hide = true)]
-    pub(crate) user: Option<String>,
-
-    /// Change the group
-    #[arg(short = 'g', value_name = "GROUP", hide = true)]
-    pub(crate) group: Option<String>,
 
     /// One is ignored, as nfcapd does
     #[arg(value_name = "OPERAND", hide = true)]

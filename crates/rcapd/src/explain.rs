@@ -3,16 +3,16 @@
 use std::io::{self, ErrorKind, Write};
 
 use flow_cli::ExitCode;
-use flow_collect::{CaptureError, DecoderOptions, Limits, Tunnels, explain};
+use flow_collect::{CaptureError, DEFAULT_MAX_SOURCES, DecoderOptions, Limits, Tunnels, explain};
 
 use crate::MESSAGES;
 use crate::args::Args;
-use crate::plan::{limits, sampling};
+use crate::plan::{Bounds, SOURCES_LIMIT, bounds, sampling};
 
 /// `--explain FILE`.
 pub(crate) fn explain_capture(args: &Args) -> ExitCode {
     let Some(path) = &args.explain else { return ExitCode::Failure };
-    let options = limits(&args.limits).and_then(|limits| {
+    let options = bounds(&args.limits).and_then(|Bounds { limits, .. }| {
         let (default_sampling, override_sampling) = sampling(args.sampling.as_deref())?;
         let tunnels = if args.tunnels { Tunnels::Opened } else { Tunnels::Closed };
         Ok(DecoderOptions { default_sampling, override_sampling, tunnels, limits })
@@ -47,18 +47,11 @@ pub(crate) fn explain_capture(args: &Args) -> ExitCode {
 
 /// `--limit list`.
 pub(crate) fn list_limits() -> ExitCode {
-    let lines = Limits::list().iter().flat_map(|info| {
-        let name = info.option_name();
-        [
-            name,
-            "=".to_owned(),
-            info.default.to_string(),
-            "\n   ".to_owned(),
-            info.doc.to_owned(),
-            "\n".to_owned(),
-        ]
-    });
-    print(&lines.collect::<String>())
+    let line = |name: &str, default: u64, doc: &str| format!("{name}={default}\n   {doc}\n");
+    let mut lines: String =
+        Limits::list().iter().map(|info| line(&info.option_name(), info.default, info.doc)).collect();
+    lines.push_str(&line(SOURCES_LIMIT.0, DEFAULT_MAX_SOURCES as u64, SOURCES_LIMIT.1));
+    print(&lines)
 }
 
 /// A reader that has seen enough is no failure.

@@ -4,6 +4,7 @@
 mod args;
 mod explain;
 mod plan;
+mod source;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;

@@ -1,15 +1,19 @@
 //! What was meant: arguments checked and turned into a collector's options.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::Path;
 
 use flow_cli::compression_argument;
 use flow_collect::{
-    CollectorOptions, Family, FileFormat, Input, Limits, Listen, Naming, PidFileError, PidFilePlace,
-    SourceOptions, Sources, SubDir, Tunnels, Zone,
+    CollectorOptions, DEFAULT_MAX_SOURCES, Family, FileFormat, Hook, Identity, Input, Limits, Listen, Naming,
+    PidFileError, PidFilePlace, SubDir, Tunnels, Zone,
 };
+use ipnet::IpNet;
 
 use crate::args::Args;
+use crate::source::{network, sources};
 
 /// nfcapd's default.
 pub(crate) const NETFLOW_PORT: &str = "9995";
@@ -17,6 +21,9 @@ pub(crate) const NETFLOW_PORT: &str = "9995";
 pub(crate) const SFLOW_PORT: &str = "6343";
 const DEFAULT_INTERVAL_S: u32 = 300;
 const DEFAULT_IDENT: &str = "none";
+
+/// More than any machine can have files open for.
+const MAX_SOURCES: usize = 1 << 20;
 
 /// nfcapd's limit.
 const MAX_IDENT_LEN: usize = 128;
@@ -40,8 +47,6 @@ pub(crate) struct Plan {
 pub(crate) enum PlanError {
     /// In nfcapd's words.
     Refused(String),
-    /// An option that is yet to come.
-    NotYet(&'static str),
     /// The pid file.
     PidFile(PidFileError),
 }
@@ -50,7 +55,6 @@ impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PlanError::Refused(text) => f.write_str(text),
-            PlanError::NotYet(what) => write!(f, "{what} is not supported yet"),
             PlanError::PidFile(error) => error.fmt(f),
         }
     }
@@ -71,29 +75,30 @@ impl Plan {
             (false, false) => Family::Unspecified,
         };
         let receive_buffer = receive_buffer(args.receive_buffer.as_deref())?;
-        let limits = limits(&args.limits)?;
+        let Bounds { limits, max_sources } = bounds(&args.limits)?;
+        let allowed = allowed(&args.allow)?;
+        let hook = args.execute.as_deref().map(hook).transpose()?;
         check_combinations(&args)?;
-        check_supported(&args)?;
         let mut notes = notes(&args)?;
         notes.extend(format.warning().map(str::to_owned));
-        let directory = args.directory.ok_or_else(|| refused("ERROR, No source configurations found"))?;
-        check_directory(&directory)?;
+        let sources = sources(&args, ident)?;
+        let group = args.multicast.as_deref().map(multicast_group).transpose()?;
+        let identity = Identity::find(args.user.as_deref(), args.group.as_deref())
+            .map_err(|error| refused(error.to_string()))?;
         let pid_file =
             args.pid_file.map(|path| PidFilePlace::check(&path)).transpose().map_err(PlanError::PidFile)?;
-        let input = match args.capture {
-            Some(capture) => Input::Capture(capture),
-            None => Input::Listen(vec![Listen {
-                host: args.bind,
-                port: args.ports.into_iter().next_back().unwrap_or_else(|| default_port.to_owned()),
-                family,
-                receive_buffer,
-            }]),
+        let input = if let Some(capture) = args.capture {
+            Input::Capture(capture)
+        } else {
+            let ports = if args.ports.is_empty() { vec![default_port.to_owned()] } else { args.ports };
+            let listen = |port| Listen { host: args.bind.clone(), group, port, family, receive_buffer };
+            Input::Listen(ports.into_iter().map(listen).collect())
         };
         let naming = Naming { interval_s, layout, zone: Zone::Local, with_offset: args.zone_offset };
         let collector = CollectorOptions {
-            sources: Sources::Listed(vec![SourceOptions { ident, directory, network: None }]),
-            max_sources: 1,
-            allowed: Vec::new(),
+            sources,
+            max_sources,
+            allowed,
             naming,
             format,
             default_sampling,
@@ -101,13 +106,18 @@ impl Plan {
             tunnels: if args.tunnels { Tunnels::Opened } else { Tunnels::Closed },
             limits,
             report_gaps: args.report_gaps,
+            hook,
+            expires: args.expire,
+            identity,
+            sandbox: !args.no_sandbox,
+            removed_files: pid_file.iter().map(|place: &PidFilePlace| place.path().to_owned()).collect(),
             now_ms,
         };
         Ok(Plan { collector, input, daemon: args.daemon, pid_file, notes })
     }
 }
 
-fn refused(text: impl Into<String>) -> PlanError {
+pub(crate) fn refused(text: impl Into<String>) -> PlanError {
     PlanError::Refused(text.into())
 }
 
@@ -127,14 +137,34 @@ fn layout(text: Option<&str>) -> Result<SubDir, PlanError> {
 }
 
 fn ident(ident: Option<String>) -> Result<String, PlanError> {
-    let ident = ident.unwrap_or_else(|| DEFAULT_IDENT.to_owned());
+    check_ident(ident.unwrap_or_else(|| DEFAULT_IDENT.to_owned())).map_err(refused)
+}
+
+pub(crate) fn check_ident(ident: String) -> Result<String, String> {
     if ident.contains(char::is_whitespace) {
-        return Err(refused(format!("spaces not allowed in ident string: {ident}")));
+        return Err(format!("spaces not allowed in ident string: {ident}"));
     }
     if ident.len() > MAX_IDENT_LEN {
-        return Err(refused(format!("ident string longer than {MAX_IDENT_LEN}: {ident}")));
+        return Err(format!("ident string longer than {MAX_IDENT_LEN}: {ident}"));
     }
     Ok(ident)
+}
+
+fn hook(command: &OsStr) -> Result<Hook, PlanError> {
+    Hook::parse(command).ok_or_else(|| refused("rcapd: -x: there is no command"))
+}
+
+/// `--allow`
+fn allowed(networks: &[String]) -> Result<Vec<IpNet>, PlanError> {
+    let words = networks.iter().flat_map(|networks| networks.split(','));
+    words
+        .map(|word| network(word).ok_or_else(|| refused(format!("rcapd: --allow: no network: `{word}`"))))
+        .collect()
+}
+
+fn multicast_group(text: &str) -> Result<IpAddr, PlanError> {
+    let group = text.parse().ok().filter(IpAddr::is_multicast);
+    group.ok_or_else(|| refused(format!("rcapd: -J: no multicast group: `{text}`")))
 }
 
 /// `--file-format`, `-z`, `-y` and `-j`
@@ -155,18 +185,32 @@ pub(crate) fn sampling(text: Option<&str>) -> Result<(Option<u32>, Option<u32>),
     }
 }
 
-/// The decoder's bounds.
-pub(crate) fn limits(settings: &[String]) -> Result<Limits, PlanError> {
-    let mut limits = Limits::default();
+/// Everything that `--limit` can set.
+pub(crate) struct Bounds {
+    pub(crate) limits: Limits,
+    pub(crate) max_sources: usize,
+}
+
+/// The collector's own bound, besides the decoder's.
+pub(crate) const SOURCES_LIMIT: (&str, &str) =
+    ("sources", "Directories that -M makes. Datagrams of further exporters are ignored and counted.");
+
+/// Reads `--limit`.
+pub(crate) fn bounds(settings: &[String]) -> Result<Bounds, PlanError> {
+    let mut bounds = Bounds { limits: Limits::default(), max_sources: DEFAULT_MAX_SOURCES };
     for setting in settings {
         let (name, value) = setting
             .split_once('=')
             .ok_or_else(|| limit_error(&format!("--limit takes NAME=VALUE, not `{setting}`")))?;
         let value =
             value.parse().map_err(|_| limit_error(&format!("limit `{name}`: not a number: `{value}`")))?;
-        limits.set(name, value).map_err(|error| limit_error(&error))?;
+        if name == SOURCES_LIMIT.0 {
+            bounds.max_sources = usize::try_from(value).unwrap_or(usize::MAX).min(MAX_SOURCES);
+        } else {
+            bounds.limits.set(name, value).map_err(|error| limit_error(&error))?;
+        }
     }
-    Ok(limits)
+    Ok(bounds)
 }
 
 fn limit_error(error: &dyn fmt::Display) -> PlanError {
@@ -192,32 +236,12 @@ fn check_combinations(args: &Args) -> Result<(), PlanError> {
     if args.expire && args.zone_offset {
         return Err(refused("ERROR, -Z timezone extension breaks expire -e"));
     }
-    if !args.sources.is_empty() && args.directory.is_some() {
+    if args.device.is_some() {
         return Err(refused(
-            "Can not mix IP specific and any IP sources\nFailed to add default data collector directory",
+            "rcapd: -d: packets of an interface are not captured here\nhint: a flow probe on that machine can export to rcapd",
         ));
     }
     Ok(())
-}
-
-fn check_supported(args: &Args) -> Result<(), PlanError> {
-    let unsupported = [
-        (!args.sources.is_empty(), "-n (one source per exporter)"),
-        (args.source_file.is_some(), "-N (sources from a file)"),
-        (args.dynamic_sources.is_some(), "-M (dynamic sources)"),
-        (args.ports.len() > 1, "more than one -p (several ports)"),
-        (args.multicast.is_some(), "-J (multicast)"),
-        (!args.repeat.is_empty(), "-R (repeating datagrams)"),
-        (args.execute.is_some(), "-x (running a command after each rotation)"),
-        (args.expire, "-e (expiry by the collector)"),
-        (args.user.is_some(), "-u (changing the user)"),
-        (args.group.is_some(), "-g (changing the group)"),
-        (args.device.is_some(), "-d (capturing from an interface)"),
-    ];
-    match unsupported.into_iter().find(|(given, _)| *given) {
-        Some((_, what)) => Err(PlanError::NotYet(what)),
-        None => Ok(()),
-    }
 }
 
 /// Options accepted without effect that somebody might rely on.
@@ -249,17 +273,6 @@ fn notes(args: &Args) -> Result<Vec<String>, PlanError> {
             .map(|(_, option)| format!("{option}: accepted without effect")),
     );
     Ok(notes)
-}
-
-/// So that the reason comes in nfcapd's two lines.
-fn check_directory(directory: &Path) -> Result<(), PlanError> {
-    let reason = match directory.metadata() {
-        Err(_) => "path does not exist",
-        Ok(metadata) if !metadata.is_dir() => "not a directory",
-        Ok(_) => return Ok(()),
-    };
-    let path = directory.display();
-    Err(refused(format!("{reason}: {path}\nNo valid directory: {path}")))
 }
 
 #[cfg(test)]

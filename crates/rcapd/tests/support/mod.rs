@@ -87,9 +87,19 @@ pub(crate) struct Running {
 impl Running {
     /// Starts it and waits until it listens.
     pub(crate) fn start(directory: &Path, options: &[&str]) -> Running {
-        let port = free_port();
         let mut command = rcapd();
-        command.arg("-w").arg(directory).args(["-b", "127.0.0.1", "-p", &port.to_string()]).args(options);
+        command.arg("-w").arg(directory).args(options);
+        Running::start_command(command)
+    }
+
+    /// The same with a command line that has its sources, but no port yet.
+    pub(crate) fn start_command(mut command: Command) -> Running {
+        let port = free_port();
+        let has_host = command.get_args().any(|argument| argument == "-b");
+        if !has_host {
+            command.args(["-b", "127.0.0.1"]);
+        }
+        command.args(["-p", &port.to_string()]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = mpsc::channel();
@@ -193,7 +203,12 @@ pub(crate) fn v5(sequence: u32, count: u16) -> Vec<u8> {
 
 /// Sends v5 datagrams of `count` flows each, in one sequence that starts at `sequence`.
 pub(crate) fn send(target: SocketAddr, datagrams: u32, count: u16, sequence: u32) {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    send_from("127.0.0.1", target, datagrams, count, sequence);
+}
+
+/// The same from another address of the loopback network.
+pub(crate) fn send_from(exporter: &str, target: SocketAddr, datagrams: u32, count: u16, sequence: u32) {
+    let socket = UdpSocket::bind((exporter, 0)).unwrap();
     for number in 0..datagrams {
         socket.send_to(&v5(sequence + number * u32::from(count), count), target).unwrap();
     }

@@ -1,0 +1,322 @@
+//! The collector at work: its threads, and the signals it obeys.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::UdpSocket;
+use std::ops::ControlFlow;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use flow_wire::DecoderOptions;
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
+use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals;
+
+use crate::capture::CaptureReader;
+use crate::collector::{CollectorOptions, Outcome, Reserved, StartError};
+use crate::counters::{Counters, count};
+use crate::dispatch::{Dispatch, DynamicSources};
+use crate::file::{BLOCK_QUEUE_LEN, BlockWriter, FILING_QUEUE_LEN, Filer, Leftover};
+use crate::follow_up::FollowUp;
+use crate::helper::{Helper, Report, Reports};
+use crate::intake::Workshop;
+use crate::log::Log;
+use crate::receive::{self, Inlet, queue};
+use crate::socket::{KernelDrops, Listener};
+use crate::source::{Source, Sources};
+
+/// The decoder looks at the clock at least this often, so that it notices when the clock is set.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// Datagrams of a capture after which the memory in use is looked at.
+const MEMORY_CHECK: u64 = 256;
+
+/// How long the last commands may take before we end without them; they are finished all the same.
+const HELPER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Signals that end the collector, with its file finished. `HUP` is not a reload (D-78 of the contract).
+const ENDING: [i32; 3] = [SIGTERM, SIGINT, SIGHUP];
+
+/// Signals that would kill nfcapd and mean nothing to us.
+const IGNORED: [i32; 3] = [SIGUSR2, SIGPIPE, SIGALRM];
+
+/// A collector at work.
+pub(crate) struct Run {
+    pub(crate) log: Arc<Log>,
+    pub(crate) options: CollectorOptions,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// The way to the helper process.
+pub(crate) struct Launcher {
+    pub(crate) helper: Helper,
+    pub(crate) reports: Reports,
+    pub(crate) pid: Pid,
+}
+
+/// The threads behind the decoder.
+struct Backend {
+    writer: JoinHandle<()>,
+    filer: JoinHandle<u64>,
+    /// The helper process, and where it is told that it has ended.
+    helper: Option<(Pid, Receiver<()>)>,
+}
+
+impl Run {
+    pub(crate) fn listen(
+        &self,
+        listeners: Vec<Listener>,
+        spools: Vec<Reserved>,
+        launcher: Option<Launcher>,
+        ready: impl FnOnce() -> io::Result<()>,
+    ) -> Result<Outcome, StartError> {
+        let signals = ENDING.iter().chain(&IGNORED).chain(&[SIGUSR1]);
+        let mut signals = Signals::new(signals).map_err(system("catch signals"))?;
+        let (stop, stopped) = UnixStream::pair().map_err(system("make a socket pair"))?;
+        let (outlet, inlet) = queue();
+        let (dispatch, backend) = self.start(spools, launcher)?;
+        for listener in &listeners {
+            self.log.info(listener.bound_line());
+            if let Some(line) = listener.buffer_line() {
+                self.log.info(line);
+            }
+        }
+
+        let drops = listeners.iter().map(|listener| KernelDrops::of(&listener.socket)).collect();
+        // They stay open until the decoder has asked for the last count of drops.
+        let sockets: Arc<[UdpSocket]> = listeners.into_iter().map(|listener| listener.socket).collect();
+        let now_ms = self.options.now_ms;
+        let decoder = spawn("decode", move || decode(dispatch, &inlet, drops, now_ms))?;
+        let receiver = {
+            let (sockets, log, ended) = (Arc::clone(&sockets), Arc::clone(&self.log), signals.handle());
+            spawn("receive", move || {
+                let result = receive::receive(&sockets, &stopped, now_ms, &outlet);
+                if let Err(error) = &result {
+                    log.error(format_args!("receiving: {error}"));
+                }
+                ended.close();
+                result.is_ok()
+            })?
+        };
+        ready().map_err(system("report to be ready"))?;
+        self.log.info(format_args!("Startup {}.", self.log.program()));
+
+        for signal in signals.forever() {
+            if signal == SIGUSR1 {
+                self.log.info(&self.counters);
+            } else if ENDING.contains(&signal) {
+                break;
+            }
+        }
+        drop(stop);
+        let received_well = join(receiver);
+        join(decoder);
+        drop(sockets);
+        let outcome = self.end(backend, !received_well);
+        self.log.info(format_args!("Terminating {}.", self.log.program()));
+        Ok(outcome)
+    }
+
+    pub(crate) fn replay(
+        &self,
+        mut capture: CaptureReader,
+        spools: Vec<Reserved>,
+        launcher: Option<Launcher>,
+        ready: impl FnOnce() -> io::Result<()>,
+    ) -> Result<Outcome, StartError> {
+        let (stop, report) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let ignored = Arc::new(AtomicBool::new(false));
+        let flags = ENDING.iter().map(|signal| (signal, &stop)).chain([(&SIGUSR1, &report)]);
+        for (&signal, flag) in flags.chain(IGNORED.iter().map(|signal| (signal, &ignored))) {
+            signal_hook::flag::register(signal, Arc::clone(flag)).map_err(system("catch signals"))?;
+        }
+        let (mut dispatch, backend) = self.start(spools, launcher)?;
+        ready().map_err(system("report to be ready"))?;
+        self.log.info(format_args!("Startup {}.", self.log.program()));
+
+        let mut count = 0_u64;
+        let result = capture.read(|datagram| {
+            if report.swap(false, Ordering::Relaxed) {
+                self.log.info(&self.counters);
+            }
+            if stop.load(Ordering::Relaxed) {
+                return ControlFlow::Break(());
+            }
+            dispatch.datagram(datagram.from, datagram.received_ms, datagram.payload);
+            count += 1;
+            if count.is_multiple_of(MEMORY_CHECK) {
+                dispatch.check_memory();
+            }
+            ControlFlow::Continue(())
+        });
+        dispatch.finish();
+        drop(dispatch);
+        let outcome = self.end(backend, false);
+        // A capture that ends early is the normal case of one that was being written: what was there is filed.
+        if let Err(error) = result {
+            self.log.error(error);
+        }
+        self.log.info(capture.stats());
+        self.log.info(format_args!("Terminating {}.", self.log.program()));
+        Ok(outcome)
+    }
+
+    /// Starts the threads that write and file, beginning with what predecessors left.
+    fn start(
+        &self,
+        spools: Vec<Reserved>,
+        launcher: Option<Launcher>,
+    ) -> Result<(Dispatch, Backend), StartError> {
+        let CollectorOptions { sources, max_sources, naming, format, .. } = &self.options;
+        let (jobs, to_write) = mpsc::sync_channel(BLOCK_QUEUE_LEN);
+        let source_count = spools.len().max(*max_sources);
+        // When a slot ends, every source has a file to be finished.
+        let (filing, to_file) = mpsc::sync_channel(FILING_QUEUE_LEN + source_count);
+        let (written, reusable) = mpsc::sync_channel(BLOCK_QUEUE_LEN);
+        let workshop = Workshop {
+            log: Arc::clone(&self.log),
+            counters: Arc::clone(&self.counters),
+            jobs,
+            reusable: Mutex::new(reusable),
+            decoder: DecoderOptions {
+                default_sampling: self.options.default_sampling,
+                override_sampling: self.options.override_sampling,
+                tunnels: self.options.tunnels,
+                limits: self.options.limits,
+            },
+            report_gaps: self.options.report_gaps,
+        };
+        let mut dispatch = Dispatch::new(workshop, naming.interval_s);
+        if !self.options.allowed.is_empty() {
+            dispatch.allow(&self.options.allowed);
+        }
+        if let Sources::Dynamic(directory) = sources {
+            dispatch.make_sources(DynamicSources {
+                directory: directory.clone(),
+                naming: *naming,
+                format: *format,
+                max_sources: *max_sources,
+                refused: HashSet::new(),
+            });
+        }
+        let mut leftovers = Vec::new();
+        for (number, Reserved { ident, network, spool, is_asleep }) in spools.into_iter().enumerate() {
+            let source = Arc::new(Source { number, ident, spool });
+            let found = source.spool.leftovers(&self.log).into_iter();
+            leftovers.extend(found.map(|path| Leftover { source: Arc::clone(&source), path }));
+            if is_asleep {
+                dispatch.add_asleep(source, network);
+            } else {
+                dispatch.add(source, network);
+            }
+        }
+        let mut follow_up = FollowUp::new(Arc::clone(&self.log), Arc::clone(&self.counters));
+        follow_up.hook.clone_from(&self.options.hook);
+        follow_up.expires = self.options.expires;
+        let mut helper = None;
+        if let Some(Launcher { helper: to_helper, reports, pid }) = launcher {
+            follow_up.helper = Some(to_helper);
+            let (log, counters) = (Arc::clone(&self.log), Arc::clone(&self.counters));
+            let (ended, end) = mpsc::sync_channel(1);
+            spawn("launcher", move || {
+                hear(&reports, &log, &counters);
+                // Nobody waits any more when this fails.
+                let _ = ended.send(());
+            })?;
+            helper = Some((pid, end));
+        }
+        let filer =
+            Filer { log: Arc::clone(&self.log), interval_s: naming.interval_s, format: *format, follow_up };
+        let filer = spawn("file", move || filer.run(leftovers, &to_file))?;
+        let writer = BlockWriter {
+            log: Arc::clone(&self.log),
+            counters: Arc::clone(&self.counters),
+            format: *format,
+            filing,
+            written,
+        };
+        let writer = spawn("write", move || writer.run(&to_write))?;
+        Ok((dispatch, Backend { writer, filer, helper }))
+    }
+
+    /// Waits until everything decoded is on disk.
+    fn end(&self, backend: Backend, input_failed: bool) -> Outcome {
+        join(backend.writer);
+        let unfiled = join(backend.filer);
+        if let Some((pid, end)) = backend.helper {
+            match end.recv_timeout(HELPER_PATIENCE) {
+                // It is our child, and has ended: there is nothing more to know about it.
+                Ok(()) => drop(waitpid(pid, None)),
+                Err(_) => self.log.error(format_args!("Launcher: tasks are left to process {pid}")),
+            }
+        }
+        Outcome { lost_flows: self.counters.lost_flows.load(Ordering::Relaxed), unfiled, input_failed }
+    }
+}
+
+/// Decodes what arrives, and ends slots on time when nothing does.
+fn decode(mut dispatch: Dispatch, inlet: &Inlet, mut drops: Vec<KernelDrops>, now_ms: fn() -> u64) {
+    let mut take_drops = || drops.iter_mut().map(KernelDrops::take).sum();
+    dispatch.begin_slot(now_ms());
+    loop {
+        let remaining_ms = dispatch.deadline_ms().unwrap_or(0).saturating_sub(now_ms());
+        match inlet.next(Duration::from_millis(remaining_ms).min(LONGEST_WAIT)) {
+            Ok(batch) => {
+                for datagram in batch.iter() {
+                    if dispatch.is_elsewhere(datagram.received_ms) {
+                        dispatch.add_kernel_drops(take_drops());
+                    }
+                    dispatch.datagram(datagram.from, datagram.received_ms, datagram.payload);
+                }
+                dispatch.check_memory();
+                inlet.recycle(batch);
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let now_ms = now_ms();
+                if dispatch.is_overdue(now_ms) {
+                    dispatch.add_kernel_drops(take_drops());
+                    dispatch.begin_slot(now_ms);
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    dispatch.add_kernel_drops(take_drops());
+    dispatch.finish();
+}
+
+/// Counts what the helper reports until it ends.
+fn hear(reports: &Reports, log: &Log, counters: &Counters) {
+    while let Some(report) = reports.next() {
+        let counter = match report {
+            Report::Done => &counters.tasks_done,
+            Report::Failed => &counters.tasks_failed,
+            Report::Refused => &counters.tasks_refused,
+        };
+        count(counter, 1);
+    }
+    if !reports.was_dismissed() {
+        log.error("Launcher died unexpectedly: commands and expiry are left out until the next start");
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, StartError> {
+    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(system("start a thread"))
+}
+
+/// A thread's result. One that panicked takes the rest with it: a collector does not live on without a part.
+fn join<T>(thread: JoinHandle<T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+pub(crate) fn system(action: &'static str) -> impl FnOnce(io::Error) -> StartError {
+    move |source| StartError::System { action, source }
+}
