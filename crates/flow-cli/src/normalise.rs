@@ -81,9 +81,11 @@ impl<'a> Options<'a> {
             let valued = takes_value(arg);
             short.extend(arg.get_short().map(|letter| (letter, valued)));
             short.extend(arg.get_all_short_aliases().unwrap_or_default().into_iter().map(|l| (l, valued)));
-            long.extend(arg.get_long().map(|name| (name.to_owned(), valued)));
+            // A value that is optional never is the next word.
+            let joined = valued && !arg.is_require_equals_set();
+            long.extend(arg.get_long().map(|name| (name.to_owned(), joined)));
             long.extend(
-                arg.get_all_aliases().unwrap_or_default().into_iter().map(|n| (n.to_owned(), valued)),
+                arg.get_all_aliases().unwrap_or_default().into_iter().map(|n| (n.to_owned(), joined)),
             );
         }
         Options { short, long, quirks }
@@ -322,7 +324,7 @@ mod tests {
             .args(["q", "N", "D", "z", "j"].map(flag))
             .args(["o", "t", "R", "J", "P", "T", "n", "M"].map(option))
             .arg(option("w").short_alias('l').long("directory"))
-            .arg(Arg::new("v").short('v').num_args(0..=1).require_equals(true))
+            .arg(Arg::new("v").short('v').long("verbose").num_args(0..=1).require_equals(true))
             .arg(Arg::new("words").num_args(0..))
     }
 
@@ -365,6 +367,7 @@ mod tests {
         assert_plain("-t -60 -o -q", "-t=-60 -o=-q");
         assert_plain("-o -- -q", "-o=-- -q");
         assert_plain("--directory -q -N", "--directory=-q -N");
+        assert_plain("--verbose 3 -q --verbose=3", "--verbose -q --verbose=3 -- 3");
     }
 
     #[test]

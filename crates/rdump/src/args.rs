@@ -265,6 +265,10 @@ pub(crate) struct Args {
     #[arg(short = 'P', value_name = "FILTER", allow_hyphen_values = true, hide = true)]
     pub(crate) post_filter: Option<String>,
 
+    /// Key of anonymisation, which 1.6 had before nfanon
+    #[arg(short = 'K', value_name = "KEY", hide = true)]
+    pub(crate) anonymisation: Option<String>,
+
     /// Geo database; `none` and every other value are accepted without effect
     #[arg(short = 'G', long = "geo", value_name = "FILE", hide = true)]
     pub(crate) geo: Option<String>,

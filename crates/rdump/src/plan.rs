@@ -119,10 +119,13 @@ impl Plan {
     /// nfdump's message for what cannot be understood.
     pub(crate) fn new(mut args: Args, dialect: &'static Dialect) -> Result<Plan, Error> {
         let mut notices = Vec::new();
-        if args.post_filter.is_some() {
-            return Err(usage(
-                "Option -P is not available: there is no filter behind aggregation".to_owned(),
-            ));
+        for (given, why) in [
+            (args.post_filter.is_some(), "-P is not available: there is no filter behind aggregation"),
+            (args.anonymisation.is_some(), "-K is not available: addresses are not anonymised here"),
+        ] {
+            if given {
+                return Err(usage(format!("Option {why}")));
+            }
         }
         if args.tor.is_some() {
             notices.push("Option -H is accepted without effect");
