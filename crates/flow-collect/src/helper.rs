@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use chrono::Local;
-use flow_retain::Session;
+use flow_retain::{Access, Session};
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, recv, send, shutdown, socketpair,
@@ -190,14 +190,14 @@ fn launch(arguments: &[OsString], log: &Log) -> bool {
 fn expire(directory: &Path, log: &Log, now_ms: fn() -> u64) -> bool {
     let now_s = i64::try_from(now_ms() / 1000).unwrap_or(i64::MAX);
     let place = directory.display();
-    let mut session = match Session::open(directory, &Local, now_s) {
+    let mut session = match Session::open(directory, Access::Change, &Local, now_s) {
         Ok(session) => session,
         Err(error) => {
             log.error(format_args!("Expire on '{place}': {}", with_sources(&error)));
             return false;
         }
     };
-    let plan = session.plan();
+    let plan = session.plan(0);
     let outcome = session.execute(&plan, &mut || true);
     if !outcome.deleted.is_empty() {
         log.info(format_args!(

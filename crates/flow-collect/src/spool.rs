@@ -17,14 +17,13 @@ use std::path::{Path, PathBuf};
 
 use chrono::{FixedOffset, Local};
 use flow_file::{
-    FileError, FileFormat, FileLayout, FlowFile, SlotName, SubDir, WORKING_PREFIX, merge_files, working_name,
-    working_pid,
+    COLLECTOR_LOCK, FileError, FileFormat, FileLayout, FlowFile, SlotName, SubDir, WORKING_PREFIX,
+    merge_files, working_name, working_pid,
 };
 
 use crate::log::Log;
 use crate::process::{is_collector, is_in_use, with_patience};
 
-const LOCK_NAME: &str = ".rcapd.stat";
 const ORPHAN: &str = ".orphan";
 const MERGE: &str = ".merge";
 const MERGED: &str = ".merged";
@@ -180,7 +179,7 @@ impl Spool {
         if !canonical.is_dir() {
             return Err(SpoolError::NotDirectory(directory.to_owned()));
         }
-        let path = canonical.join(LOCK_NAME);
+        let path = canonical.join(COLLECTOR_LOCK);
         let fail = |action| {
             let path = path.clone();
             move |source| SpoolError::Io { path, action, source }
@@ -483,7 +482,7 @@ mod tests {
         let mut names: Vec<String> = fs::read_dir(directory)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name != LOCK_NAME)
+            .filter(|name| name != COLLECTOR_LOCK)
             .collect();
         names.sort();
         names

@@ -56,7 +56,8 @@ pub use fileset::{FileSelection, FileSet, SelectionError, SelectionWarning};
 pub use gather::BatchGatherer;
 pub use merge::merge_files;
 pub use name::{
-    SLOT_PREFIX, SlotName, SubDir, WORKING_PREFIX, is_data_file, slot_start_s, working_name, working_pid,
+    COLLECTOR_LOCK, SLOT_PREFIX, SlotName, SubDir, WORKING_PREFIX, is_data_file, slot_start_s, working_name,
+    working_pid,
 };
 pub use nfdump::{BlockCompression, ExtensionMap, NfdumpRelease, UnknownCompression};
 pub use numbers::ExporterNumbers;

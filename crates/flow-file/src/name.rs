@@ -22,6 +22,9 @@ pub const SLOT_PREFIX: &str = "nfcapd.";
 /// What the names of files that are still being written, and of their companions, start with.
 pub const WORKING_PREFIX: &str = "nfcapd.current";
 
+/// The file that a collector of ours keeps locked in its directory; its process id stands in it.
+pub const COLLECTOR_LOCK: &str = ".rcapd.stat";
+
 /// Slots shorter than this many seconds have seconds in their names.
 const SECONDS_BELOW: u32 = 60;
 

@@ -37,6 +37,22 @@ pub enum RetainError {
         /// The system's reason.
         source: io::Error,
     },
+    /// Whether a collector works in a directory cannot be found out.
+    #[error("reading `{}`", .path.display())]
+    CollectorLock {
+        /// The collector's lock.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// How much space is left cannot be found out.
+    #[error("asking for the free space of `{}`", .path.display())]
+    Space {
+        /// A directory of the file system.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// The book-keeping file cannot be opened, locked, read or written.
     #[error("{action} `{}`", .path.display())]
     StatFile {

@@ -31,10 +31,10 @@ pub struct Outcome {
 /// Deletes the files of a plan, and the sub-directories that are empty then.
 ///
 /// `keep_going` is asked before every file. A file that is gone already counts as deleted; one that cannot be
-/// deleted is reported and the rest goes on. Directories are removed only below `base` and only when their
+/// deleted is reported and the rest goes on. Directories are removed only below one of `bases` and only when their
 /// names start with a digit; one that was empty before only when it is not new at `now_s`.
 pub fn execute(
-    base: &Path,
+    bases: &[&Path],
     inventory: &Inventory,
     plan: &Plan,
     now_s: i64,
@@ -61,18 +61,17 @@ pub fn execute(
     }
     if !plan.deletions.is_empty() {
         directories.extend(inventory.empty_directories().iter().filter(|path| is_old(path, now_s)).cloned());
-        directories.iter().rev().for_each(|directory| remove_empty(base, directory));
+        directories.iter().rev().for_each(|directory| remove_empty(bases, directory));
     }
     outcome
 }
 
 /// Removes a directory and those above it as long as they are empty. That one is not is the usual case and
 /// no error: the system refuses, and nothing is lost.
-fn remove_empty(base: &Path, directory: &Path) {
+fn remove_empty(bases: &[&Path], directory: &Path) {
     let removable = |path: &&Path| {
         let name = path.file_name().map(OsStr::as_bytes);
-        *path != base
-            && path.starts_with(base)
+        bases.iter().any(|base| path != base && path.starts_with(base))
             && name.and_then(<[u8]>::first).is_some_and(u8::is_ascii_digit)
     };
     for path in directory.ancestors().take_while(removable) {
@@ -131,7 +130,7 @@ mod tests {
             "3/nfcapd.202311110000",
         ]);
         let inventory = Inventory::scan(base.path(), &Utc).unwrap();
-        let outcome = execute(base.path(), &inventory, &delete_first(4), NOW_S, &mut || true);
+        let outcome = execute(&[base.path()], &inventory, &delete_first(4), NOW_S, &mut || true);
         assert_eq!(outcome.deleted, [0, 1, 2, 3]);
         assert_eq!(outcome.freed_bytes, inventory.files()[..4].iter().map(|file| file.allocated_bytes).sum());
         assert!(outcome.problems.is_empty() && !outcome.stopped);
@@ -148,7 +147,7 @@ mod tests {
         let above = tree(&["2023/nfcapd.202311130000"]);
         let base = above.path().join("2023");
         let inventory = Inventory::scan(&base, &Utc).unwrap();
-        execute(&base, &inventory, &delete_first(1), NOW_S, &mut || true);
+        execute(&[&base], &inventory, &delete_first(1), NOW_S, &mut || true);
         assert_eq!(fs::read_dir(&base).unwrap().count(), 0);
     }
 
@@ -157,7 +156,7 @@ mod tests {
         let base = tree(&["nfcapd.202311130000", "nfcapd.202311130005", "nfcapd.202311130010"]);
         let inventory = Inventory::scan(base.path(), &Utc).unwrap();
         let mut asked = 0;
-        let outcome = execute(base.path(), &inventory, &delete_first(3), NOW_S, &mut || {
+        let outcome = execute(&[base.path()], &inventory, &delete_first(3), NOW_S, &mut || {
             asked += 1;
             asked <= 2
         });
@@ -172,7 +171,7 @@ mod tests {
         fs::remove_file(base.path().join("nfcapd.202311130000")).unwrap();
         fs::remove_file(base.path().join("nfcapd.202311130005")).unwrap();
         create_dir_all(base.path().join("nfcapd.202311130005/x")).unwrap();
-        let outcome = execute(base.path(), &inventory, &delete_first(3), NOW_S, &mut || true);
+        let outcome = execute(&[base.path()], &inventory, &delete_first(3), NOW_S, &mut || true);
         assert_eq!(outcome.deleted, [0, 2]);
         let problems: Vec<String> = outcome.problems.iter().map(ToString::to_string).collect();
         assert_eq!(problems, [format!("deleting `{}`", base.path().join("nfcapd.202311130005").display())]);
@@ -187,9 +186,9 @@ mod tests {
         let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
         File::open(base.path().join("1/2")).unwrap().set_modified(long_ago).unwrap();
         let inventory = Inventory::scan(base.path(), &Utc).unwrap();
-        execute(base.path(), &inventory, &Plan::default(), NOW_S, &mut || true);
+        execute(&[base.path()], &inventory, &Plan::default(), NOW_S, &mut || true);
         assert!(exists(&base, "1/2"));
-        execute(base.path(), &inventory, &delete_first(1), NOW_S, &mut || true);
+        execute(&[base.path()], &inventory, &delete_first(1), NOW_S, &mut || true);
         assert!(!exists(&base, "1") && exists(&base, "3") && exists(&base, "a"));
     }
 }

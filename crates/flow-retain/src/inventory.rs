@@ -43,8 +43,20 @@ impl Inventory {
         for entry in list(base)? {
             inventory.take(&entry, zone);
         }
-        inventory.files.sort_by(|a, b| (a.start_s, &a.path).cmp(&(b.start_s, &b.path)));
+        inventory.sort();
         Ok(inventory)
+    }
+
+    /// Adds what another directory holds.
+    pub(crate) fn merge(&mut self, mut other: Inventory) {
+        self.files.append(&mut other.files);
+        self.empty_directories.append(&mut other.empty_directories);
+        self.problems.append(&mut other.problems);
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.files.sort_by(|a, b| (a.start_s, &a.path).cmp(&(b.start_s, &b.path)));
     }
 
     /// The files, oldest first, those of one time in order of their paths.
@@ -113,7 +125,7 @@ impl Inventory {
     }
 }
 
-fn list(directory: &Path) -> Result<Vec<DirEntry>, RetainError> {
+pub(crate) fn list(directory: &Path) -> Result<Vec<DirEntry>, RetainError> {
     fs::read_dir(directory)
         .and_then(Iterator::collect)
         .map_err(|source| RetainError::List { path: directory.to_owned(), source })

@@ -9,7 +9,9 @@ pub struct Limits {
     pub max_bytes: u64,
     /// The greatest age of a file in seconds, from the start of its slot; 0 = any age.
     pub max_age_s: u64,
-    /// Once a limit is reached, files go until this percentage of it is left. Beyond 100 counts as 100.
+    /// How many bytes are missing on the file system; 0 = none.
+    pub missing_bytes: u64,
+    /// Once a limit of size or age is reached, files go until this percentage of it is left. Beyond 100 counts as 100.
     pub low_water_percent: u8,
 }
 
@@ -28,6 +30,8 @@ pub enum Reason {
     Size,
     /// It is too old.
     Age,
+    /// The file system is too full.
+    Space,
 }
 
 /// One file that has to go.
@@ -42,7 +46,7 @@ pub struct Deletion {
 /// The files that have to go, in the order in which to delete them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The oldest first, those for their size before those for their age.
+    /// The oldest first, those for their size before those for their age, and those for others' use of the file system last.
     pub deletions: Vec<Deletion>,
 }
 
@@ -74,6 +78,14 @@ pub fn plan(files: &[StoredFile], limits: &Limits, now_s: i64) -> Plan {
             deletions.push(Deletion { index, reason: Reason::Age });
         }
     }
+
+    let mut freed: u64 = deletions.iter().map(|deletion| files[deletion.index].allocated_bytes).sum();
+    while freed < limits.missing_bytes
+        && let Some((index, file)) = rest.next()
+    {
+        freed += file.allocated_bytes;
+        deletions.push(Deletion { index, reason: Reason::Space });
+    }
     Plan { deletions }
 }
 
@@ -97,7 +109,11 @@ mod tests {
 
     fn left(max_bytes: u64, max_age_s: u64, low_water_percent: u8) -> usize {
         let now_s = 1_700_000_000;
-        let plan = plan(&files(now_s, 600), &Limits { max_bytes, max_age_s, low_water_percent }, now_s);
+        let plan = plan(
+            &files(now_s, 600),
+            &Limits { max_bytes, max_age_s, low_water_percent, missing_bytes: 0 },
+            now_s,
+        );
         let indices: Vec<usize> = plan.deletions.iter().map(|deletion| deletion.index).collect();
         assert_eq!(indices, (0..indices.len()).collect::<Vec<_>>(), "oldest first, without gaps");
         10 - indices.len()
@@ -151,7 +167,9 @@ mod tests {
                 allocated_bytes: 4096,
             };
             let files: Vec<_> = ages.iter().map(file).collect();
-            plan(&files, &Limits { max_bytes: 0, max_age_s: 60, low_water_percent }, now_s).deletions.len()
+            plan(&files, &Limits { max_bytes: 0, max_age_s: 60, low_water_percent, missing_bytes: 0 }, now_s)
+                .deletions
+                .len()
         };
         assert_eq!(aged(&[62, 61, 60, 59, 58, 0], 100), 2);
         assert_eq!(aged(&[60, 40, 0], 50), 2);
@@ -162,7 +180,8 @@ mod tests {
     #[test]
     fn size_comes_before_age() {
         let now_s = 1_700_000_000;
-        let limits = Limits { max_bytes: 32_768, max_age_s: 5 * 3600, low_water_percent: 100 };
+        let limits =
+            Limits { max_bytes: 32_768, max_age_s: 5 * 3600, low_water_percent: 100, missing_bytes: 0 };
         let reasons: Vec<Reason> = plan(&files(now_s, 600), &limits, now_s)
             .deletions
             .iter()
@@ -180,10 +199,24 @@ mod tests {
     }
 
     #[test]
+    fn a_full_file_system_takes_what_is_missing_and_no_more() {
+        let now_s = 1_700_000_000;
+        let reasons = |max_age_s, missing_bytes| {
+            let limits = Limits { max_bytes: 0, max_age_s, missing_bytes, low_water_percent: 100 };
+            let plan = plan(&files(now_s, 600), &limits, now_s);
+            let count = |reason| plan.deletions.iter().filter(|deletion| deletion.reason == reason).count();
+            (count(Reason::Age), count(Reason::Space))
+        };
+        assert_eq!((reasons(0, 0), reasons(0, 1), reasons(0, 4097)), ((0, 0), (0, 1), (0, 2)));
+        assert_eq!((reasons(5 * 3600, 4096), reasons(5 * 3600, 30_000)), ((5, 0), (5, 3)));
+        assert_eq!(reasons(0, u64::MAX), (0, 10));
+    }
+
+    #[test]
     fn files_from_the_future_are_not_old() {
         let now_s = 1_700_000_000;
         let file = StoredFile { path: "x".into(), start_s: i64::MAX, allocated_bytes: 4096 };
-        let limits = Limits { max_bytes: 0, max_age_s: 1, low_water_percent: 0 };
+        let limits = Limits { max_bytes: 0, max_age_s: 1, low_water_percent: 0, missing_bytes: 0 };
         assert_eq!(plan(std::slice::from_ref(&file), &limits, now_s), Plan::default());
         let ancient = StoredFile { start_s: i64::MIN, ..file };
         assert_eq!(plan(&[ancient], &limits, now_s).deletions.len(), 1);

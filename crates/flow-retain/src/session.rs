@@ -1,13 +1,14 @@
 //! A directory under retention, from the lock to the last line written.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use chrono::TimeZone;
 
 use crate::error::RetainError;
 use crate::execute::{Outcome, execute};
-use crate::inventory::Inventory;
-use crate::plan::{Plan, plan};
+use crate::inventory::{Inventory, list};
+use crate::plan::{Limits, Plan, plan};
 use crate::stat_record::{StatFile, StatRecord, StatStatus};
 
 /// Limits to be set; `None` leaves one as it is.
@@ -35,52 +36,53 @@ pub enum Origin {
     Invalid(Vec<String>),
 }
 
-/// A directory, locked against other runs of rexpire and nfexpire, with what it holds and its limits.
+/// A directory, locked against other runs of rexpire and nfexpire, with what it holds and its limits; or a profile of
+/// NfSen's, whose sub-directories are such directories under common limits.
 ///
-/// Every session looks through the directory itself. A collector's new files are therefore counted without
+/// Every session looks through the directories itself. A collector's new files are therefore counted without
 /// talking to the collector.
 #[derive(Debug)]
 pub struct Session {
     base: PathBuf,
-    /// None for a look without effects.
-    stat_file: Option<StatFile>,
+    directories: Vec<Directory>,
+    /// Limits, and the counts of all directories.
     record: StatRecord,
-    origin: Origin,
     inventory: Inventory,
     now_s: i64,
 }
 
-impl Session {
-    /// Locks a directory, waiting for others, and looks through it. `now_s` is the time, in seconds since
-    /// 1970 UTC, for all that follows.
-    ///
-    /// # Errors
-    /// When the directory cannot be listed or its `.nfstat` not be opened, locked and read.
-    pub fn open<Z: TimeZone>(base: &Path, zone: &Z, now_s: i64) -> Result<Self, RetainError> {
-        check_directory(base)?;
-        let mut stat_file = StatFile::lock(base)?;
-        let text = stat_file.read()?;
-        Self::start(base, Some(stat_file), &text, zone, now_s)
+/// A directory with an `.nfstat` of its own.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    /// None for a look without effects.
+    stat_file: Option<StatFile>,
+    record: StatRecord,
+    origin: Origin,
+}
+
+impl Directory {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
-    /// Looks through a directory without locking or changing anything, not even its `.nfstat`.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn look<Z: TimeZone>(base: &Path, zone: &Z, now_s: i64) -> Result<Self, RetainError> {
-        check_directory(base)?;
-        let text = StatFile::peek(base)?;
-        Self::start(base, None, &text, zone, now_s)
+    /// Where its limits and counts came from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
-    fn start<Z: TimeZone>(
-        base: &Path,
-        stat_file: Option<StatFile>,
-        text: &str,
-        zone: &Z,
-        now_s: i64,
-    ) -> Result<Self, RetainError> {
-        let (record, invalid) = StatRecord::parse(text);
+    /// Opens a directory, and locks it unless it is only looked at.
+    fn open(path: PathBuf, access: Access) -> Result<Directory, RetainError> {
+        let (stat_file, text) = match access {
+            Access::Change => {
+                let mut stat_file = StatFile::lock(&path)?;
+                let text = stat_file.read()?;
+                (Some(stat_file), text)
+            }
+            Access::Look => (None, StatFile::peek(&path)?),
+        };
+        let (record, invalid) = StatRecord::parse(&text);
         let origin = if text.is_empty() {
             Origin::Created
         } else if !invalid.is_empty() {
@@ -90,10 +92,67 @@ impl Session {
         } else {
             Origin::Kept
         };
+        Ok(Directory { path, stat_file, record, origin })
+    }
+}
+
+/// What a session may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Delete files and write `.nfstat`, under a lock for which others are waited for.
+    Change,
+    /// Neither lock nor change anything.
+    Look,
+}
+
+/// nfexpire's low-water mark of a profile when none is given.
+const PROFILE_WATERMARK: u64 = 98;
+
+impl Session {
+    /// Looks through a directory. `now_s` is the time, in seconds since 1970 UTC, for all that follows.
+    ///
+    /// # Errors
+    /// When the directory cannot be listed or its `.nfstat` not be opened, locked and read.
+    pub fn open<Z: TimeZone>(base: &Path, access: Access, zone: &Z, now_s: i64) -> Result<Self, RetainError> {
+        check_directory(base)?;
+        let directory = Directory::open(base.to_owned(), access)?;
+        let record = directory.record.clone();
         let inventory = Inventory::scan(base, zone)?;
-        let mut session = Session { base: base.to_owned(), stat_file, record, origin, inventory, now_s };
+        Ok(Session::start(base, vec![directory], record, inventory, now_s))
+    }
+
+    /// Looks through a profile: every sub-directory whose name does not start with a dot is a channel. The profile keeps no
+    /// limits: they are those that are [set](Self::change_limits).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), for any of the channels.
+    pub fn open_profile<Z: TimeZone>(
+        base: &Path,
+        access: Access,
+        zone: &Z,
+        now_s: i64,
+    ) -> Result<Self, RetainError> {
+        check_directory(base)?;
+        let mut directories = Vec::new();
+        let mut inventory = Inventory::default();
+        for path in channels(base)? {
+            inventory.merge(Inventory::scan(&path, zone)?);
+            directories.push(Directory::open(path, access)?);
+        }
+        let record = StatRecord { watermark: PROFILE_WATERMARK, ..StatRecord::empty() };
+        Ok(Session::start(base, directories, record, inventory, now_s))
+    }
+
+    fn start(
+        base: &Path,
+        directories: Vec<Directory>,
+        record: StatRecord,
+        inventory: Inventory,
+        now_s: i64,
+    ) -> Session {
+        let mut session = Session { base: base.to_owned(), directories, record, inventory, now_s };
         session.count();
-        Ok(session)
+        session
     }
 
     /// Sets limits.
@@ -104,28 +163,33 @@ impl Session {
         if let Some(percent) = change.low_water_percent {
             record.watermark = if percent == 0 { 100 } else { u64::from(percent) };
         }
+        self.count();
     }
 
-    /// Decides what has to go under the limits. The low-water mark, if none is set, is then nfexpire's
-    /// default.
-    pub fn plan(&mut self) -> Plan {
+    /// Decides what has to go under the limits, and to free `missing_bytes` on the file system. The low-water mark, if none
+    /// is set, is then nfexpire's default.
+    pub fn plan(&mut self, missing_bytes: u64) -> Plan {
         self.record.default_watermark();
-        plan(self.inventory.files(), &self.record.limits(), self.now_s)
+        self.count();
+        let limits = Limits { missing_bytes, ..self.record.limits() };
+        plan(self.inventory.files(), &limits, self.now_s)
     }
 
     /// Deletes what a plan of this session says. `keep_going` is asked before every file.
     ///
     /// While that goes on, `.nfstat` asks for a rebuild, so that after a crash nobody relies on its counts.
-    /// A session that only [`look`](Self::look)s deletes nothing.
+    /// A session that only [looks](Access::Look) deletes nothing.
     pub fn execute(&mut self, plan: &Plan, keep_going: &mut dyn FnMut() -> bool) -> Outcome {
-        let Some(stat_file) = &mut self.stat_file else { return Outcome::default() };
-        if !plan.deletions.is_empty() {
-            let rebuild = StatRecord { status: StatStatus::ForceRebuild, ..self.record.clone() };
-            if let Err(problem) = stat_file.write(&rebuild) {
-                return Outcome { problems: vec![problem], ..Outcome::default() };
-            }
+        if self.directories.iter().any(|directory| directory.stat_file.is_none()) {
+            return Outcome::default();
         }
-        let outcome = execute(&self.base, &self.inventory, plan, self.now_s, keep_going);
+        if !plan.deletions.is_empty()
+            && let Err(problem) = self.write(Some(StatStatus::ForceRebuild))
+        {
+            return Outcome { problems: vec![problem], ..Outcome::default() };
+        }
+        let bases: Vec<&Path> = self.directories.iter().map(Directory::path).collect();
+        let outcome = execute(&bases, &self.inventory, plan, self.now_s, keep_going);
         self.inventory.forget(&outcome.deleted);
         self.count();
         outcome
@@ -136,10 +200,18 @@ impl Session {
     /// # Errors
     /// When `.nfstat` cannot be written.
     pub fn close(mut self) -> Result<StatRecord, RetainError> {
-        if let Some(stat_file) = &mut self.stat_file {
-            stat_file.write(&self.record)?;
-        }
+        self.write(None)?;
         Ok(self.record)
+    }
+
+    /// Writes every `.nfstat`, with a status other than that of its counts if one is given.
+    fn write(&mut self, status: Option<StatStatus>) -> Result<(), RetainError> {
+        for Directory { stat_file, record, .. } in &mut self.directories {
+            if let Some(stat_file) = stat_file {
+                stat_file.write(&StatRecord { status: status.unwrap_or(record.status), ..record.clone() })?;
+            }
+        }
+        Ok(())
     }
 
     /// Limits and counts as they stand.
@@ -147,34 +219,53 @@ impl Session {
         &self.record
     }
 
-    /// Where they came from.
-    pub fn origin(&self) -> &Origin {
-        &self.origin
+    /// The directory, or the channels of the profile.
+    pub fn directories(&self) -> &[Directory] {
+        &self.directories
     }
 
-    /// What the directory holds.
+    /// What the directories hold.
     pub fn inventory(&self) -> &Inventory {
         &self.inventory
     }
 
-    /// The directory.
+    /// The directory, or the profile.
     pub fn base(&self) -> &Path {
         &self.base
     }
 
-    /// Takes the counts from the inventory. Without files the times are now and the next run of nfexpire is
-    /// asked to look again, as nfexpire does.
+    /// Takes the counts from the inventory.
     fn count(&mut self) {
-        let span_s = self.inventory.span_s();
-        (self.record.first_s, self.record.last_s) = span_s.unwrap_or((self.now_s, self.now_s));
-        self.record.status = if span_s.is_some() { StatStatus::Ok } else { StatStatus::ForceRebuild };
-        self.record.size_bytes = self.inventory.allocated_bytes();
-        self.record.file_count = self.inventory.files().len() as u64;
+        let files = self.inventory.files();
+        self.record.count(files, self.now_s);
+        for Directory { path, record, .. } in &mut self.directories {
+            if *path == self.base {
+                record.clone_from(&self.record);
+            } else {
+                record.count(files.iter().filter(|file| file.path.starts_with(&*path)), self.now_s);
+            }
+        }
     }
 }
 
 fn check_directory(base: &Path) -> Result<(), RetainError> {
     if base.is_dir() { Ok(()) } else { Err(RetainError::NoDirectory { path: base.to_owned() }) }
+}
+
+/// The directories of a profile's channels, in the order of their names.
+fn channels(profile: &Path) -> Result<Vec<PathBuf>, RetainError> {
+    let mut channels = Vec::new();
+    for entry in list(profile)? {
+        let path = entry.path();
+        let is_hidden = entry.file_name().as_bytes().starts_with(b".");
+        let file_type =
+            entry.file_type().map_err(|source| RetainError::Size { path: path.clone(), source })?;
+        if file_type.is_dir() && !is_hidden {
+            channels.push(path);
+        }
+    }
+    channels.sort();
+    Ok(channels)
 }
 
 #[cfg(test)]
@@ -204,8 +295,8 @@ mod tests {
     #[test]
     fn a_first_session_makes_the_record() {
         let base = directory();
-        let session = Session::open(base.path(), &Utc, NOW_S).unwrap();
-        assert_eq!(session.origin(), &Origin::Created);
+        let session = Session::open(base.path(), Access::Change, &Utc, NOW_S).unwrap();
+        assert_eq!(session.directories()[0].origin(), &Origin::Created);
         let size = session.inventory().allocated_bytes();
         session.close().unwrap();
         assert_eq!(
@@ -220,7 +311,7 @@ mod tests {
     #[test]
     fn limits_are_kept_and_used() {
         let base = directory();
-        let mut session = Session::open(base.path(), &Utc, NOW_S).unwrap();
+        let mut session = Session::open(base.path(), Access::Change, &Utc, NOW_S).unwrap();
         session.change_limits(&LimitChange {
             max_bytes: None,
             max_age_s: Some(900),
@@ -228,10 +319,10 @@ mod tests {
         });
         session.close().unwrap();
 
-        let mut session = Session::open(base.path(), &Utc, NOW_S).unwrap();
-        assert_eq!(session.origin(), &Origin::Kept);
+        let mut session = Session::open(base.path(), Access::Change, &Utc, NOW_S).unwrap();
+        assert_eq!(session.directories()[0].origin(), &Origin::Kept);
         assert_eq!((session.record().lifetime_s, session.record().watermark), (900, 100));
-        let plan = session.plan();
+        let plan = session.plan(0);
         assert_eq!(plan.deletions.len(), 1);
         let mut during = String::new();
         let outcome = session.execute(&plan, &mut || {
@@ -248,15 +339,18 @@ mod tests {
     #[test]
     fn an_emptied_directory_asks_for_a_rebuild() {
         let base = directory();
-        let mut session = Session::open(base.path(), &Utc, NOW_S).unwrap();
+        let mut session = Session::open(base.path(), Access::Change, &Utc, NOW_S).unwrap();
         session.change_limits(&LimitChange { max_age_s: Some(60), ..LimitChange::default() });
-        let plan = session.plan();
+        let plan = session.plan(0);
         session.execute(&plan, &mut || true);
         let record = session.close().unwrap();
         assert_eq!((record.first_s, record.last_s, record.file_count), (NOW_S, NOW_S, 0));
         assert_eq!(record.watermark, 95);
         assert!(stat_text(&base).ends_with("watermark=95\nstatus=3\n"));
-        assert_eq!(Session::open(base.path(), &Utc, NOW_S).unwrap().origin(), &Origin::Requested);
+        assert_eq!(
+            Session::open(base.path(), Access::Change, &Utc, NOW_S).unwrap().directories()[0].origin(),
+            &Origin::Requested
+        );
     }
 
     #[test]
@@ -264,18 +358,18 @@ mod tests {
         let base = directory();
         let wrong = "first=1\nlast=2\nsize=999999999999\nmaxsize=50000\nnumfiles=7\njunk\nstatus=0\n";
         fs::write(base.path().join(".nfstat"), wrong).unwrap();
-        let mut session = Session::open(base.path(), &Utc, NOW_S).unwrap();
-        assert_eq!(session.origin(), &Origin::Invalid(vec!["junk".to_owned()]));
-        assert_eq!(session.plan(), Plan::default());
+        let mut session = Session::open(base.path(), Access::Change, &Utc, NOW_S).unwrap();
+        assert_eq!(session.directories()[0].origin(), &Origin::Invalid(vec!["junk".to_owned()]));
+        assert_eq!(session.plan(0), Plan::default());
         assert_eq!(session.record().file_count, 3);
     }
 
     #[test]
     fn a_look_changes_nothing() {
         let base = directory();
-        let mut session = Session::look(base.path(), &Utc, NOW_S).unwrap();
+        let mut session = Session::open(base.path(), Access::Look, &Utc, NOW_S).unwrap();
         session.change_limits(&LimitChange { max_bytes: Some(1), ..LimitChange::default() });
-        let plan = session.plan();
+        let plan = session.plan(0);
         assert_eq!(plan.deletions.len(), 3);
         assert!(session.execute(&plan, &mut || true).deleted.is_empty());
         session.close().unwrap();
@@ -283,10 +377,42 @@ mod tests {
     }
 
     #[test]
+    fn channels_of_a_profile_share_limits_and_count_for_themselves() {
+        let base = TempDir::new().unwrap();
+        for path in
+            ["2a/nfcapd.202311142200", "2a/nfcapd.202311142210", "b/2023/nfcapd.202311142205", "c/x", ".d/x"]
+        {
+            let path = base.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, [7; 1000]).unwrap();
+        }
+        fs::write(base.path().join("nfcapd.202311142100"), "no channel").unwrap();
+        let mut session = Session::open_profile(base.path(), Access::Change, &Utc, NOW_S).unwrap();
+        let paths: Vec<_> = session.directories().iter().map(|one| one.path().to_owned()).collect();
+        assert_eq!(paths, ["2a", "b", "c"].map(|name| base.path().join(name)));
+        assert_eq!((session.record().file_count, session.record().watermark), (3, 98));
+        session.change_limits(&LimitChange {
+            max_age_s: Some(850),
+            low_water_percent: Some(100),
+            ..LimitChange::default()
+        });
+        let plan = session.plan(0);
+        assert_eq!(plan.deletions.len(), 2, "the oldest of all channels first");
+        assert_eq!(session.execute(&plan, &mut || true).deleted, [0, 1]);
+        let record = session.close().unwrap();
+        assert_eq!((record.file_count, record.first_s), (1, 1_699_999_800));
+        let stat = |channel: &str| fs::read_to_string(base.path().join(channel).join(".nfstat")).unwrap();
+        assert!(stat("2a").contains("numfiles=1\nlifetime=0\nwatermark=0\nstatus=0"), "{}", stat("2a"));
+        assert!(stat("b").contains("numfiles=0\nlifetime=0\nwatermark=0\nstatus=3"), "{}", stat("b"));
+        assert!(!base.path().join("b/2023").exists() && base.path().join("2a").exists());
+        assert!(!base.path().join(".nfstat").exists() && base.path().join("nfcapd.202311142100").exists());
+    }
+
+    #[test]
     fn what_is_no_directory_is_an_error() {
         let base = directory();
         let path = base.path().join("nfcapd.202311142200");
-        let error = Session::open(&path, &Utc, NOW_S).unwrap_err();
+        let error = Session::open(&path, Access::Change, &Utc, NOW_S).unwrap_err();
         assert_eq!(error.to_string(), format!("no such directory: `{}`", path.display()));
     }
 }

@@ -15,6 +15,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 
 use crate::error::RetainError;
+use crate::inventory::StoredFile;
 use crate::plan::Limits;
 
 /// The name of the file in its directory.
@@ -81,6 +82,7 @@ impl StatRecord {
         Limits {
             max_bytes: self.max_bytes,
             max_age_s: self.lifetime_s,
+            missing_bytes: 0,
             low_water_percent: u8::try_from(watermark.min(100)).unwrap_or(100),
         }
     }
@@ -89,6 +91,21 @@ impl StatRecord {
     pub(crate) fn default_watermark(&mut self) {
         if self.watermark == 0 {
             self.watermark = DEFAULT_WATERMARK;
+        }
+    }
+
+    /// Takes the counts of files, oldest first. Without files the times are now and the next run of nfexpire is
+    /// asked to look again, as nfexpire does.
+    pub(crate) fn count<'f>(&mut self, files: impl IntoIterator<Item = &'f StoredFile>, now_s: i64) {
+        (self.first_s, self.last_s, self.status) = (now_s, now_s, StatStatus::ForceRebuild);
+        (self.size_bytes, self.file_count) = (0, 0);
+        for file in files {
+            if self.file_count == 0 {
+                self.first_s = file.start_s;
+            }
+            (self.last_s, self.status) = (file.start_s, StatStatus::Ok);
+            self.size_bytes = self.size_bytes.saturating_add(file.allocated_bytes);
+            self.file_count += 1;
         }
     }
 

@@ -12,12 +12,13 @@ use clap::{ArgAction, Parser};
 /// `.nfstat`, which nfexpire reads and writes too. Files that are being written, and files with other names,
 /// are never touched.
 ///
-/// One of -e, -l, -r and -u must be given. Exit status: 0, or 250 if anything went wrong.
+/// One of -e, -l, -L, -r and -u must be given. Exit status: 0, or 250 if anything went wrong.
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option, and they combine freely")]
 #[command(
     name = "rexpire",
     disable_version_flag = true,
-    override_usage = "rexpire <-e|-l|-r|-u> DIR [OPTIONS]"
+    override_usage = "rexpire <-e|-l|-L|-r|-u> DIR [OPTIONS]"
 )]
 pub(crate) struct Args {
     /// Expire: delete files of DIR by its stored limits, replaced by those given with -s, -t and -w
@@ -27,6 +28,10 @@ pub(crate) struct Args {
     /// List what DIR holds, and its limits
     #[arg(short = 'l', long = "list", value_name = "DIR")]
     pub(crate) list: Vec<PathBuf>,
+
+    /// As -l, and say whether rcapd is collecting into DIR
+    #[arg(short = 'L', long = "list-collector", value_name = "DIR")]
+    pub(crate) list_collector: Vec<PathBuf>,
 
     /// Rescan DIR and store what it holds; deletes nothing, whatever limits are given
     #[arg(short = 'r', long = "rescan", value_name = "DIR")]
@@ -49,6 +54,18 @@ pub(crate) struct Args {
     #[arg(short = 't', long = "age", value_name = "AGE")]
     pub(crate) age: Option<String>,
 
+    /// Delete the oldest files until so much of the file system is free: a share (10%) or a size as for -s
+    ///
+    /// Goes with -e, comes after -s and -t, and is not stored.
+    #[arg(long = "min-free", value_name = "SIZE")]
+    pub(crate) min_free: Option<String>,
+
+    /// DIR is a profile of NfSen's: its sub-directories are channels under common limits
+    ///
+    /// Nothing is stored of limits, which have to be given with -e; the low-water mark is 98 by default.
+    #[arg(short = 'p', long = "profile", action = ArgAction::SetTrue)]
+    pub(crate) profile: bool,
+
     /// Low-water mark: a limit that is reached is lowered to this percentage of it [default: 95]
     #[arg(short = 'w', long = "watermark", value_name = "PERCENT")]
     pub(crate) watermark: Option<String>,
@@ -60,6 +77,10 @@ pub(crate) struct Args {
     /// Print one line for programs, Stat|SIZE|FIRST|LAST, instead of the table
     #[arg(short = 'Y', long = "machine-readable", action = ArgAction::SetTrue)]
     pub(crate) machine_readable: bool,
+
+    /// Print one json object instead of the table
+    #[arg(long = "json", action = ArgAction::SetTrue, conflicts_with = "machine_readable")]
+    pub(crate) json: bool,
 
     /// Show what -e would delete, and change nothing
     #[arg(short = 'n', long = "dry-run", action = ArgAction::SetTrue)]

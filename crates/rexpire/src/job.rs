@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use flow_cli::{Age, ByteSize};
-use flow_retain::LimitChange;
+use flow_retain::{LimitChange, MinFree};
 
 use crate::args::Args;
 
@@ -18,9 +18,23 @@ pub(crate) struct Job {
     pub(crate) action: Action,
     pub(crate) directory: PathBuf,
     pub(crate) limits: LimitChange,
+    pub(crate) min_free: Option<MinFree>,
     pub(crate) runtime: Option<Duration>,
-    pub(crate) machine_readable: bool,
+    /// Whether the directory is a profile of NfSen's.
+    pub(crate) profile: bool,
+    pub(crate) report: Report,
     pub(crate) dry_run: bool,
+}
+
+/// The form of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// nfexpire's table.
+    Table,
+    /// `-Y`: a line that NfSen reads.
+    Line,
+    /// `--json`: an object, and nothing else.
+    Json,
 }
 
 /// What to do with the directory.
@@ -30,6 +44,8 @@ pub(crate) enum Action {
     Expire,
     /// `-l`
     List,
+    /// `-L`
+    ListCollector,
     /// `-r`
     Rescan,
     /// `-u`
@@ -51,6 +67,7 @@ impl TryFrom<Args> for Job {
         let modes = [
             (Action::Expire, args.expire),
             (Action::List, args.list),
+            (Action::ListCollector, args.list_collector),
             (Action::Rescan, args.rescan),
             (Action::Update, args.update),
         ];
@@ -58,12 +75,16 @@ impl TryFrom<Args> for Job {
             directories.into_iter().map(move |directory| (action, directory))
         });
         let Some((action, directory)) = given.next() else {
-            bail!("nothing to do: specify -e, -l, -r or -u with a directory");
+            bail!("nothing to do: specify -e, -l, -L, -r or -u with a directory");
         };
         ensure!(given.next().is_none(), "Only one option allowed out of -l -e -r -u");
         ensure!(
             !args.dry_run || action == Action::Expire,
             "-n shows what -e would do, and goes with it only"
+        );
+        ensure!(
+            args.min_free.is_none() || action == Action::Expire,
+            "--min-free says what -e deletes, and goes with it only"
         );
         let size = args.size.map(|text| text.parse::<ByteSize>()).transpose().context("-s")?;
         let age = args.age.map(|text| text.parse::<Age>()).transpose().context("-t")?;
@@ -81,9 +102,26 @@ impl TryFrom<Args> for Job {
                 low_water_percent: args.watermark.as_deref().map(watermark).transpose().context("-w")?,
             },
             runtime: runtime_s.flatten().filter(|seconds| *seconds > 0).map(Duration::from_secs),
-            machine_readable: args.machine_readable,
+            min_free: args.min_free.as_deref().map(min_free).transpose().context("--min-free")?,
+            profile: args.profile,
+            report: match (args.json, args.machine_readable) {
+                (true, _) => Report::Json,
+                (false, true) => Report::Line,
+                (false, false) => Report::Table,
+            },
             dry_run: args.dry_run,
         })
+    }
+}
+
+/// A share of the file system or a size.
+fn min_free(text: &str) -> anyhow::Result<MinFree> {
+    let Some(percent) = text.strip_suffix('%') else {
+        return Ok(MinFree::Bytes(text.parse::<ByteSize>()?.bytes()));
+    };
+    match percent.parse() {
+        Ok(percent @ 0..=100) => Ok(MinFree::Percent(percent)),
+        _ => bail!("'{text}' is no share from 0% to 100%"),
     }
 }
 
@@ -129,13 +167,13 @@ mod tests {
         assert_eq!(cron.limits.max_bytes, Some(50 << 30));
         assert_eq!(cron.limits.low_water_percent, None);
         let glued = job("-Yr/data stray -t5").unwrap();
-        assert!(glued.machine_readable && glued.action == Action::Rescan);
+        assert!(glued.report == Report::Line && glued.action == Action::Rescan);
         assert!(!glued.action.changes_limits());
     }
 
     #[test]
     fn exactly_one_action_is_allowed() {
-        assert_eq!(error("-t 5d"), "nothing to do: specify -e, -l, -r or -u with a directory");
+        assert_eq!(error("-t 5d"), "nothing to do: specify -e, -l, -L, -r or -u with a directory");
         assert_eq!(error("-e a -r b"), "Only one option allowed out of -l -e -r -u");
         assert_eq!(error("-e a -e b"), "Only one option allowed out of -l -e -r -u");
         assert_eq!(error("-l a -n"), "-n shows what -e would do, and goes with it only");
@@ -149,6 +187,19 @@ mod tests {
         assert_eq!(error("-e a -w 101"), "-w: Water mark > 100%");
         assert_eq!(error("-e a -w -5"), "-w: Water mark > 100%");
         assert_eq!(error("-e a -T 3601"), "-T: Runtime > 3600 (1h)");
+    }
+
+    #[test]
+    fn free_space_is_a_share_or_a_size() {
+        let min_free = |text: &str| job(&format!("-e a --min-free {text}")).unwrap().min_free;
+        assert_eq!(
+            (min_free("10%"), min_free("5g")),
+            (Some(MinFree::Percent(10)), Some(MinFree::Bytes(5 << 30)))
+        );
+        assert_eq!(error("-e a --min-free 101%"), "--min-free: '101%' is no share from 0% to 100%");
+        assert_eq!(error("-e a --min-free x"), "--min-free: Missing number in 'x'");
+        assert_eq!(error("-l a --min-free 1%"), "--min-free says what -e deletes, and goes with it only");
+        assert_eq!(job("-e a").unwrap().min_free, None);
     }
 
     #[test]

@@ -13,10 +13,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use chrono::Local;
 use flow_cli::{ExitCode, Messages, parse, run, usage_error, version_text};
-use flow_retain::{Origin, Plan, Session};
+use flow_retain::{Access, Origin, Plan, Session, collector_pid};
 
 use crate::args::Args;
-use crate::job::{Action, Job};
+use crate::job::{Action, Job, Report};
 use crate::report::Figures;
 
 fn main() -> std::process::ExitCode {
@@ -44,18 +44,28 @@ fn expire(job: &Job, messages: &Messages) -> anyhow::Result<ExitCode> {
         .directory
         .canonicalize()
         .with_context(|| format!("no such directory: `{}`", job.directory.display()))?;
-    let mut session =
-        if job.dry_run { Session::look(&base, &Local, now_s)? } else { Session::open(&base, &Local, now_s)? };
+    let access = if job.dry_run { Access::Look } else { Access::Change };
+    let open = if job.profile { Session::open_profile } else { Session::open };
+    let mut session = open(&base, access, &Local, now_s)?;
     let mut out = io::stdout().lock();
-    announce(&mut out, job, &session, messages)?;
+    if job.report != Report::Json {
+        announce(&mut out, job, &session, messages)?;
+        tell_of_collectors(&mut out, job, &session, messages)?;
+    }
+    if job.profile && job.action == Action::Update {
+        messages.line(&"the limits of a profile are not stored: give them with -e");
+        return Ok(ExitCode::Success);
+    }
     if job.action.changes_limits() {
         session.change_limits(&job.limits);
     }
 
     let mut complete = session.inventory().problems().is_empty();
     session.inventory().problems().iter().for_each(|problem| messages.problem(problem));
+    let mut figures = None;
     if job.action == Action::Expire {
-        let plan = session.plan();
+        let missing_bytes = job.min_free.map_or(Ok(0), |goal| goal.missing_bytes(&base))?;
+        let plan = session.plan(missing_bytes);
         if job.dry_run {
             report::dry_run(&mut out, &session, &plan)?;
             return Ok(exit_code(complete));
@@ -67,27 +77,34 @@ fn expire(job: &Job, messages: &Messages) -> anyhow::Result<ExitCode> {
             writeln!(out, "Expire canceled!")?;
             return Ok(ExitCode::Success);
         }
-        complete &= delete(&mut out, job, &mut session, &plan, started, messages)?;
+        let (deleted, all) = delete(job, &mut session, &plan, started, messages);
+        complete &= all;
+        figures = Some(deleted);
     }
 
+    // Before anything is printed: whoever reads may be gone.
     let record = session.close()?;
-    if job.machine_readable {
-        writeln!(out, "Stat|{}|{}|{}", record.size_bytes, record.first_s, record.last_s)?;
-    } else {
-        report::table(&mut out, &record)?;
+    if let (Some(figures), Report::Table | Report::Line) = (&figures, job.report) {
+        report::expired(&mut out, figures)?;
+    }
+    match job.report {
+        Report::Json => report::json(&mut out, &base, &record, figures.as_ref())?,
+        Report::Line => {
+            writeln!(out, "Stat|{}|{}|{}", record.size_bytes, record.first_s, record.last_s)?;
+        }
+        Report::Table => report::table(&mut out, &record)?,
     }
     Ok(exit_code(complete))
 }
 
-/// Deletes what the plan says and reports it; whether all of it could be deleted.
+/// Deletes what the plan says; gives what was deleted, and whether that is all of it.
 fn delete(
-    out: &mut impl Write,
     job: &Job,
     session: &mut Session,
     plan: &Plan,
     started: Instant,
     messages: &Messages,
-) -> io::Result<bool> {
+) -> (Figures, bool) {
     let first_s = session.record().first_s;
     let outcome =
         session.execute(plan, &mut || job.runtime.is_none_or(|runtime| started.elapsed() < runtime));
@@ -104,32 +121,58 @@ fn delete(
             session.record().first_s.saturating_sub(first_s)
         },
     };
-    report::expired(out, &figures)?;
-    Ok(outcome.problems.is_empty())
+    (figures, outcome.problems.is_empty())
 }
 
-/// Says why the directory was looked through, as far as nfexpire would have had to.
+/// Says which collectors work in the directories, where that is asked for, or where they will go by other limits from now on.
+fn tell_of_collectors(
+    out: &mut impl Write,
+    job: &Job,
+    session: &Session,
+    messages: &Messages,
+) -> io::Result<()> {
+    if !matches!(job.action, Action::ListCollector | Action::Update) || job.profile {
+        return Ok(());
+    }
+    let base = session.base();
+    match (collector_pid(base), job.action) {
+        (Err(problem), _) => messages.problem(&problem),
+        (Ok(None), Action::ListCollector) => {
+            writeln!(out, "No collector process running for directory: '{}'", base.display())?;
+        }
+        (Ok(Some(pid)), Action::ListCollector) => writeln!(out, "Collector process: {pid}")?,
+        (Ok(Some(_)), _) => {
+            writeln!(out, "Update collector process running for directory: '{}'", base.display())?;
+        }
+        (Ok(None), _) => {}
+    }
+    Ok(())
+}
+
+/// Says why directories were looked through, as far as nfexpire would have had to.
 fn announce(out: &mut impl Write, job: &Job, session: &Session, messages: &Messages) -> io::Result<()> {
-    let base = session.base().display();
-    let scanned = match session.origin() {
-        _ if job.action == Action::Rescan => true,
-        Origin::Created => {
-            writeln!(out, "Force rebuild to create stat record in {base}")?;
-            true
-        }
-        Origin::Kept => false,
-        origin => {
-            if let Origin::Invalid(lines) = origin {
-                for line in lines {
-                    messages.raw(&format_args!("Invalid config line: '{line}'"));
-                }
+    for directory in session.directories() {
+        let path = directory.path().display();
+        let scanned = match directory.origin() {
+            _ if job.action == Action::Rescan => true,
+            Origin::Created => {
+                writeln!(out, "Force rebuild to create stat record in {path}")?;
+                true
             }
-            writeln!(out, "Force rebuild requested by stat record in {base}")?;
-            true
+            Origin::Kept => false,
+            origin => {
+                if let Origin::Invalid(lines) = origin {
+                    for line in lines {
+                        messages.raw(&format_args!("Invalid config line: '{line}'"));
+                    }
+                }
+                writeln!(out, "Force rebuild requested by stat record in {path}")?;
+                true
+            }
+        };
+        if scanned {
+            writeln!(out, "Scanning files in {path} .. done.")?;
         }
-    };
-    if scanned {
-        writeln!(out, "Scanning files in {base} .. done.")?;
     }
     Ok(())
 }

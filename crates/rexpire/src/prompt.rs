@@ -48,7 +48,7 @@ mod tests {
     use std::fs;
 
     use chrono::Utc;
-    use flow_retain::LimitChange;
+    use flow_retain::{Access, LimitChange};
     use tempfile::TempDir;
 
     use super::*;
@@ -57,7 +57,7 @@ mod tests {
         for name in ["nfcapd.202311142200", "nfcapd.202311142205"] {
             fs::write(base.path().join(name), [7; 1000]).unwrap();
         }
-        let mut session = Session::look(base.path(), &Utc, 1_700_000_400).unwrap();
+        let mut session = Session::open(base.path(), Access::Look, &Utc, 1_700_000_400).unwrap();
         session.change_limits(&limits);
         session
     }
@@ -67,7 +67,7 @@ mod tests {
         let base = TempDir::new().unwrap();
         let due = |limits| {
             let mut session = session(&base, limits);
-            let plan = session.plan();
+            let plan = session.plan(0);
             is_due(&session, &plan)
         };
         assert!(due(LimitChange { max_age_s: Some(300), ..LimitChange::default() }));

@@ -1,6 +1,7 @@
 //! What is printed: nfexpire's table, and our own for a dry run.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use chrono::{DateTime, Local};
 use comfy_table::presets::NOTHING;
@@ -22,6 +23,29 @@ pub(crate) fn expired(out: &mut impl Write, figures: &Figures) -> io::Result<()>
     writeln!(out, "Expired file size:  {}", ByteSize::new(figures.bytes))?;
     writeln!(out, "Expired time range: {}", seconds(figures.range_s))?;
     writeln!(out)
+}
+
+/// The same and the table about the directory as one json object. Times are seconds since 1970 UTC.
+pub(crate) fn json(
+    out: &mut impl Write,
+    directory: &Path,
+    record: &StatRecord,
+    figures: Option<&Figures>,
+) -> io::Result<()> {
+    let mut report = serde_json::json!({
+        "directory": directory.to_string_lossy(),
+        "first": record.first_s,
+        "last": record.last_s,
+        "files": record.file_count,
+        "bytes": record.size_bytes,
+        "max_bytes": record.max_bytes,
+        "max_age": record.lifetime_s,
+        "watermark": record.watermark,
+    });
+    if let Some(Figures { files, bytes, .. }) = figures {
+        report["deleted"] = serde_json::json!({ "files": files, "bytes": bytes });
+    }
+    writeln!(out, "{report}")
 }
 
 /// The table about the directory.
@@ -63,6 +87,7 @@ pub(crate) fn dry_run(out: &mut impl Write, session: &Session, plan: &Plan) -> i
         let reason = match deletion.reason {
             Reason::Size => "size",
             Reason::Age => "age",
+            Reason::Space => "space",
             _ => "other",
         };
         table.add_row([

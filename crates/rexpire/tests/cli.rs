@@ -84,7 +84,7 @@ fn help_goes_to_stdout() {
 fn errors_go_to_stderr_and_end_with_250() {
     let directory = Directory::new(&FILES);
     for (line, message) in [
-        ("", "rexpire: nothing to do: specify -e, -l, -r or -u with a directory\n"),
+        ("", "rexpire: nothing to do: specify -e, -l, -L, -r or -u with a directory\n"),
         ("-e D -l D", "rexpire: Only one option allowed out of -l -e -r -u\n"),
         ("-e D/none -t 1d", "rexpire: no such directory: `D/none`: No such file or directory (os error 2)\n"),
         ("-l D/nfcapd.202311142210", "rexpire: no such directory: `D/nfcapd.202311142210`\n"),
@@ -167,6 +167,73 @@ fn a_dry_run_shows_and_changes_nothing() {
     assert_eq!(words, ["nfcapd.202311142210", "2023-11-14", "22:10:00", &block.to_string(), "size"], "{out}");
     assert!(out.contains("Would delete 1 of 3 files, "), "{out}");
     assert!(FILES.iter().all(|file| directory.has(file)) && !directory.has(".nfstat"));
+}
+
+#[test]
+fn channels_of_a_profile_share_the_limits_that_are_given() {
+    let channels = ["a/nfcapd.202311142210", "b/nfcapd.202311142215", "b/nfcapd.202311142220"];
+    let directory = Directory::new(&[&channels[..], &["nfcapd.202311142200"]].concat());
+    let block = directory.allocated_bytes(channels[0]);
+    let (code, out, err) = directory.run("-Y -p -r D");
+    assert_eq!((code, err.as_str()), (0, ""));
+    let stat = format!("Stat|{}|1699999800|1700000400\n", 3 * block);
+    assert_eq!(out, format!("Scanning files in D/a .. done.\nScanning files in D/b .. done.\n{stat}"));
+    let (code, out, err) = directory.run("-p -u D -t 1d");
+    assert_eq!((code, out.as_str()), (0, ""));
+    assert_eq!(err, "rexpire: the limits of a profile are not stored: give them with -e\n");
+    let (_, out, _) = directory.run(&format!("-p -e D -s {}", 2 * block));
+    assert!(out.starts_with("Expired files:      2\n"), "98 % of the limit: {out}");
+    assert!(out.ends_with("\nMax Life:  <none>\nWatermark: 98%\nStatus:    OK\n"), "{out}");
+    assert_eq!(channels.map(|file| directory.has(file)), [false, false, true]);
+    assert!(directory.has("nfcapd.202311142200") && directory.has("a") && !directory.has(".nfstat"));
+    let (_, out, _) = directory.run("-l D/b");
+    assert!(out.contains("\nNumfiles:  1\n") && out.contains("\nMax Size:  <none>\n"), "{out}");
+}
+
+#[test]
+fn a_collector_is_told_of() {
+    let directory = Directory::new(&FILES);
+    let (code, out, _) = directory.run("-L D");
+    let none = "No collector process running for directory: 'D'\nFirst:     2023-11-14 22:10:00\n";
+    assert!(code == 0 && out.contains(none), "{out}");
+    let path = directory.0.path().join(flow_file::COLLECTOR_LOCK);
+    fs::write(&path, "4711\n").unwrap();
+    let lock = fs::File::options().write(true).open(&path).unwrap();
+    lock.lock().unwrap();
+    let (_, out, _) = directory.run("-L D");
+    assert!(out.starts_with("Collector process: 4711\nFirst: "), "{out}");
+    let (_, out, _) = directory.run("-u D -t 9999w");
+    assert!(out.starts_with("Update collector process running for directory: 'D'\nFirst: "), "{out}");
+}
+
+#[test]
+fn json_is_one_object_and_nothing_else() {
+    let directory = Directory::new(&FILES);
+    let block = directory.allocated_bytes(FILES[0]);
+    let (code, out, err) = directory.run(&format!("--json -e D -s {} -w 100", 2 * block + 1));
+    assert_eq!((code, err.as_str()), (0, ""));
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let expected = serde_json::json!({
+        "directory": "D", "first": 1_700_000_100, "last": 1_700_000_400, "files": 2, "bytes": 2 * block,
+        "max_bytes": 2 * block + 1, "max_age": 0, "watermark": 100, "deleted": { "files": 1, "bytes": block },
+    });
+    assert_eq!(report, expected);
+    let (_, out, _) = directory.run("--json -l D");
+    assert!(!out.contains("deleted") && out.lines().count() == 1, "{out}");
+}
+
+#[test]
+fn the_oldest_go_until_enough_is_free() {
+    let directory = Directory::new(&FILES);
+    let (code, out, _) = directory.run("-e D --min-free 0%");
+    assert!(code == 0 && out.contains("\nExpired files:      0\n"), "{out}");
+    let (code, out, _) = directory.run("-n -e D --min-free 100%");
+    assert!(code == 0 && out.contains("Would delete 3 of 3 files, "), "{out}");
+    assert_eq!(out.lines().filter(|line| line.trim_end().ends_with(" space")).count(), 3, "{out}");
+    assert!(FILES.iter().all(|file| directory.has(file)));
+    let (code, out, _) = directory.run("-e D --min-free 9999999t");
+    assert!(code == 0 && out.contains("Expired files:      3\n"), "{out}");
+    assert!(FILES.iter().all(|file| !directory.has(file)));
 }
 
 #[test]

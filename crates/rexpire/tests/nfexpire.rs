@@ -27,12 +27,16 @@ const LAYOUTS: [SubDir; 7] = [
     SubDir::IsoDateHour,
 ];
 const DIRECTORIES: u64 = 40;
+const PROFILES: u64 = 6;
 
 fn main() -> ExitCode {
     let nfexpire = || program("nfexpire");
     let mut trials: Vec<Trial> = (0..DIRECTORIES)
         .map(|seed| trial(format!("expires_as_nfexpire_{seed:02}"), nfexpire(), move |_| expires(seed)))
         .collect();
+    trials.extend((0..PROFILES).map(|seed| {
+        trial(format!("expires_a_profile_as_nfexpire_{seed}"), nfexpire(), move |_| profile(seed))
+    }));
     trials.push(trial("takes_turns_with_nfexpire", nfexpire(), |_| takes_turns()));
     trials.push(trial("refuses_what_nfexpire_refuses", nfexpire(), |_| refuses()));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -48,6 +52,55 @@ fn expires(seed: u64) -> Result<(), Failed> {
     pair.compare(&[&["-e"], limits.as_slice()].concat())?;
     pair.compare(&["-e"])?;
     pair.compare(&["-l"])
+}
+
+/// A profile of three channels as NfSen has it expired.
+fn profile(seed: u64) -> Result<(), Failed> {
+    let mut random = Random(1_000 + seed);
+    let now_s = now_s();
+    let mut files = BTreeMap::new();
+    let (mut ages_s, mut total_bytes) = (Vec::new(), 0);
+    for slot in 1..60 {
+        // Which of two files of one time goes first is not said.
+        for (channel, minute) in [("north", 0), ("south", 1), ("2west", 2)] {
+            let age_s = slot * 300 + minute * 60 + now_s % 300;
+            let name = SlotName::new(now_s - age_s, 300, &Local).ok_or("a time")?;
+            // No channel is without files: the times in nfexpire's line are those of the run then.
+            if slot == 1 || random.below(4) > 0 {
+                files.insert(Path::new(channel).join(name.path(SubDir::Day)), vec![7; 3000]);
+                ages_s.push(age_s);
+                total_bytes += 4096;
+            }
+        }
+    }
+    ages_s.sort_by_key(|&age_s| std::cmp::Reverse(age_s));
+    let pair = Pair::of(&files, ages_s, total_bytes);
+    let limits = pair.limits(&mut random);
+    let limits: Vec<&str> = limits.iter().map(String::as_str).collect();
+    for arguments in
+        [&["-Y", "-p", "-r"][..], &[&["-Y", "-p", "-e"], limits.as_slice()].concat(), &["-Y", "-p", "-l"]]
+    {
+        let (ours, theirs) = pair.run(arguments)?;
+        // nfexpire goes through the channels as the file system lists them.
+        let said = |output: &Output, directory: &TempDir| {
+            let text = stdout(output, directory.path());
+            let lines = text.lines().filter(|line| !line.starts_with("Scanning files in D/"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let (ours, theirs) = (said(&ours, &pair.ours), said(&theirs, &pair.theirs));
+        if ours != theirs {
+            return Err(format!("{arguments:?}: {ours:#?}\nby nfexpire\n{theirs:#?}").into());
+        }
+        for channel in ["north", "south", "2west"] {
+            let stat =
+                |directory: &TempDir| fs::read_to_string(directory.path().join(channel).join(".nfstat"));
+            let (ours, theirs) = (stat(&pair.ours)?, stat(&pair.theirs)?);
+            if ours != theirs {
+                return Err(format!("{arguments:?}: {channel}\n{ours}\nby nfexpire\n{theirs}").into());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Every mode of one program after the other, with each seeing what the other one stored.
@@ -129,9 +182,14 @@ impl Pair {
                 files.insert(PathBuf::from(foreign), vec![7; 5000]);
             }
         }
+        Pair::of(&files, ages_s, total_bytes)
+    }
+
+    /// These files, twice.
+    fn of(files: &BTreeMap<PathBuf, Vec<u8>>, ages_s: Vec<i64>, total_bytes: u64) -> Pair {
         let make = || {
             let directory = TempDir::new().expect("a temporary directory");
-            for (path, content) in &files {
+            for (path, content) in files {
                 let path = directory.path().join(path);
                 fs::create_dir_all(path.parent().expect("a file in a directory")).expect("a directory");
                 fs::write(path, content).expect("a file");
