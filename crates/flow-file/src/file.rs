@@ -8,7 +8,7 @@ use crate::rewrite::{Change, columnar_compression};
 use crate::verify::Verification;
 use flow_model::{
     BlockStats, CountRule, ExportedInfo, ExporterInfo, Field, FieldSet, FlowBatch, LossLedger, Membership,
-    NameInfo, NoMembership, SamplerInfo, Selection, Totals,
+    NameInfo, NoMembership, Range, SamplerInfo, Selection, Totals,
 };
 use std::fs::File;
 use std::io::Read as _;
@@ -285,6 +285,15 @@ impl FlowFile {
         match &self.layout {
             Inner::Columnar(file) => file.block_stats(block),
             Inner::Nfdump(file) => file.block_stats(),
+        }
+    }
+
+    /// The range of a field in a block, as in [`block_stats`](Self::block_stats). To ask for that of start or end costs
+    /// nothing.
+    pub fn block_range(&self, block: usize, field: Field) -> Option<Range> {
+        match &self.layout {
+            Inner::Columnar(file) => file.block_range(block, field),
+            Inner::Nfdump(file) => file.block_stats().range(field),
         }
     }
 

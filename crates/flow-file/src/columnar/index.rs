@@ -7,7 +7,7 @@ use super::cursor::{Cursor, put_varint};
 use super::directory::{self, BlockHeader, Chunk, Directory, FilterPlace, Ids};
 use super::layout::{Class, MAX_DIRECTORY, MAX_FILTER};
 use crate::error::Damage;
-use flow_model::{BlockStats, Field, FieldSet};
+use flow_model::{BlockStats, Field, FieldSet, Range};
 use std::ops;
 
 /// The blocks of a file.
@@ -29,6 +29,8 @@ pub(crate) struct Entry {
     pub(crate) fields: FieldSet,
     /// Chunks of fields of a later catalogue.
     pub(crate) unknown_fields: usize,
+    /// The ranges of start and end: what a time window asks for of every block of every file.
+    pub(crate) times: [Range; 2],
     /// Where ranges and filters stand in the index.
     body: ops::Range<usize>,
 }
@@ -63,30 +65,29 @@ impl Index {
         }
         let known = directory.chunks.iter().filter_map(Chunk::field);
         let fields: FieldSet = known.collect();
-        self.push_body(offset, header, fields, directory.chunks.len() - fields.len(), &body);
+        let mut times = ABSENT_TIMES;
+        for chunk in &directory.chunks {
+            note_time(&mut times, chunk.field(), chunk.range);
+        }
+        let unknown_fields = directory.chunks.len() - fields.len();
+        self.push_body(&Entry { offset, header, fields, unknown_fields, times, body: 0..0 }, &body);
     }
 
     /// Adds block `block` of `other`, which stands at `offset` of this file.
     pub(crate) fn push_copy(&mut self, offset: u64, other: &Index, block: usize) {
-        let Entry { header, fields, unknown_fields, body, .. } = &other.entries[block];
-        self.push_body(offset, *header, *fields, *unknown_fields, &other.bytes[body.clone()]);
+        let entry = &other.entries[block];
+        self.push_body(&Entry { offset, ..entry.clone() }, other.body(block));
     }
 
-    fn push_body(
-        &mut self,
-        offset: u64,
-        header: BlockHeader,
-        fields: FieldSet,
-        unknown_fields: usize,
-        body: &[u8],
-    ) {
+    fn push_body(&mut self, entry: &Entry, body: &[u8]) {
+        let Entry { offset, header, .. } = *entry;
         put_varint(offset - self.end, &mut self.bytes);
         put_varint(header.len, &mut self.bytes);
         put_varint(header.directory_len.into(), &mut self.bytes);
         put_varint(header.rows.into(), &mut self.bytes);
         let start = self.bytes.len();
         self.bytes.extend_from_slice(body);
-        self.entries.push(Entry { offset, header, fields, unknown_fields, body: start..self.bytes.len() });
+        self.entries.push(Entry { body: start..self.bytes.len(), ..entry.clone() });
         self.end = offset + header.len;
     }
 
@@ -109,13 +110,17 @@ impl Index {
             let start = cursor.position();
             let mut fields = FieldSet::EMPTY;
             let mut unknown_fields = 0;
-            read_ranges(&mut cursor, |field, _| match field {
-                Some(field) => fields.insert(field),
-                None => unknown_fields += 1,
+            let mut times = ABSENT_TIMES;
+            read_ranges(&mut cursor, |field, range| {
+                match field {
+                    Some(field) => fields.insert(field),
+                    None => unknown_fields += 1,
+                }
+                note_time(&mut times, field, range);
             })?;
             read_filters(&mut cursor, len, |_| {})?;
             let body = start..cursor.position();
-            entries.push(Entry { offset, header, fields, unknown_fields, body });
+            entries.push(Entry { offset, header, fields, unknown_fields, times, body });
         }
         Ok(Index { bytes, entries, end })
     }
@@ -151,9 +156,20 @@ impl Index {
     }
 }
 
+/// The ranges of start and end where neither has a chunk: both are 0 then.
+const ABSENT_TIMES: [Range; 2] = [Range::Num { min: 0, max: 0 }; 2];
+
+fn note_time(times: &mut [Range; 2], field: Option<Field>, range: Option<Range>) {
+    match (field, range) {
+        (Some(Field::FirstMs), Some(range)) => times[0] = range,
+        (Some(Field::LastMs), Some(range)) => times[1] = range,
+        _ => {}
+    }
+}
+
 fn read_ranges(
     cursor: &mut Cursor<'_>,
-    mut visit: impl FnMut(Option<Field>, Option<flow_model::Range>),
+    mut visit: impl FnMut(Option<Field>, Option<Range>),
 ) -> Result<(), Damage> {
     let count = cursor.bounded("count of chunks", MAX_DIRECTORY)?;
     let mut ids = Ids::default();

@@ -15,7 +15,7 @@ use crate::error::{Damage, FileError};
 use crate::map::Map;
 use flow_model::{
     BlockStats, CountRule, ExportedInfo, ExporterInfo, Field, FieldSet, FlowBatch, LossLedger, NameInfo,
-    SamplerInfo, Totals, field_info,
+    Range, SamplerInfo, Totals, field_info,
 };
 use std::fs::File;
 use std::ops::Deref;
@@ -196,6 +196,15 @@ impl ColumnarFile {
     /// The ranges of the fields in a block; those of absent fields are their defaults.
     pub(crate) fn block_stats(&self, block: usize) -> &BlockStats {
         self.blocks[block].stats.get_or_init(|| self.footer.index.stats(block))
+    }
+
+    /// The range of a field in a block. That of start and end is known without a look at the others.
+    pub(crate) fn block_range(&self, block: usize, field: Field) -> Option<Range> {
+        match field {
+            Field::FirstMs => Some(self.entry(block).times[0]),
+            Field::LastMs => Some(self.entry(block).times[1]),
+            _ => self.block_stats(block).range(field),
+        }
     }
 
     /// The fields of which a block has other than default values.
