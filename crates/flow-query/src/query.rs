@@ -2,7 +2,7 @@
 
 use flow_file::{ExporterNumbers, FileError};
 use flow_filter::Filter;
-use flow_model::{BlockStats, Column, Field, FlowBatch, LossLedger, Prune, Range, Selection, Totals, Values};
+use flow_model::{Column, Field, FlowBatch, LossLedger, Prune, Range, Selection, Totals, Values};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,8 +26,8 @@ pub struct Query {
     /// Whether [`Report::processed`] counts the rows of blocks that were skipped, too, where counting them means to open
     /// the blocks: nfdump's files do not say how many rows a block has.
     pub counts_skipped: bool,
-    /// Octets that groups may take while aggregating and for each statistic; `None` = what suits the input. With less,
-    /// the files are read more often.
+    /// Octets that the query may take for what grows with the input: groups, orders, rows of an answer; `None` = whatever
+    /// there is. What is more goes to temporary files without names in the system's directory for them.
     pub max_memory: Option<u64>,
     /// Set it to make the query end soon with [`QueryError::Interrupted`].
     pub interrupt: Arc<AtomicBool>,
@@ -69,12 +69,12 @@ impl TimeWindow {
         first_ms <= self.last_ms && last_ms >= self.first_ms
     }
 
-    /// What the statistics of a block say about its flows.
-    pub(crate) fn prune(&self, stats: &BlockStats) -> Prune {
+    /// What the ranges of start and end say about the flows of a block.
+    pub(crate) fn prune(&self, start: Option<Range>, end: Option<Range>) -> Prune {
         let (
             Some(Range::Num { min: start_min, max: start_max }),
             Some(Range::Num { min: end_min, max: end_max }),
-        ) = (stats.range(Field::FirstMs), stats.range(Field::LastMs))
+        ) = (start, end)
         else {
             return Prune::Maybe;
         };
@@ -116,6 +116,8 @@ pub struct Report {
     /// Earliest start and latest end of all flows in the files, clipped to the time window; `None` without flows. Files
     /// behind the one in which the limit was reached do not count.
     pub span_ms: Option<(u64, u64)>,
+    /// Octets that went to temporary files because [`Query::max_memory`] was reached.
+    pub spilled: u64,
     /// Files that could be opened.
     pub files: usize,
     /// Files and blocks that could not be read, in their order. The rest was answered.
@@ -134,6 +136,14 @@ pub enum QueryError {
     /// The output file could not be written, or an input file was damaged while it was read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A temporary file could not be made, written or read. What was in it is gone.
+    #[error("temporary file in `{}`: {cause}", .directory.display())]
+    TemporaryFile {
+        /// Where it is, without a name.
+        directory: PathBuf,
+        /// The system's reason.
+        cause: std::io::Error,
+    },
     /// A field that flows cannot be grouped by.
     #[error("flows cannot be grouped by `{}`", flow_model::field_info(*.0).name)]
     NotAKey(Field),

@@ -1,5 +1,6 @@
 //! Where matching flows go.
 
+use crate::spill::Memory;
 use crate::{QueryError, Scanned};
 use flow_model::{Field, FieldSet, FlowBatch, MAX_BATCH_ROWS, Selection, Value};
 
@@ -50,12 +51,17 @@ pub struct Overview<'a> {
     pub matching: f64,
     /// Whether another pass over the blocks costs about as much as the first: they are decompressed again as a whole.
     pub dear: bool,
-    /// [`Query::max_memory`](crate::Query::max_memory)
-    pub max_memory: Option<u64>,
+    /// How much memory the sink may take for what grows with the input.
+    pub memory: Memory,
     pub(crate) spread: &'a dyn Fn(Field) -> u64,
 }
 
 impl Overview<'_> {
+    /// The same with `share` of `whole` parts of the memory.
+    fn with_share(&self, share: u64, whole: u64) -> Overview<'_> {
+        Overview { memory: self.memory.part(share, whole), ..*self }
+    }
+
     /// How many different values a field has at most; `u64::MAX` when nobody knows.
     pub fn spread(&self, field: Field) -> u64 {
         (self.spread)(field)
@@ -82,6 +88,11 @@ pub trait Sink: Sync {
     type Partial: Send;
     /// The answer.
     type Output;
+
+    /// How many things it collects that grow with the input: the memory of a query is shared out by this.
+    fn weight(&self) -> u64 {
+        1
+    }
 
     /// Begins a run.
     fn plan(&self, overview: &Overview<'_>) -> Self::Plan;
@@ -142,8 +153,14 @@ impl<A: Sink, B: Sink> Sink for (A, B) {
     type Partial = (A::Partial, B::Partial);
     type Output = (A::Output, B::Output);
 
+    fn weight(&self) -> u64 {
+        self.0.weight() + self.1.weight()
+    }
+
     fn plan(&self, overview: &Overview<'_>) -> Self::Plan {
-        (Planned::new(self.0.plan(overview)), Planned::new(self.1.plan(overview)))
+        let (left, right) = (self.0.weight(), self.1.weight());
+        let share = |weight| overview.with_share(weight, left + right);
+        (Planned::new(self.0.plan(&share(left))), Planned::new(self.1.plan(&share(right))))
     }
 
     fn columns(&self, plan: &Self::Plan) -> FieldSet {
@@ -237,6 +254,10 @@ impl<S: Sink> Sink for Option<S> {
     type Partial = Option<S::Partial>;
     type Output = Option<S::Output>;
 
+    fn weight(&self) -> u64 {
+        self.as_ref().map_or(0, Sink::weight)
+    }
+
     fn plan(&self, overview: &Overview<'_>) -> Self::Plan {
         self.as_ref().map(|sink| sink.plan(overview))
     }
@@ -296,6 +317,10 @@ impl Sink for () {
     type Plan = ();
     type Partial = ();
     type Output = ();
+
+    fn weight(&self) -> u64 {
+        0
+    }
 
     fn plan(&self, _: &Overview<'_>) {}
 

@@ -2,7 +2,8 @@
 
 use flow_file::{Block, FileError, FileLayout, FlowFile, RowCount};
 use flow_model::{
-    BlockStats, CountRule, FieldSet, FlowBatch, LossLedger, Membership, NoMembership, Selection, Totals,
+    BlockStats, CountRule, Field, FieldSet, FlowBatch, LossLedger, Membership, NoMembership, Range,
+    Selection, Totals,
 };
 
 /// Flows in blocks, each of which can be read alone and in parallel.
@@ -23,6 +24,13 @@ pub trait Source: Sync {
     fn block_rows(&self, block: usize) -> RowCount;
     /// What is known about a block without reading it.
     fn block_stats(&self, block: usize) -> &BlockStats;
+    /// The range of a field in a block, as [`block_stats`](Self::block_stats) has it. Queries with a time window ask for that
+    /// of start and end of every block.
+    fn block_range(&self, block: usize, field: Field) -> Option<Range> {
+        self.block_stats(block).range(field)
+    }
+    /// The fields of which a block may have other than default values.
+    fn block_fields(&self, block: usize) -> FieldSet;
     /// Octets a block occupies.
     fn block_bytes(&self, block: usize) -> u64;
     /// Tells whether a block may contain an address.
@@ -105,6 +113,14 @@ impl Source for FlowFile {
         self.block_stats(block)
     }
 
+    fn block_range(&self, block: usize, field: Field) -> Option<Range> {
+        self.block_range(block, field)
+    }
+
+    fn block_fields(&self, block: usize) -> FieldSet {
+        self.block_fields(block)
+    }
+
     fn block_bytes(&self, block: usize) -> u64 {
         self.block_bytes(block)
     }
@@ -183,6 +199,10 @@ impl Source for MemorySource {
 
     fn block_stats(&self, block: usize) -> &BlockStats {
         &self.stats[block]
+    }
+
+    fn block_fields(&self, block: usize) -> FieldSet {
+        self.batches[block].fields()
     }
 
     fn block_bytes(&self, _: usize) -> u64 {

@@ -3,12 +3,12 @@
 use crate::counts::{Counts, Scratch, Sums, Volume, Volumes, put_counters};
 use crate::group::{
     Bounds, CountedRows, Grouper, Grouping, Kept, KeyPart, Layout, MeasuredValues, Ranking, Rows, Shape,
-    VolumeRows, Winner,
+    VolumeRows, Winner, Winners,
 };
-use crate::{Overview, Probe, QueryError, RowOrigin, Scanned, Sink};
+use crate::{Listing, Overview, Probe, QueryError, RowOrigin, Scanned, Sink};
 use flow_model::{
-    Column, Dictionary, Field, FieldSet, FlowBatch, Kind, Order, Selection, Statistic, Value, Values,
-    field_info,
+    Column, Dictionary, Field, FieldSet, FlowBatch, Kind, MAX_BATCH_ROWS, Order, Selection, Statistic, Value,
+    Values, field_info,
 };
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
@@ -31,13 +31,13 @@ pub struct StatSpec {
 }
 
 /// The table of one order of a statistic.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct StatTable {
     /// What the rows are ordered by.
     pub order: Order,
-    /// The rows, in one batch however many there are. Columns: times, counters, the protocol (0 unless the
+    /// The rows. Columns: times, counters, the protocol (0 unless the
     /// statistic is split by it), and the value, as the statistic's first field.
-    pub rows: FlowBatch,
+    pub rows: Listing,
 }
 
 /// Element statistics, any number of them in one pass. Per statistic, a table for each order.
@@ -81,9 +81,14 @@ impl Sink for Statistics {
     type Partial = StatPartial;
     type Output = Vec<Vec<StatTable>>;
 
+    fn weight(&self) -> u64 {
+        self.specs.len() as u64
+    }
+
     fn plan(&self, overview: &Overview<'_>) -> StatPlan {
+        let memory = overview.memory.part(1, self.weight());
         let plans = self.specs.iter().map(|spec| SpecPlan {
-            grouping: Grouping::new(&spec.key(spec.field()), spec.rankings(), overview),
+            grouping: Grouping::new(&spec.key(spec.field()), spec.rankings(), overview, &memory),
             complete: false,
         });
         StatPlan(plans.collect())
@@ -158,7 +163,7 @@ impl Sink for Statistics {
     ) -> Result<bool, QueryError> {
         for (index, plan) in plan.0.iter_mut().enumerate() {
             let workers = partials.iter_mut().map(|partial| &mut partial.groups[index].grouper);
-            plan.complete = plan.complete || !plan.grouping.settle(workers, scanned);
+            plan.complete = plan.complete || !plan.grouping.settle(workers, scanned)?;
         }
         Ok(plan.0.iter().any(|plan| !plan.complete))
     }
@@ -178,18 +183,19 @@ impl Sink for Statistics {
             }
         }
         let answers = self.specs.iter().zip(plan.0).zip(strings).map(|((spec, plan), strings)| {
-            let (winners, layouts) = plan.grouping.finish();
+            let (winners, layouts) = plan.grouping.finish()?;
             let tables = spec.orders.iter().zip(winners).map(|(&order, winners)| {
-                let rows: Vec<Row> = if spec.is_text() {
-                    spec.rank_strings(order, &strings)
+                let rows = if spec.is_text() {
+                    let rows = spec.rank_strings(order, &strings);
+                    Listing::ready(rows.chunks(MAX_BATCH_ROWS).map(|rows| spec.batch(rows)).collect())
                 } else {
-                    winners.iter().map(|winner| spec.row(winner, &layouts)).collect()
+                    spec.listing(winners, layouts.clone())?
                 };
-                spec.table(order, &rows)
+                Ok(StatTable { order, rows })
             });
             tables.collect()
         });
-        Ok(answers.collect())
+        answers.collect()
     }
 }
 
@@ -261,7 +267,17 @@ impl StatSpec {
             .collect()
     }
 
-    fn table(&self, order: Order, rows: &[Row]) -> StatTable {
+    fn listing(&self, winners: Winners, layouts: Vec<(Shape, Layout)>) -> Result<Listing, QueryError> {
+        let (spec, rows, mut cursor) = (self.clone(), winners.len(), winners.cursor()?);
+        let mut next = move || {
+            let winners = winners.next(&mut cursor, MAX_BATCH_ROWS)?;
+            let rows: Vec<Row> = winners.iter().map(|winner| spec.row(winner, &layouts)).collect();
+            Ok((!rows.is_empty()).then(|| spec.batch(&rows)))
+        };
+        Ok(Listing::made(rows, move || next().transpose()))
+    }
+
+    fn batch(&self, rows: &[Row]) -> FlowBatch {
         let mut batch = FlowBatch::new(rows.len());
         put_counters(&mut batch, &rows.iter().map(|row| &row.sums));
         let protos = rows.iter().map(|row| row.proto).collect();
@@ -271,7 +287,7 @@ impl StatSpec {
             values.push(row.value.as_ref());
         }
         batch.insert(self.field(), Column::Plain(values));
-        StatTable { order, rows: batch }
+        batch
     }
 }
 

@@ -30,6 +30,33 @@ impl Standing {
         !self.rank
     }
 
+    /// The standing of a place among places, for rows that come in some order and are wanted in that of the input.
+    pub(crate) fn by_origin(origin: RowOrigin, place: u64) -> Standing {
+        Standing { rank: origin.0, first_ms: place, origin }
+    }
+
+    /// The place that [`by_origin`](Self::by_origin) was given.
+    pub(crate) fn place(self) -> u64 {
+        self.first_ms
+    }
+
+    /// Octets of [`to_octets`](Self::to_octets).
+    pub(crate) const OCTETS: usize = 24;
+
+    pub(crate) fn to_octets(self) -> [u8; Self::OCTETS] {
+        let mut octets = [0; Self::OCTETS];
+        let nums = [self.rank, self.first_ms, self.origin.0];
+        octets.as_chunks_mut().0.iter_mut().zip(nums).for_each(|(octets, num)| *octets = num.to_le_bytes());
+        octets
+    }
+
+    /// Reads what [`to_octets`](Self::to_octets) gave.
+    pub(crate) fn from_octets(octets: &[u8]) -> Standing {
+        let mut nums = octets.as_chunks().0.iter().map(|octets| u64::from_le_bytes(*octets));
+        let mut next = || nums.next().unwrap_or(0);
+        Standing { rank: next(), first_ms: next(), origin: RowOrigin(next()) }
+    }
+
     /// The standing in order of appearance.
     pub(crate) fn by_appearance(origin: RowOrigin) -> Standing {
         Standing { rank: 0, first_ms: 0, origin }
@@ -55,6 +82,11 @@ impl<T: Ord> TopN<T> {
     /// Keeps `limit` items; 0 = all.
     pub(crate) fn new(limit: usize) -> TopN<T> {
         TopN { limit, items: Vec::new(), last: None }
+    }
+
+    /// Another one of as many.
+    pub(crate) fn another(&self) -> TopN<T> {
+        TopN::new(self.limit)
     }
 
     /// Offers an item, which is made only if it may be among the first.

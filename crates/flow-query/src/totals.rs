@@ -11,18 +11,21 @@ pub(crate) fn stored(source: &impl Source, query: &Query) -> Option<Totals> {
     let is_inside = query
         .window
         .is_none_or(|window| totals.first_ms >= window.first_ms && totals.last_ms <= window.last_ms);
+    if !query.filter.matches_all() || query.limit.is_some() || !is_inside {
+        return None;
+    }
     // Of flows without an end, the file reports its slot's.
-    let has_times = (0..source.block_count()).any(|block| {
-        matches!(source.block_stats(block).range(Field::LastMs), Some(Range::Num { max, .. }) if max > 0)
-    });
-    if !query.filter.matches_all() || query.limit.is_some() || !is_inside || !has_times {
+    let has_times = (0..source.block_count()).any(
+        |block| matches!(source.block_range(block, Field::LastMs), Some(Range::Num { max, .. }) if max > 0),
+    );
+    if !has_times {
         return None;
     }
     // The collector's rule counts records, and leaves counters out out of those by protocol.
     let is_at_most = |field, most| {
-        (0..source.block_count()).all(|block| {
-            matches!(source.block_stats(block).range(field), Some(Range::Num { max, .. }) if max <= most)
-        })
+        (0..source.block_count()).all(
+            |block| matches!(source.block_range(block, field), Some(Range::Num { max, .. }) if max <= most),
+        )
     };
     let same = rule == CountRule::Written
         || is_at_most(Field::Flows, 1) && is_at_most(Field::OutPackets, 0) && is_at_most(Field::OutBytes, 0);

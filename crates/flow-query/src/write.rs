@@ -28,8 +28,8 @@ pub fn write_on<R: Source>(
     query: &Query,
     writer: &mut FileWriter,
 ) -> Result<Report, QueryError> {
-    let workers = Workers::new(query.threads);
-    let outcome = copy(&Scan::new(query, sources, &workers), writer)?;
+    let mut workers = Workers::new(query.threads);
+    let outcome = copy(&Scan::new(query, sources, &mut workers), writer)?;
     Ok(outcome.into_report(Vec::new()))
 }
 

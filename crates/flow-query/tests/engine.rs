@@ -7,8 +7,8 @@ use flow_model::{
     statistic_by_name,
 };
 use flow_query::{
-    Aggregate, Bound, Bounds, Direction, KeyPart, MemorySource, Query, QueryError, Ranking, Sort, StatSpec,
-    Statistics, TimeWindow, list_on, run_on,
+    Aggregate, Bound, Bounds, Direction, KeyPart, Listing, MemorySource, Query, QueryError, Ranking, Sort,
+    StatSpec, Statistics, TimeWindow, list_on, run_on,
 };
 use flow_testkit::generate::{
     Mix, START_MS, any_batch, any_mix, any_sizes, batch, batches, encode_as_file, encode_dictionaries, split,
@@ -154,6 +154,18 @@ fn row(batches: &[FlowBatch], mut number: usize, fields: &[Field]) -> Vec<Value>
     }
 }
 
+/// All rows of a listing.
+fn all(listing: Listing) -> Vec<FlowBatch> {
+    let rows = listing.len();
+    let batches: Vec<FlowBatch> = listing.collect::<Result<_, _>>().unwrap();
+    assert_eq!(len(&batches) as u64, rows);
+    batches
+}
+
+fn all_of(listings: Vec<Listing>) -> Vec<Vec<FlowBatch>> {
+    listings.into_iter().map(all).collect()
+}
+
 fn len(batches: &[FlowBatch]) -> usize {
     batches.iter().map(FlowBatch::len).sum()
 }
@@ -237,7 +249,7 @@ proptest! {
     #[test]
     fn sorting_orders_whole_rows(case in any_case(), order in prop::sample::select(ORDERS), ascending: bool, top in 0_usize..60) {
         let sort = Sort { order, ascending, top, columns: FieldSet::ALL };
-        let (sorted, _) = run_on(&case.sources(), &case.query(), &sort).unwrap();
+        let sorted = all(run_on(&case.sources(), &case.query(), &sort).unwrap().0);
         let matched = [case.expected()];
         let mut expected = naive::sort_rows(&matched, order, ascending);
         if top != 0 {
@@ -265,7 +277,7 @@ proptest! {
         let (tables, _) = run_on(&case.sources(), &case.query(), &statistics).unwrap();
         let splits = (by_proto || statistic.by_proto) && name != "proto";
         let groups = naive::statistic(&[case.expected()], statistic.fields, splits);
-        for (table, &order) in tables[0].iter().zip(&orders) {
+        for (table, &order) in tables.into_iter().flatten().zip(&orders) {
             let mut expected = groups.clone();
             expected.retain(|group| is_within(&bounds, order, &group.counters));
             naive::sort_groups(&mut expected, order, ascending.unwrap_or(order.ascends()));
@@ -273,12 +285,12 @@ proptest! {
                 expected.truncate(top);
             }
             prop_assert_eq!(table.order, order);
-            prop_assert_eq!(table.rows.len(), expected.len());
+            let rows = all(table.rows);
+            prop_assert_eq!(len(&rows), expected.len());
             let key: &[Field] = if splits { &[Field::Proto, statistic.fields[0]] } else { &statistic.fields[..1] };
             for (place, group) in expected.iter().enumerate() {
-                let rows = std::slice::from_ref(&table.rows);
-                prop_assert_eq!(&row(rows, place, key), &group.key);
-                prop_assert_eq!(row(rows, place, &COUNTERS), counters(group));
+                prop_assert_eq!(&row(&rows, place, key), &group.key);
+                prop_assert_eq!(row(&rows, place, &COUNTERS), counters(group));
             }
         }
     }
@@ -300,7 +312,7 @@ direction: Direction::OneWay,
             rankings: vec![ranking],
             columns: FieldSet::ALL,
         };
-        let (answers, _) = run_on(&case.sources(), &case.query(), &aggregate).unwrap();
+        let answers = all_of(run_on(&case.sources(), &case.query(), &aggregate).unwrap().0);
         let matched = [case.expected()];
         let mut expected = naive::aggregate(&matched, key);
         if let Some(order) = order {
@@ -355,7 +367,7 @@ direction: Direction::OneWay,
             rankings: vec![Ranking { order, ascending, top, bounds }],
             columns: FieldSet::ALL,
         };
-        let (answers, _) = run_on(&case.sources(), &case.query(), &aggregate).unwrap();
+        let answers = all_of(run_on(&case.sources(), &case.query(), &aggregate).unwrap().0);
         let matched = [case.expected()];
         let mut groups = naive::both_ways(&matched);
         groups.retain(|(group, _)| is_within(&bounds, order.unwrap_or(Order::Flows), &group.counters));
@@ -396,7 +408,10 @@ direction: Direction::OneWay,
             },
             Some(Sort { order: Order::Duration, ascending: false, top: 100, columns: FieldSet::ALL }),
         );
-        let answer = |case: &Case| run_on(&case.sources(), &case.query(), &sink).unwrap().0;
+        let answer = |case: &Case| {
+            let (groups, sorted) = run_on(&case.sources(), &case.query(), &sink).unwrap().0;
+            (all_of(groups), sorted.map(all))
+        };
         let expected = answer(&case(vec![2_000], 1, 0));
         for threads in [1, 2, 8] {
             let other = answer(&case(sizes.clone(), threads, 2));
@@ -442,19 +457,31 @@ fn everything() -> (Aggregate, Statistics) {
 }
 
 #[test]
-fn little_memory_means_more_passes_and_the_same_answer() {
+fn little_memory_means_temporary_files_and_the_same_answer() {
     let source = [MemorySource::new(batches(7, 60_000, 4_000, big_mix()))];
+    let sort = Sort { order: Order::Packets, ascending: true, top: 0, columns: FieldSet::ALL };
     let answer = |max_memory, threads| {
         let query = Query { max_memory, threads, ..Query::new(Filter::all()) };
-        let ((groups, tables), report) = run_on(&source, &query, &everything()).unwrap();
-        let tables: Vec<FlowBatch> = tables.into_iter().flatten().map(|table| table.rows).collect();
-        (groups, tables, report.totals, report.processed, report.passed)
+        let sink = (everything(), Some(sort.clone()));
+        let (((groups, tables), sorted), report) = run_on(&source, &query, &sink).unwrap();
+        let tables: Vec<Vec<FlowBatch>> = tables.into_iter().flatten().map(|table| all(table.rows)).collect();
+        // What is the same need not be written the same way.
+        let plain = |batches: Vec<FlowBatch>| -> Vec<Vec<Value>> {
+            (0..len(&batches)).step_by(97).map(|place| row(&batches, place, Field::ALL)).collect()
+        };
+        let groups: Vec<_> = all_of(groups).into_iter().map(plain).collect();
+        let answer = (groups, tables, sorted.map(all).map(plain), report.totals, report.passed);
+        (answer, report.spilled)
     };
-    let expected = answer(None, 1);
-    assert!(expected.0[0].iter().map(FlowBatch::len).sum::<usize>() > 50_000);
-    for max_memory in [Some(3_000_000), Some(1_000_000)] {
-        assert!(answer(max_memory, 1) == expected);
-        assert!(answer(max_memory, 3) == expected);
+    let (expected, spilled) = answer(None, 1);
+    assert_eq!(spilled, 0);
+    assert!(expected.0[0].len() > 500);
+    for max_memory in [Some(3_000_000), Some(1_000_000), Some(0)] {
+        for threads in [1, 3] {
+            let (answer, spilled) = answer(max_memory, threads);
+            assert!(answer == expected, "{max_memory:?} on {threads} threads");
+            assert!(spilled > 1_000_000, "{spilled} octets in files");
+        }
     }
 }
 
@@ -473,8 +500,8 @@ fn the_first_of_many_are_found_by_their_volume_alone() {
         let answer = |query| {
             let ((groups, tables), report) = run_on(&source, &query, &sink).unwrap();
             let tables: Vec<FlowBatch> =
-                tables.into_iter().flatten().flatten().map(|table| table.rows).collect();
-            (groups, tables, report.totals)
+                tables.into_iter().flatten().flatten().flat_map(|table| all(table.rows)).collect();
+            (all_of(groups), tables, report.totals)
         };
         // With a limit, even if it is never reached, everything is measured at once.
         let expected = answer(query(Some(1 << 40), None));
@@ -485,14 +512,19 @@ fn the_first_of_many_are_found_by_their_volume_alone() {
 }
 
 #[test]
-fn few_groups_of_many_flows_need_one_pass() {
+fn few_groups_of_many_flows_need_no_files() {
     let flows = batches(3, 60_000, 2_000, Mix { hosts: 5, rich: false, ..Mix::default() });
     let source = [MemorySource::new(flows.iter().map(encode_as_file).collect())];
     let answer = |max_memory| {
         let query = Query { max_memory, threads: 2, ..Query::new(Filter::all()) };
-        run_on(&source, &query, &everything()).unwrap().0.0
+        let (mut aggregate, _) = everything();
+        aggregate.key.retain(|part| ![Field::SrcPort, Field::DstPort].contains(&part.field));
+        let (groups, report) = run_on(&source, &query, &aggregate).unwrap();
+        (all_of(groups), report.spilled)
     };
-    assert!(answer(Some(2_500_000)) == answer(None));
+    let answer_in_little = answer(Some(3_000_000));
+    assert_eq!(answer_in_little.1, 0);
+    assert!(answer_in_little == answer(None));
 }
 
 #[test]
@@ -507,7 +539,7 @@ fn prefixes_and_masks_of_the_flows_themselves_cut_addresses() {
             rankings: vec![Ranking::by_appearance(0)],
             columns: FieldSet::of(&[Field::SrcAddr, Field::SrcMask, Field::Flows]),
         };
-        run_on(&source, &Query::new(Filter::all()), &aggregate).unwrap().0.concat()
+        all_of(run_on(&source, &Query::new(Filter::all()), &aggregate).unwrap().0).concat()
     };
     let cut = |addr: IpAddr, v4: u64, v6: u64| match addr {
         IpAddr::V4(addr) => IpAddr::V4((addr.to_bits() & !(u64::from(u32::MAX) >> v4.min(32)) as u32).into()),
@@ -556,7 +588,7 @@ fn flows_of_equal_standing_keep_their_order() {
         let columns = FieldSet::of(&[Field::SrcPort]);
         let aggregate =
             Aggregate { key: key.clone(), keep_first: true, direction: Direction::OneWay, rankings, columns };
-        let answer = run_on(&source, &query, &aggregate).unwrap().0.concat();
+        let answer = all_of(run_on(&source, &query, &aggregate).unwrap().0).concat();
         (0..len(&answer)).map(|place| row(&answer, place, &[Field::SrcPort])[0].clone()).collect::<Vec<_>>()
     };
     // All four have ten bytes: first seen decides, then the input.

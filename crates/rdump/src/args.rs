@@ -236,6 +236,19 @@ pub(crate) struct Args {
     #[arg(short = 'W', long = "threads", value_name = "N", help_heading = "Running")]
     pub(crate) threads: Option<usize>,
 
+    /// Take at most this much memory for groups and rows, such as 512M (a quarter of what is available)
+    ///
+    /// What is more goes to temporary files in `TMPDIR` (/tmp), which have no name and so never stay behind. The answer is
+    /// the same.
+    #[arg(long = "max-memory", value_name = "SIZE", help_heading = "Running")]
+    pub(crate) max_memory: Option<String>,
+
+    /// Say on stderr how the answer came about: temporary files
+    ///
+    /// Without it, only where stderr is a terminal.
+    #[arg(long = "verbose", help_heading = "Running")]
+    pub(crate) verbose: bool,
+
     /// Speak as this generation of nfdump: 1.7, or 1.6
     ///
     /// Columns, lines, exit codes and standard input as the default input are those of nfdump 1.6.25 then. Where this is

@@ -8,6 +8,8 @@ mod dns;
 mod files;
 mod filter;
 mod input;
+mod interrupt;
+mod memory;
 mod output;
 mod plan;
 mod query;
@@ -33,6 +35,7 @@ fn main() -> std::process::ExitCode {
             Ok(args) => {
                 let dialect = Dialect::choose(args.dialect.as_deref(), None)?;
                 let answered = Plan::new(args, dialect).and_then(|plan| query::answer(&plan, messages));
+                answered.as_ref().inspect_err(|error| interrupt::end_if_interrupted(error)).ok();
                 answered.or_exit_with(dialect.failure)
             }
             Err(error) => Ok(usage_error(messages, &error, Dialect::of_unreadable(&argv).failure)),

@@ -3,11 +3,12 @@
 use crate::args::Args;
 use crate::dialect::Dialect;
 use anyhow::{Error, anyhow};
-use flow_cli::{ExitCode, TimeSpec, WithExitCode, compression_argument};
+use flow_cli::{ByteSize, ExitCode, TimeSpec, WithExitCode, compression_argument};
 use flow_file::{BlockCompression, FileFormat, FileSelection};
 use flow_model::{Aggregate, Field, Order, Statistic, aggregate_by_name, statistic_by_name};
 use flow_output::{Format, OutputOptions, Zone};
 use flow_query::{Bound, Bounds, Direction, KeyPart, StatSpec};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// Everything a run needs to know.
@@ -20,6 +21,10 @@ pub(crate) struct Plan {
     pub(crate) name_server: Option<String>,
     pub(crate) limit: Option<u64>,
     pub(crate) threads: usize,
+    /// Octets that may be taken for what grows with the input; `None` = what the machine has to spare.
+    pub(crate) max_memory: Option<u64>,
+    /// Whether to say how the answer came about.
+    pub(crate) verbose: bool,
     pub(crate) format: Format,
     pub(crate) options: OutputOptions,
     pub(crate) mode: Mode,
@@ -138,6 +143,13 @@ impl Plan {
             Some("text") | None => false,
             Some(other) => return Err(usage(format!("Unknown style of summary '{other}': json or text"))),
         };
+        let max_memory: Option<ByteSize> = args
+            .max_memory
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(|error| usage(format!("{error}")))?;
+        let max_memory = max_memory.map(ByteSize::bytes);
         let limit = args.count.as_deref().map(count_limit).transpose()?;
         let top = args.top.as_deref().map(top_lines).transpose()?;
         let window =
@@ -231,6 +243,8 @@ impl Plan {
             name_server: args.name_server,
             limit,
             threads: args.threads.unwrap_or(0),
+            max_memory,
+            verbose: args.verbose || std::io::stderr().is_terminal(),
             options: OutputOptions {
                 long_ipv6: args.long_ipv6,
                 plain_numbers: args.plain_numbers,

@@ -4,6 +4,8 @@ use crate::destination::Destination;
 use crate::files;
 use crate::filter;
 use crate::input::Input;
+use crate::interrupt;
+use crate::memory;
 use crate::output::Output;
 use crate::plan::{Grouping, Mode, Plan, RecordStatistic, SortOrder};
 use anyhow::Context;
@@ -14,7 +16,9 @@ use flow_file::{
 };
 use flow_model::{CountRule, FieldSet, FlowBatch, Selection, Totals};
 use flow_output::{Format, NameTable, RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings};
-use flow_query::{Aggregate, Bound, Bounds, Query, Ranking, Report, Sort, StatSpec, Statistics, TimeWindow};
+use flow_query::{
+    Aggregate, Bound, Bounds, Listing, Query, Ranking, Report, Sort, StatSpec, Statistics, TimeWindow,
+};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -57,6 +61,7 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         window,
         limit: plan.limit,
         threads: plan.threads,
+        max_memory: plan.max_memory.or_else(memory::usual),
         counts_skipped: plan.json_summary || !plan.options.quiet && plan.format.counts_processed(),
         ..Query::new(filter)
     };
@@ -68,6 +73,7 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
             printer = printer.with_names(NameTable::new(&known.names, &known.exporters));
         }
     }
+    interrupt::watch(&query.interrupt)?;
     let mut run = Run { plan, query, printer, started };
     let mut out = Output::new();
     let report = match &plan.mode {
@@ -86,6 +92,10 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         Mode::CheckFilter | Mode::ExplainFilter | Mode::Files(_) => return Ok(ExitCode::Success),
     };
     out.finish().context("writing to stdout")?;
+    if report.spilled > 0 && plan.verbose {
+        let mebibytes = report.spilled.div_ceil(1 << 20);
+        messages.line(&format_args!("{mebibytes} MiB went to temporary files for want of memory"));
+    }
     Ok(verdict(&report.problems, report.files, asked, plan.strict, messages))
 }
 
@@ -197,8 +207,8 @@ impl Run<'_> {
 
     fn sort(&self, out: &mut Output, order: SortOrder, top: usize) -> anyhow::Result<Report> {
         let printer = self.printer.clone().unnumbered();
-        let (batches, report) = flow_query::run(&self.query, &sort(order, top, printer.fields()))?;
-        self.table(out, &printer, &batches, &report)?;
+        let (listing, report) = flow_query::run(&self.query, &sort(order, top, printer.fields()))?;
+        self.table(out, &printer, [listing], &report)?;
         Ok(report)
     }
 
@@ -207,7 +217,7 @@ impl Run<'_> {
         out.print(|out| limits(&ranking.bounds, &self.plan.format, out))?;
         let sink = aggregate(grouping, vec![ranking], printer.fields());
         let (answers, report) = flow_query::run(&self.query, &sink)?;
-        self.table(out, &printer, &answers.concat(), &report)?;
+        self.table(out, &printer, answers, &report)?;
         Ok(report)
     }
 
@@ -216,11 +226,13 @@ impl Run<'_> {
         &self,
         out: &mut Output,
         printer: &RecordPrinter,
-        batches: &[FlowBatch],
+        listings: impl IntoIterator<Item = Listing>,
         report: &Report,
     ) -> anyhow::Result<()> {
         out.print(|out| printer.header(out))?;
-        rows(out, printer, batches, 0)?;
+        for listing in listings {
+            rows(out, printer, listing, 0)?;
+        }
         self.end(out, printer, report)
     }
 
@@ -259,14 +271,14 @@ impl Run<'_> {
         let has_tables = report.passed > 0 || self.plan.dialect.release.heads_empty_tables();
         if one_document || has_tables && !all_is_said {
             let mut number = 0;
-            for (index, (record, batches)) in records.iter().zip(groups.iter().flatten()).enumerate() {
+            for (index, (record, listing)) in records.iter().zip(groups.into_iter().flatten()).enumerate() {
                 out.print(|out| {
                     printer.heading(record.order.order, record.top, out);
                     if index == 0 || !one_document {
                         printer.header(out);
                     }
                 })?;
-                number = rows(out, &printer, batches, if one_document { number } else { 0 })?;
+                number = rows(out, &printer, listing, if one_document { number } else { 0 })?;
                 if index + 1 == records.len() || !one_document {
                     out.print(|out| printer.footer(out))?;
                 }
@@ -274,7 +286,7 @@ impl Run<'_> {
         }
         let printer = StatisticPrinter::new(&self.plan.format, &self.plan.options);
         let elements = if all_is_said { &[] } else { elements };
-        for (spec, tables) in elements.iter().zip(tables.iter().flatten()) {
+        for (spec, tables) in elements.iter().zip(tables.into_iter().flatten()) {
             for table in tables {
                 let about = StatisticTable {
                     statistic: spec.statistic,
@@ -283,11 +295,12 @@ impl Run<'_> {
                     top: spec.top,
                     totals: report.totals,
                 };
-                out.print(|out| {
-                    printer.header(&about, out);
-                    printer.rows(&about, &table.rows, out);
-                    printer.footer(out);
-                })?;
+                out.print(|out| printer.header(&about, out))?;
+                for batch in table.rows {
+                    let batch = batch?;
+                    out.print(|out| printer.rows(&about, &batch, out))?;
+                }
+                out.print(|out| printer.footer(out))?;
             }
         }
         out.print(|out| self.summarise(&report, out))?;
@@ -328,17 +341,19 @@ impl Run<'_> {
         flows: &Flows<'_>,
     ) -> anyhow::Result<Report> {
         writer.announce(&tail.exporters, &tail.samplers, &tail.names)?;
-        let (batches, report) = match (flows.grouping, flows.order) {
+        let (listings, report) = match (flows.grouping, flows.order) {
             (None, None) => return Ok(flow_query::write(&self.query, writer)?),
-            (None, Some(order)) => flow_query::run(&self.query, &sort(order, 0, FieldSet::ALL))?,
+            (None, Some(order)) => {
+                let (listing, report) = flow_query::run(&self.query, &sort(order, 0, FieldSet::ALL))?;
+                (vec![listing], report)
+            }
             (Some(grouping), order) => {
                 let sink = aggregate(grouping, vec![ranking(order, 0, flows.bounds)], FieldSet::ALL);
-                let (answers, report) = flow_query::run(&self.query, &sink)?;
-                (answers.concat(), report)
+                flow_query::run(&self.query, &sink)?
             }
         };
-        for batch in batches.iter().filter(|batch| !batch.is_empty()) {
-            writer.write(batch)?;
+        for batch in listings.into_iter().flatten() {
+            writer.write(&batch?)?;
         }
         Ok(report)
     }
@@ -390,16 +405,12 @@ impl Run<'_> {
     }
 }
 
-/// Prints batches as one list; returns how many rows were printed, `printed` before them included.
-fn rows(
-    out: &mut Output,
-    printer: &RecordPrinter,
-    batches: &[FlowBatch],
-    printed: u64,
-) -> anyhow::Result<u64> {
+/// Prints rows as one list; returns how many rows were printed, `printed` before them included.
+fn rows(out: &mut Output, printer: &RecordPrinter, listing: Listing, printed: u64) -> anyhow::Result<u64> {
     let mut number = printed;
-    for batch in batches {
-        out.print(|out| printer.rows(batch, &Selection::all(batch.len()), number, out))?;
+    for batch in listing {
+        let batch = batch?;
+        out.print(|out| printer.rows(&batch, &Selection::all(batch.len()), number, out))?;
         number += batch.len() as u64;
     }
     Ok(number)

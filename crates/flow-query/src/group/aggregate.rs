@@ -2,9 +2,12 @@
 
 use super::direction::{opposite, put_clients_left, unify, with_opposites};
 use super::key::key_fields;
-use super::{CountedRows, Direction, Grouper, Grouping, KeyPart, Layout, Ranking, Shape, VolumeRows, Winner};
+use super::{
+    CountedRows, Direction, Grouper, Grouping, KeyPart, Layout, Ranking, Shape, VolumeRows, Winner, Winners,
+};
 use crate::counts::{COUNTER_FIELDS, Counts, Scratch, Volumes, put_counters, slice};
-use crate::{Overview, Probe, QueryError, RowOrigin, Scanned, Sink};
+use crate::spill::Memory;
+use crate::{Listing, Overview, Probe, QueryError, RowOrigin, Scanned, Sink};
 use flow_model::{
     Column, Field, FieldSet, FlowBatch, Groups, Kind, MAX_BATCH_ROWS, Selection, Value, ValueRef, Values,
     field_info,
@@ -40,7 +43,11 @@ impl Aggregate {
 }
 
 /// What all workers know.
-pub struct AggregatePlan(Grouping);
+pub struct AggregatePlan {
+    grouping: Grouping,
+    /// For the rows of each answer.
+    rows: Memory,
+}
 
 /// What a worker keeps.
 #[derive(Default)]
@@ -54,27 +61,31 @@ pub struct AggregatePartial {
 impl Sink for Aggregate {
     type Plan = AggregatePlan;
     type Partial = AggregatePartial;
-    type Output = Vec<Vec<FlowBatch>>;
+    type Output = Vec<Listing>;
 
     fn plan(&self, overview: &Overview<'_>) -> AggregatePlan {
         let rankings = self.rankings.clone();
-        AggregatePlan(match self.direction {
-            Direction::OneWay => Grouping::new(&self.key, rankings, overview),
+        let groups = overview.memory.part(3, 4);
+        let grouping = match self.direction {
+            Direction::OneWay => Grouping::new(&self.key, rankings, overview, &groups),
             // What is wanted of a group may be in rows that have none of its values where the key has them.
-            Direction::Both | Direction::ClientFirst => Grouping::in_one_pass(&self.key, rankings, overview),
-        })
+            Direction::Both | Direction::ClientFirst => {
+                Grouping::in_one_pass(&self.key, rankings, overview, &groups)
+            }
+        };
+        AggregatePlan { grouping, rows: overview.memory.part(1, 4 * self.rankings.len() as u64) }
     }
 
     fn columns(&self, plan: &AggregatePlan) -> FieldSet {
-        let mut fields = plan.0.measured_fields().union(key_fields(&self.key));
-        if self.keep_first && plan.0.volume_order().is_none() {
+        let mut fields = plan.grouping.measured_fields().union(key_fields(&self.key));
+        if self.keep_first && plan.grouping.volume_order().is_none() {
             fields.insert(Field::TcpFlags);
         }
         fields
     }
 
     fn probes(&self, plan: &AggregatePlan) -> Vec<Probe> {
-        plan.0.probes()
+        plan.grouping.probes()
     }
 
     fn start(&self, _: &AggregatePlan) -> AggregatePartial {
@@ -89,7 +100,7 @@ impl Sink for Aggregate {
         selection: &Selection,
         origin: RowOrigin,
     ) -> Result<(), QueryError> {
-        let (grouping, AggregatePartial { scratch, flags, turned, grouper }) = (&plan.0, partial);
+        let (grouping, AggregatePartial { scratch, flags, turned, grouper }) = (&plan.grouping, partial);
         if let Some(order) = grouping.volume_order() {
             let volumes = Volumes::new(order, batch, selection, scratch);
             return grouper.add(grouping, grouping.key(), &VolumeRows { batch, volumes: &volumes });
@@ -118,7 +129,7 @@ impl Sink for Aggregate {
         partials: &mut Vec<AggregatePartial>,
         scanned: &Scanned<'_>,
     ) -> Result<bool, QueryError> {
-        Ok(plan.0.settle(partials.iter_mut().map(|partial| &mut partial.grouper), scanned))
+        plan.grouping.settle(partials.iter_mut().map(|partial| &mut partial.grouper), scanned)
     }
 
     fn finish(
@@ -127,69 +138,107 @@ impl Sink for Aggregate {
         _: Vec<AggregatePartial>,
         scanned: &Scanned<'_>,
     ) -> Result<Self::Output, QueryError> {
-        let (winners, layouts) = plan.0.finish();
-        winners.into_iter().map(|winners| self.batches(&winners, &layouts, scanned)).collect()
+        let (winners, layouts) = plan.grouping.finish()?;
+        let answers = winners.into_iter();
+        answers.map(|winners| self.listing(winners, &layouts, scanned, &plan.rows)).collect()
     }
 }
 
+/// About how many octets a group takes until it is a row.
+const WINNER_OCTETS: usize = 256;
+
 impl Aggregate {
     /// The groups as flows.
-    fn batches(
+    fn listing(
         &self,
-        winners: &[Winner],
+        winners: Winners,
         layouts: &[(Shape, Layout)],
         scanned: &Scanned<'_>,
-    ) -> Result<Vec<FlowBatch>, QueryError> {
-        let keys = key_fields(&self.key);
-        let own = keys.union(COUNTER_FIELDS);
-        // A zeroed address keeps its family, so the first flow has to be looked at even then.
-        let columns = match self.direction {
+        memory: &Memory,
+    ) -> Result<Listing, QueryError> {
+        let rows = winners.len();
+        let first_flow = self.first_flow();
+        let mut cursor = winners.cursor()?;
+        if scanned.fits(rows, WINNER_OCTETS, self.columns, memory) {
+            let winners = winners.next(&mut cursor, usize::MAX)?;
+            let first_flows = if first_flow.is_empty() {
+                winners.chunks(MAX_BATCH_ROWS).map(|winners| FlowBatch::new(winners.len())).collect()
+            } else {
+                let origins: Vec<RowOrigin> = winners.iter().map(|winner| winner.sums.origin()).collect();
+                scanned.fetch(&origins, first_flow)?
+            };
+            let parts: Vec<(FlowBatch, &[Winner])> =
+                first_flows.into_iter().zip(winners.chunks(MAX_BATCH_ROWS)).collect();
+            return Ok(Listing::ready(
+                scanned.map(parts, |(batch, winners)| self.batch(batch, winners, layouts)),
+            ));
+        }
+        let mut first_flows = if first_flow.is_empty() {
+            None
+        } else {
+            let windows = scanned.arrange(first_flow, memory, |visit| winners.for_each_origin(visit))?;
+            Some(windows.into_batches())
+        };
+        let (aggregate, layouts) = (self.clone(), layouts.to_vec());
+        let mut next = move || {
+            let winners = winners.next(&mut cursor, MAX_BATCH_ROWS)?;
+            let batch = first_flows.as_mut().and_then(|next| next()).transpose()?;
+            let batch = batch.unwrap_or_else(|| FlowBatch::new(winners.len()));
+            Ok((!winners.is_empty()).then(|| aggregate.batch(batch, &winners, &layouts)))
+        };
+        Ok(Listing::made(rows, move || next().transpose()))
+    }
+
+    /// The fields that are wanted, with what they are made of.
+    fn made_of(&self) -> FieldSet {
+        match self.direction {
             Direction::ClientFirst => with_opposites(self.columns),
             Direction::OneWay | Direction::Both => self.columns,
-        };
-        let others = columns.without(own);
-        let wanted = if self.keep_first {
+        }
+    }
+
+    /// The fields that come from the first flow of a group.
+    fn first_flow(&self) -> FieldSet {
+        let others = self.made_of().without(key_fields(&self.key).union(COUNTER_FIELDS));
+        if self.keep_first {
             others.without(FieldSet::of(&[Field::TcpFlags]))
         } else {
+            // A zeroed address keeps its family, so the first flow has to be looked at even then.
             others.iter().filter(|&field| field_info(field).kind == Kind::Ip).collect()
-        };
-        let first_flows = if wanted.is_empty() {
-            winners.chunks(MAX_BATCH_ROWS).map(|winners| FlowBatch::new(winners.len())).collect()
+        }
+    }
+
+    /// Groups as flows; `batch` is what comes from the first flow of each.
+    fn batch(&self, mut batch: FlowBatch, winners: &[Winner], layouts: &[(Shape, Layout)]) -> FlowBatch {
+        let keys = key_fields(&self.key);
+        if !self.keep_first {
+            zero_addresses(&mut batch, self.first_flow());
+        }
+        batch.mark_decoded(self.made_of().union(keys).union(COUNTER_FIELDS));
+        put_counters(&mut batch, &winners.iter().map(|winner| &winner.sums));
+        for field in keys.iter() {
+            let mut values = Values::new(field_info(field).kind);
+            for winner in winners {
+                let layout =
+                    layouts.iter().find(|(shape, _)| *shape == winner.shape).map(|(_, layout)| layout);
+                let field_of_key = if winner.sums.is_turned() { opposite(field) } else { field };
+                let value = layout.and_then(|layout| layout.value(&winner.key, field_of_key));
+                values.push(value.unwrap_or(Value::zero(field_info(field).kind)).as_ref());
+            }
+            batch.insert(field, Column::Plain(values));
+        }
+        if self.keep_first {
+            let flags = winners.iter().map(|winner| winner.sums.flags()).collect();
+            if !keys.contains(Field::TcpFlags) {
+                batch.insert(Field::TcpFlags, Column::Plain(Values::U8(flags)));
+            }
         } else {
-            let origins: Vec<RowOrigin> = winners.iter().map(|winner| winner.sums.origin()).collect();
-            scanned.fetch(&origins, wanted)?
-        };
-        let parts = first_flows.into_iter().zip(winners.chunks(MAX_BATCH_ROWS)).collect();
-        Ok(scanned.map(parts, |(mut batch, winners): (FlowBatch, &[Winner])| {
-            if !self.keep_first {
-                zero_addresses(&mut batch, wanted);
-            }
-            batch.mark_decoded(columns.union(own));
-            put_counters(&mut batch, &winners.iter().map(|winner| &winner.sums));
-            for field in keys.iter() {
-                let mut values = Values::new(field_info(field).kind);
-                for winner in winners {
-                    let layout =
-                        layouts.iter().find(|(shape, _)| *shape == winner.shape).map(|(_, layout)| layout);
-                    let field_of_key = if winner.sums.is_turned() { opposite(field) } else { field };
-                    let value = layout.and_then(|layout| layout.value(&winner.key, field_of_key));
-                    values.push(value.unwrap_or(Value::zero(field_info(field).kind)).as_ref());
-                }
-                batch.insert(field, Column::Plain(values));
-            }
-            if self.keep_first {
-                let flags = winners.iter().map(|winner| winner.sums.flags()).collect();
-                if !keys.contains(Field::TcpFlags) {
-                    batch.insert(Field::TcpFlags, Column::Plain(Values::U8(flags)));
-                }
-            } else {
-                put_groups(&mut batch, keys);
-            }
-            if self.direction == Direction::ClientFirst {
-                put_clients_left(&mut batch);
-            }
-            batch
-        }))
+            put_groups(&mut batch, keys);
+        }
+        if self.direction == Direction::ClientFirst {
+            put_clients_left(&mut batch);
+        }
+        batch
     }
 }
 

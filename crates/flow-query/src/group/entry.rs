@@ -85,6 +85,23 @@ impl Form {
         writer.at
     }
 
+    /// Appends what is measured of a group.
+    pub(crate) fn put_measure<M: Measure>(&self, measure: &M, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + M::MAX_LEN, 0);
+        let mut writer = Writer { out: &mut out[start..], at: 0 };
+        measure.write(*self, &mut writer);
+        let len = writer.at;
+        out.truncate(start + len);
+    }
+
+    /// Reads what [`put_measure`](Self::put_measure) appended, all of `octets`.
+    pub(crate) fn get_measure<M: Measure>(&self, octets: &[u8]) -> M {
+        let mut entry = octets.to_vec();
+        entry.resize(octets.len().max(M::MAX_LEN), 0);
+        M::read(*self, &mut Reader { entry: &entry, at: 0 })
+    }
+
     /// The key of the entry at the start of `entry`.
     #[inline]
     pub(crate) fn key<const W: usize>(&self, entry: &[u8]) -> Key<W> {

@@ -1,36 +1,31 @@
 //! Grouping by a key: what workers keep, and what becomes of it after a pass over the blocks.
 //!
 //! Groups are split into parts by the hash of their keys. When a worker's groups take more memory than its share, it
-//! first brings entries of the same group together; if that does not help, the upper half of the parts is put off
-//! until another pass over the blocks: reading columns again costs less than memory or a disk.
+//! first brings entries of the same group together; if that does not help, all of them go to a file, from where they come
+//! back part by part.
 //!
 //! Where only the first N groups are wanted, the first pass looks at nothing but keys and the number groups are
 //! compared by, and keeps of each block what is [heavy](super::heavy). If that does not tell which groups are wanted, the
 //! next pass keeps all. A last pass measures everything, of the flows of the groups that may be wanted alone.
 
 use super::KeyPart;
-use super::entry::Measure;
+use super::entry::{Form, Measure};
 use super::key::{Layout, Shape, key_fields, shapes, unite};
 use super::keyset::KeySet;
+use super::merge::Room;
 use super::ranking::{Bounds, Ranking};
 use super::spool::PARTITIONS;
 use super::store::{MeasuredValues, Part, Rows, Scope, Store};
+use super::winners::{Ranked, Winners};
 use crate::counts::{COUNTER_FIELDS, Sums, Volume, volume_fields};
+use crate::spill::{Memory, Spill};
 use crate::topn::{Standing, TopN, TopTies, rank};
 use crate::{Overview, Probe, QueryError, Scanned};
 use flow_model::{FieldSet, Kind, Order, Value, Values, field_info};
-use std::cmp::Ordering;
 use std::net::IpAddr;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering as Memory};
-
-/// Octets of groups kept per row of the input. Nearly distinct five-tuples, one in five IPv6, take about 21 with their
-/// volumes, which is one pass, and 34 with all sums, which is two. What a flow takes in nfdump's table is 320.
-const OCTETS_PER_ROW: u64 = 24;
-/// Below this nothing is put off.
-const MIN_BUDGET: u64 = 64 << 20;
-/// Above this everything is, however many rows there are.
-const MAX_BUDGET: u64 = 1 << 30;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Keys of at most so many different values are not worth a pass of their own.
 const FEW_KEYS: u64 = 4_096;
@@ -45,41 +40,18 @@ const MOST_CHOSEN: usize = 1 << 15;
 /// More values than this are not looked for in blocks.
 const MOST_PROBED: usize = 1_000;
 
-/// A group that is shown.
-#[derive(Debug)]
-pub(crate) struct Winner {
-    pub(crate) shape: Shape,
-    pub(crate) key: Box<[u64]>,
-    pub(crate) sums: Sums,
-}
+/// The layouts of keys, by their shape.
+pub(crate) type Layouts = Vec<(Shape, Layout)>;
 
-/// Groups that stand equal are ordered by their keys: both sides of a flow may be groups of one statistic.
-impl Ord for Winner {
-    fn cmp(&self, other: &Winner) -> Ordering {
-        (self.shape, &self.key).cmp(&(other.shape, &other.key))
-    }
-}
-
-impl PartialOrd for Winner {
-    fn partial_cmp(&self, other: &Winner) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Winner {
-    fn eq(&self, other: &Winner) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Winner {}
+/// A key.
+type ShapedKey = (Shape, Box<[u64]>);
 
 /// What a pass is for.
 enum Stage {
     /// To find the keys of the groups that may be wanted, by their volume in this order, keeping only what is heavy.
     Heavy(Order),
     /// To find the keys of the groups that are wanted, by their volume in this order.
-    Volumes(Order, TopTies<(Shape, Box<[u64]>)>),
+    Volumes(Order),
     /// To measure the groups of these keys.
     Chosen(Vec<(Shape, KeySet)>),
     /// To measure all groups.
@@ -92,28 +64,38 @@ pub(crate) struct Grouping {
     rankings: Vec<Ranking>,
     blocks: usize,
     base_ms: u64,
-    /// Octets of groups a worker may keep.
-    share: usize,
+    memory: Memory,
+    /// How many workers there are.
+    workers: usize,
+    /// Where the groups go that are too many.
+    spill: Spill,
     stage: Stage,
     /// All floors together: in the heavy stage, a group that was never kept has less volume.
     floors: AtomicU64,
-    /// The parts of the key space this pass is about; the end comes nearer when memory runs short.
-    start: usize,
-    end: AtomicUsize,
-    best: Vec<TopN<Winner>>,
+    best: Vec<Ranked>,
     layouts: Vec<(Shape, Layout)>,
 }
 
 impl Grouping {
-    /// Groups by `key`, to be ranked.
-    pub(crate) fn new(key: &[KeyPart], rankings: Vec<Ranking>, overview: &Overview<'_>) -> Grouping {
+    /// Groups by `key`, to be ranked, in so much memory.
+    pub(crate) fn new(
+        key: &[KeyPart],
+        rankings: Vec<Ranking>,
+        overview: &Overview<'_>,
+        memory: &Memory,
+    ) -> Grouping {
         let stage = first_stage(&unite(key), &rankings, overview);
-        Grouping::starting_with(stage, key, rankings, overview)
+        Grouping::starting_with(stage, key, rankings, overview, memory)
     }
 
     /// The same without passes that look for the groups that are wanted first.
-    pub(crate) fn in_one_pass(key: &[KeyPart], rankings: Vec<Ranking>, overview: &Overview<'_>) -> Grouping {
-        Grouping::starting_with(Stage::All, key, rankings, overview)
+    pub(crate) fn in_one_pass(
+        key: &[KeyPart],
+        rankings: Vec<Ranking>,
+        overview: &Overview<'_>,
+        memory: &Memory,
+    ) -> Grouping {
+        Grouping::starting_with(Stage::All, key, rankings, overview, memory)
     }
 
     fn starting_with(
@@ -121,21 +103,21 @@ impl Grouping {
         key: &[KeyPart],
         rankings: Vec<Ranking>,
         overview: &Overview<'_>,
+        memory: &Memory,
     ) -> Grouping {
-        let usual = (overview.rows * OCTETS_PER_ROW).clamp(MIN_BUDGET, MAX_BUDGET);
-        let budget = overview.max_memory.unwrap_or(usual);
-        let key = unite(key);
+        // Half of it for the groups; what they are ranked in grows as they go.
+        let (groups, ranked) = (memory.part(1, 2), memory.part(1, 2 * rankings.len() as u64));
         Grouping {
             stage,
             blocks: overview.blocks,
             base_ms: overview.first_ms,
-            share: budget as usize / overview.workers.max(1),
+            spill: memory.spill(),
+            memory: groups,
+            workers: overview.workers.max(1),
             floors: AtomicU64::new(0),
-            start: 0,
-            end: AtomicUsize::new(PARTITIONS),
-            best: rankings.iter().map(|ranking| TopN::new(ranking.top)).collect(),
+            best: rankings.iter().map(|ranking| Ranked::new(ranking.top, &ranked)).collect(),
             layouts: Vec::new(),
-            key,
+            key: unite(key),
             rankings,
         }
     }
@@ -148,7 +130,7 @@ impl Grouping {
     /// The order by which groups are compared in this pass, if it is about nothing else.
     pub(crate) fn volume_order(&self) -> Option<Order> {
         match self.stage {
-            Stage::Heavy(order) | Stage::Volumes(order, _) => Some(order),
+            Stage::Heavy(order) | Stage::Volumes(order) => Some(order),
             _ => None,
         }
     }
@@ -176,109 +158,148 @@ impl Grouping {
         probes.filter(|probe| probe.values.len() <= MOST_PROBED).collect()
     }
 
-    /// After a pass: ranks the groups that are complete. Says whether another pass is needed.
+    /// After a pass: ranks the groups. Says whether another pass is needed.
+    ///
+    /// # Errors
+    /// When memory and the disk are full.
     pub(crate) fn settle<'g>(
         &mut self,
         workers: impl Iterator<Item = &'g mut Grouper>,
         scanned: &Scanned<'_>,
-    ) -> bool {
-        let end = *self.end.get_mut();
-        let put_off = end < PARTITIONS;
-        match &mut self.stage {
+    ) -> Result<bool, QueryError> {
+        let next = match &self.stage {
             Stage::Heavy(order) => {
-                let ranking = self.rankings[0];
-                let stores = workers.map(|worker| &mut worker.volumes);
-                let parts = complete(stores, self.start..end, &mut self.layouts);
+                let (order, top) = (*order, self.rankings[0].top);
+                let parts = self.complete(workers.map(|worker| &mut worker.volumes))?;
                 let floors = *self.floors.get_mut();
-                let chosen = if put_off { None } else { heaviest(&parts, ranking.top, floors, scanned) };
-                self.stage = match chosen {
+                match heaviest(&parts, top, floors, &self.room(), scanned)? {
                     Some(keys) => Stage::Chosen(by_shape(keys)),
-                    None => Stage::Volumes(*order, TopTies::new(ranking.top)),
-                };
-                self.end = AtomicUsize::new(PARTITIONS);
-                return true;
+                    None => Stage::Volumes(order),
+                }
             }
-            Stage::Volumes(_, best) => {
+            Stage::Volumes(_) => {
                 let ranking = self.rankings[0];
-                let stores = workers.map(|worker| &mut worker.volumes);
-                let parts = complete(stores, self.start..end, &mut self.layouts);
+                let parts = self.complete(workers.map(|worker| &mut worker.volumes))?;
+                let room = self.room();
                 let ranked = scanned.map(parts, |part| {
                     let mut best = TopTies::new(ranking.top);
-                    part.for_each(|key, volume: &Volume| {
+                    part.for_each(&room, |key, volume: &Volume| {
                         best.push(rank(volume.0, ranking.ascending), || (part.shape, key.into()));
-                    });
-                    best
+                        Ok(())
+                    })?;
+                    Ok::<_, QueryError>(best)
                 });
+                let mut best = TopTies::new(ranking.top);
                 for other in ranked {
-                    best.merge(other);
+                    best.merge(other?);
                 }
+                best.finish().map_or(Stage::All, |keys| Stage::Chosen(by_shape(keys)))
             }
             Stage::Chosen(_) | Stage::All => {
-                let stores = workers.map(|worker| &mut worker.sums);
-                let parts = complete(stores, self.start..end, &mut self.layouts);
-                let rankings = &self.rankings;
+                let parts = self.complete(workers.map(|worker| &mut worker.sums))?;
+                let best: Vec<Mutex<Ranked>> =
+                    std::mem::take(&mut self.best).into_iter().map(Mutex::new).collect();
+                let (rankings, room) = (&self.rankings, self.room());
                 let ranked = scanned.map(parts, |part| {
-                    let mut best: Vec<_> = rankings.iter().map(|ranking| TopN::new(ranking.top)).collect();
-                    part.for_each(|key, sums: &Sums| {
-                        for (ranking, best) in rankings.iter().zip(&mut best) {
-                            if !ranking.admits(sums) {
-                                continue;
+                    let mut own: Vec<_> =
+                        best.iter().map(|whole| lock(whole).another(self.workers)).collect();
+                    part.for_each(&room, |key, sums: &Sums| {
+                        for (ranking, own) in rankings.iter().zip(&mut own) {
+                            if ranking.admits(sums) {
+                                own.push(ranking.standing(sums), &part, key, sums)?;
                             }
-                            let winner = || Winner { shape: part.shape, key: key.into(), sums: *sums };
-                            best.push(ranking.standing(sums), winner);
                         }
-                    });
-                    best
+                        Ok(())
+                    })?;
+                    best.iter().zip(own).try_for_each(|(whole, own)| lock(whole).merge(own))
                 });
-                for best in ranked {
-                    self.best.iter_mut().zip(best).for_each(|(whole, best)| whole.merge(best));
-                }
+                let inner = |best: Mutex<_>| best.into_inner().unwrap_or_else(PoisonError::into_inner);
+                self.best = best.into_iter().map(inner).collect();
+                return ranked.into_iter().collect::<Result<(), _>>().map(|()| false);
             }
-        }
-        self.end = AtomicUsize::new(PARTITIONS);
-        if put_off {
-            self.start = end;
-            return true;
-        }
-        self.start = 0;
-        let Stage::Volumes(..) = self.stage else { return false };
-        if let Stage::Volumes(_, best) = std::mem::replace(&mut self.stage, Stage::All)
-            && let Some(keys) = best.finish()
-        {
-            self.stage = Stage::Chosen(by_shape(keys));
-        }
-        true
+        };
+        self.stage = next;
+        // What was written of this pass goes back to the disk.
+        self.spill = self.memory.spill();
+        Ok(true)
     }
 
     /// The winners by each ranking, in order, and the layouts of their keys.
-    pub(crate) fn finish(self) -> (Vec<Vec<Winner>>, Vec<(Shape, Layout)>) {
-        let winners =
-            self.best.into_iter().map(|best| best.finish().into_iter().map(|(_, winner)| winner).collect());
-        (winners.collect(), self.layouts)
+    ///
+    /// # Errors
+    /// When memory and the disk are full.
+    pub(crate) fn finish(self) -> Result<(Vec<Winners>, Layouts), QueryError> {
+        let forms: Vec<(Shape, Form)> =
+            self.layouts.iter().map(|(shape, layout)| (*shape, self.form(layout))).collect();
+        let winners = self.best.into_iter().map(|best| best.finish(&forms)).collect::<Result<_, _>>()?;
+        Ok((winners, self.layouts))
+    }
+
+    fn form(&self, layout: &Layout) -> Form {
+        Form::new(layout.octets(), self.blocks, self.base_ms)
+    }
+
+    /// For each worker that brings a part together.
+    fn room(&self) -> Room<'_> {
+        Room { spill: &self.spill, octets: self.share() / 2 }
+    }
+
+    /// Octets of groups a worker may keep.
+    fn share(&self) -> usize {
+        self.memory.octets() / self.workers
+    }
+
+    /// Takes the parts out of all workers' stores and joins them; notes the layouts of the keys.
+    fn complete<'s, M: Measure + 's>(
+        &mut self,
+        workers: impl Iterator<Item = &'s mut Stores<M>>,
+    ) -> Result<Vec<Part>, QueryError> {
+        let mut complete: Vec<Vec<Part>> = (0..PARTITIONS).map(|_| Vec::new()).collect();
+        for worker in workers {
+            for store in &mut worker.by_shape {
+                store.flush();
+                if !self.spill.is_empty() {
+                    // Parts that come back from the file need the memory.
+                    store.write_out(&self.spill)?;
+                }
+                if !self.layouts.iter().any(|(shape, _)| *shape == store.shape) {
+                    self.layouts.push((store.shape, store.layout().clone()));
+                }
+                for (part, shapes) in complete.iter_mut().enumerate() {
+                    let taken = store.take(part);
+                    match shapes.iter_mut().find(|known| known.shape == taken.shape) {
+                        Some(known) => known.join(taken),
+                        None if taken.len() > 0 => shapes.push(taken),
+                        None => {}
+                    }
+                }
+            }
+        }
+        Ok(complete.into_iter().flatten().collect())
     }
 
     /// Says that groups of less volume than this were dropped from a block.
     fn raise_floors(&self, floor: u64) {
         if floor > 0 {
             let raised = |floors: u64| Some(floors.saturating_add(floor));
-            let _ = self.floors.fetch_update(Memory::Relaxed, Memory::Relaxed, raised);
+            let _ = self.floors.fetch_update(Ordering::Relaxed, Ordering::Relaxed, raised);
         }
     }
 
     /// Whether it is known that the heavy groups will not tell which are wanted.
     fn is_hopeless(&self) -> bool {
-        matches!(self.stage, Stage::Heavy(_)) && self.floors.load(Memory::Relaxed) == u64::MAX
+        matches!(self.stage, Stage::Heavy(_)) && self.floors.load(Ordering::Relaxed) == u64::MAX
     }
 
     /// Which groups of a shape this pass is about; `None` when of none.
-    fn scope(&self, shape: Shape, end: usize) -> Option<Scope<'_>> {
+    fn scope(&self, shape: Shape) -> Option<Scope<'_>> {
         let only = match &self.stage {
             Stage::Chosen(chosen) => {
                 Some(chosen.iter().find(|(known, _)| *known == shape).map(|(_, keys)| keys)?)
             }
             _ => None,
         };
-        Some(Scope { parts: self.start..end, only })
+        Some(Scope(only))
     }
 }
 
@@ -306,7 +327,7 @@ fn first_stage(key: &[KeyPart], rankings: &[Ranking], overview: &Overview<'_>) -
         return Stage::All;
     }
     // The heavier the last one wanted, the better the chance that no other can be.
-    if top <= MOST_HEAVY { Stage::Heavy(order) } else { Stage::Volumes(order, TopTies::new(top)) }
+    if top <= MOST_HEAVY { Stage::Heavy(order) } else { Stage::Volumes(order) }
 }
 
 /// The keys of the first `top` groups by volume and of all others that may be among them, when groups that were never
@@ -315,34 +336,39 @@ fn heaviest(
     parts: &[Part],
     top: usize,
     floors: u64,
+    room: &Room<'_>,
     scanned: &Scanned<'_>,
-) -> Option<Vec<(Shape, Box<[u64]>)>> {
+) -> Result<Option<Vec<ShapedKey>>, QueryError> {
     let volumes = scanned.map(parts.iter().collect(), |part: &Part| {
         let mut best = TopN::new(top);
-        part.for_each(|_, volume: &Volume| best.push(Standing::by_volume(volume.0), || ()));
-        best
+        part.for_each(room, |_, volume: &Volume| {
+            best.push(Standing::by_volume(volume.0), || ());
+            Ok(())
+        })?;
+        Ok::<_, QueryError>(best)
     });
     let mut best = TopN::new(top);
     for other in volumes {
-        best.merge(other);
+        best.merge(other?);
     }
     let best = best.finish();
     let last = if best.len() < top { 0 } else { best.last().map_or(0, |(standing, ())| standing.volume()) };
     if floors > last {
-        return None;
+        return Ok(None);
     }
     let least = last - floors;
     let keys = scanned.map(parts.iter().collect(), |part: &Part| {
         let mut keys = Vec::new();
-        part.for_each(|key, volume: &Volume| {
+        part.for_each(room, |key, volume: &Volume| {
             if volume.0 >= least && keys.len() <= MOST_CHOSEN {
                 keys.push((part.shape, key.into()));
             }
-        });
-        keys
+            Ok(())
+        })?;
+        Ok(keys)
     });
-    let keys = keys.concat();
-    (keys.len() <= MOST_CHOSEN).then_some(keys)
+    let keys = keys.into_iter().collect::<Result<Vec<_>, QueryError>>()?.concat();
+    Ok((keys.len() <= MOST_CHOSEN).then_some(keys))
 }
 
 fn by_shape(keys: impl IntoIterator<Item = (Shape, Box<[u64]>)>) -> Vec<(Shape, KeySet)> {
@@ -357,33 +383,6 @@ fn by_shape(keys: impl IntoIterator<Item = (Shape, Box<[u64]>)>) -> Vec<(Shape, 
         }
     }
     chosen
-}
-
-/// Takes the parts out of all workers' stores and joins them; notes the layouts of the keys.
-fn complete<'s, M: Measure + 's>(
-    workers: impl Iterator<Item = &'s mut Stores<M>>,
-    range: Range<usize>,
-    layouts: &mut Vec<(Shape, Layout)>,
-) -> Vec<Part> {
-    let mut complete: Vec<Vec<Part>> = range.clone().map(|_| Vec::new()).collect();
-    for worker in workers {
-        for store in &mut worker.by_shape {
-            store.flush();
-            store.forget(range.end..PARTITIONS);
-            if !layouts.iter().any(|(shape, _)| *shape == store.shape) {
-                layouts.push((store.shape, store.layout().clone()));
-            }
-            for (part, shapes) in range.clone().zip(&mut complete) {
-                let taken = store.take(part);
-                match shapes.iter_mut().find(|known| known.shape == taken.shape) {
-                    Some(known) => known.join(taken),
-                    None if taken.len() > 0 => shapes.push(taken),
-                    None => {}
-                }
-            }
-        }
-    }
-    complete.into_iter().flatten().collect()
 }
 
 /// What one worker keeps.
@@ -456,7 +455,7 @@ impl<M: Measure> Stores<M> {
         if grouping.is_hopeless() {
             return Ok(());
         }
-        let end = self.relieve(grouping);
+        self.relieve(grouping)?;
         let row = |index| rows.row(index);
         // Groups of different shape are different groups: one floor is for all.
         let mut floor = 0;
@@ -468,7 +467,7 @@ impl<M: Measure> Stores<M> {
             }
         };
         if let Some(shape) = shapes(key, rows.batch(), rows.len(), row, &mut self.shapes) {
-            if let Some(scope) = grouping.scope(shape, end) {
+            if let Some(scope) = grouping.scope(shape) {
                 add(self.store(grouping, shape)?, &Layout::new(key, shape)?, None, &scope);
             }
             grouping.raise_floors(floor);
@@ -478,7 +477,7 @@ impl<M: Measure> Stores<M> {
         let mut members = std::mem::take(&mut self.members);
         split(&shapes, &mut members);
         for (shape, members) in &members {
-            if let Some(scope) = grouping.scope(*shape, end) {
+            if let Some(scope) = grouping.scope(*shape) {
                 add(self.store(grouping, *shape)?, &Layout::new(key, *shape)?, Some(members), &scope);
             }
         }
@@ -496,7 +495,7 @@ impl<M: Measure> Stores<M> {
         if grouping.is_hopeless() {
             return Ok(());
         }
-        let end = self.relieve(grouping);
+        self.relieve(grouping)?;
         if let Stage::Heavy(_) = grouping.stage {
             values.leave_heavy();
             grouping.raise_floors(values.floor);
@@ -509,7 +508,7 @@ impl<M: Measure> Stores<M> {
             _ => (true, false),
         };
         for shape in [(v4, 0), (v6, 1)].into_iter().filter_map(|(present, shape)| present.then_some(shape)) {
-            if let Some(scope) = grouping.scope(shape, end) {
+            if let Some(scope) = grouping.scope(shape) {
                 self.store(grouping, shape)?.add_values(field, &values, &scope);
             }
         }
@@ -526,35 +525,25 @@ impl<M: Measure> Stores<M> {
         Ok(&mut self.by_shape[index])
     }
 
-    /// Sees to it that the groups do not take more than their share. Says where the parts that are kept end.
-    fn relieve(&mut self, grouping: &Grouping) -> usize {
-        let mut end = grouping.end.load(Memory::Relaxed);
-        if self.octets() <= grouping.share {
-            return end;
+    /// Sees to it that the groups do not take more than their share.
+    fn relieve(&mut self, grouping: &Grouping) -> Result<(), QueryError> {
+        let share = grouping.share();
+        if self.octets() <= share {
+            return Ok(());
         }
-        // Perhaps another worker has put off parts since.
-        self.forget(end..PARTITIONS);
-        if self.octets() > grouping.share {
-            // What the first part gains, all gain.
-            let (before, after) = self.compact(grouping.start..grouping.start + 1);
-            if is_worthwhile(before, after) {
-                self.compact(grouping.start + 1..end);
-            }
-            if !is_worthwhile(grouping.share, self.octets()) && end - grouping.start > 1 {
-                let half = grouping.start + (end - grouping.start) / 2;
-                end = half.min(grouping.end.fetch_min(half, Memory::Relaxed));
-                self.forget(end..PARTITIONS);
-            }
+        // What the first part gains, all gain.
+        let (before, after) = self.compact(0..1);
+        if is_worthwhile(before, after) {
+            self.compact(1..PARTITIONS);
         }
-        end
+        if is_worthwhile(share, self.octets()) {
+            return Ok(());
+        }
+        self.by_shape.iter_mut().try_for_each(|store| store.write_out(&grouping.spill))
     }
 
     fn octets(&mut self) -> usize {
         self.by_shape.iter_mut().map(Store::octets).sum()
-    }
-
-    fn forget(&mut self, parts: Range<usize>) {
-        self.by_shape.iter_mut().for_each(|store| store.forget(parts.clone()));
     }
 
     fn compact(&mut self, parts: Range<usize>) -> (usize, usize) {
@@ -588,4 +577,8 @@ fn split(shapes: &[Shape], members: &mut Vec<(Shape, Vec<u32>)>) {
 /// Whether bringing entries together is worth what it costs: it must make room for a while.
 fn is_worthwhile(before: usize, after: usize) -> bool {
     after <= before / 10 * 7
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

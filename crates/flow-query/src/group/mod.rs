@@ -17,11 +17,13 @@ mod merge;
 mod ranking;
 mod spool;
 mod store;
+mod winners;
 
 pub use aggregate::Aggregate;
 pub use direction::Direction;
-pub(crate) use grouper::{Grouper, Grouping, Kept, Winner};
+pub(crate) use grouper::{Grouper, Grouping, Kept};
 pub use key::KeyPart;
 pub(crate) use key::{Layout, Shape};
 pub use ranking::{Bound, Bounds, Ranking};
 pub(crate) use store::{CountedRows, MeasuredValues, Rows, VolumeRows};
+pub(crate) use winners::{Winner, Winners};

@@ -5,10 +5,11 @@ use super::heavy::{self, Sketch};
 use super::key::{Key, Layout, MAX_KEY_WORDS, Shape};
 use super::keyset::KeySet;
 use super::local::Local;
-use super::merge::{compact, merge};
-use super::spool::{Run, Spool, hash, hasher, partition_of};
-use crate::RowOrigin;
+use super::merge::{Room, compact, merge};
+use super::spool::{Spool, hash, hasher};
 use crate::counts::{Counts, Sums, Volume, Volumes};
+use crate::spill::{Pile, Spill};
+use crate::{QueryError, RowOrigin};
 use flow_model::{Field, FlowBatch, Values};
 use foldhash::quality::RandomState;
 use std::net::IpAddr;
@@ -137,18 +138,13 @@ impl<M: Measure> MeasuredValues<'_, M> {
     }
 }
 
-/// Which groups a pass is about.
-pub(crate) struct Scope<'a> {
-    /// Those of these parts...
-    pub(crate) parts: Range<usize>,
-    /// ...and, where given, only these of them.
-    pub(crate) only: Option<&'a KeySet>,
-}
+/// Which groups a pass is about: these, or all.
+pub(crate) struct Scope<'a>(pub(crate) Option<&'a KeySet>);
 
 impl Scope<'_> {
     #[inline]
     fn contains<const W: usize>(&self, hash: u64, key: &Key<W>) -> bool {
-        self.parts.contains(&partition_of(hash)) && self.only.is_none_or(|only| only.contains(hash, &key.0))
+        self.0.is_none_or(|only| only.contains(hash, &key.0))
     }
 }
 
@@ -318,8 +314,8 @@ impl<const W: usize, M: Measure> Groups<W, M> {
         *rows = 0;
     }
 
-    fn compact(&self, run: &Run) -> Run {
-        compact::<W, M>(run, self.spool.form())
+    fn compact(&self, pile: &Pile) -> Pile {
+        compact::<W, M>(pile, self.spool.form())
     }
 }
 
@@ -344,11 +340,18 @@ macro_rules! sizes {
 
         impl Part {
             /// Calls `visit` with every group.
-            pub(crate) fn for_each<M: Measure>(&self, mut visit: impl FnMut(&[u64], &M)) {
+            ///
+            /// # Errors
+            /// Those of temporary files, and of `visit`.
+            pub(crate) fn for_each<M: Measure>(
+                &self,
+                room: &Room<'_>,
+                mut visit: impl FnMut(&[u64], &M) -> Result<(), QueryError>,
+            ) -> Result<(), QueryError> {
                 match self.words {
-                    $(0..=$words => {
-                        merge::<$words, M>(&self.run, self.form, |key, measure| visit(&key.0, measure));
-                    })*
+                    $(0..=$words => merge::<$words, M>(&self.pile, self.form, room, &mut |key, measure| {
+                        visit(&key.0, measure)
+                    }),)*
                     _ => unreachable!("a layout has at most {MAX_KEY_WORDS} words"),
                 }
             }
@@ -362,19 +365,19 @@ sizes! { One = 1, Two = 2, Three = 3, Five = 5, Eight = 8, Sixteen = 16, Largest
 pub(crate) struct Part {
     pub(crate) shape: Shape,
     words: usize,
-    form: Form,
-    run: Run,
+    pub(crate) form: Form,
+    pile: Pile,
 }
 
 impl Part {
     /// How many entries there are.
     pub(crate) fn len(&self) -> usize {
-        self.run.len()
+        self.pile.len()
     }
 
     /// Adds the same part of another worker.
     pub(crate) fn join(&mut self, other: Part) {
-        self.run.append(other.run);
+        self.pile.append(other.pile);
     }
 }
 
@@ -443,25 +446,28 @@ impl<M: Measure> Store<M> {
     pub(crate) fn take(&mut self, part: usize) -> Part {
         let (shape, words) = (self.shape, self.layout.words());
         let spool = self.spool();
-        Part { shape, words, form: spool.form(), run: spool.take(part) }
+        Part { shape, words, form: spool.form(), pile: spool.take(part) }
     }
 
-    /// Forgets the groups of parts.
-    pub(crate) fn forget(&mut self, parts: Range<usize>) {
-        let spool = self.spool();
-        parts.for_each(|part| drop(spool.take(part)));
+    /// Moves everything but the small table to a file.
+    ///
+    /// # Errors
+    /// When there is no room.
+    pub(crate) fn write_out(&mut self, spill: &Spill) -> Result<(), QueryError> {
+        self.spool().write_out(spill)
     }
 
-    /// Brings the entries of each group together. Says how many entries there were and how many there are.
+    /// Brings the entries of each group together that are in memory. Says how many entries there were and how many there are.
     pub(crate) fn compact(&mut self, parts: Range<usize>) -> (usize, usize) {
         let (mut before, mut after) = (0, 0);
         for part in parts {
             with!(&mut self.groups, groups => {
-                let run = groups.spool.take(part);
-                before += run.len();
-                let run = groups.compact(&run);
-                after += run.len();
-                groups.spool.put(part, run);
+                let (pile, written) = groups.spool.take(part).split();
+                before += pile.len();
+                let mut pile = groups.compact(&pile);
+                after += pile.len();
+                pile.append(written);
+                groups.spool.put(part, pile);
             });
         }
         (before, after)

@@ -6,8 +6,11 @@ mod workers;
 
 use self::gate::{CloseOnDrop, Gate};
 use self::tally::{End, Tally};
+use crate::arrange::Windows;
 use crate::counts::Counts;
 use crate::fetch;
+use crate::listing::row_octets;
+use crate::spill::Memory;
 use crate::{OpenBlock, Overview, Probe, Query, QueryError, Report, RowOrigin, Sink, Source, totals};
 use flow_file::{FileError, FlowFile, RowCount};
 use flow_filter::{EvalContext, FileContext};
@@ -37,7 +40,7 @@ pub fn run_on<R: Source, S: Sink>(
     query: &Query,
     sink: &S,
 ) -> Result<(S::Output, Report), QueryError> {
-    let (output, outcome) = Scan::new(query, sources, &Workers::new(query.threads)).collect(sink)?;
+    let (output, outcome) = Scan::new(query, sources, &mut Workers::new(query.threads)).collect(sink)?;
     Ok((output, outcome.into_report(Vec::new())))
 }
 
@@ -71,17 +74,18 @@ pub fn list_on<R: Source, T: Send>(
     emit: &mut dyn FnMut(T) -> ControlFlow<()>,
     format: &(dyn Fn(&FlowBatch, &Selection, u64) -> T + Sync),
 ) -> Result<Report, QueryError> {
-    let outcome = Scan::new(query, sources, &Workers::new(query.threads)).stream(columns, emit, format)?;
+    let outcome =
+        Scan::new(query, sources, &mut Workers::new(query.threads)).stream(columns, emit, format)?;
     Ok(outcome.into_report(Vec::new()))
 }
 
 /// Opens the query's files and lets `answer` have those that could be opened.
 pub(crate) fn with_files<T>(
     query: &Query,
-    answer: impl FnOnce(&[FlowFile], &Workers) -> Result<(T, Outcome), QueryError>,
+    answer: impl FnOnce(&[FlowFile], &mut Workers) -> Result<(T, Outcome), QueryError>,
 ) -> Result<(T, Report), QueryError> {
-    let workers = Workers::new(query.threads);
-    let opened = workers.map(query.files.iter().collect(), |path| FlowFile::open(path));
+    let mut workers = Workers::new(query.threads);
+    let opened = workers.map_if_slow(&query.files, |path| FlowFile::open(path));
     let mut files = Vec::with_capacity(opened.len());
     let mut positions = Vec::with_capacity(opened.len());
     let mut unopened = Vec::new();
@@ -95,7 +99,7 @@ pub(crate) fn with_files<T>(
             Err(error) => unopened.push((position, error)),
         }
     }
-    let (answer, mut outcome) = answer(&files, &workers)?;
+    let (answer, mut outcome) = answer(&files, &mut workers)?;
     for (position, _) in &mut outcome.problems {
         *position = positions[*position];
     }
@@ -121,10 +125,40 @@ impl Scanned<'_> {
     pub fn fetch(&self, origins: &[RowOrigin], fields: FieldSet) -> Result<Vec<FlowBatch>, QueryError> {
         fetch::fetch(self, self.rows, origins, fields)
     }
+
+    /// Reads rows again in another order than the input's, however many they are: those that `origins` calls its argument
+    /// with.
+    pub(crate) fn arrange(
+        &self,
+        fields: FieldSet,
+        memory: &Memory,
+        origins: impl FnOnce(&mut dyn FnMut(RowOrigin) -> Result<(), QueryError>) -> Result<(), QueryError>,
+    ) -> Result<Windows, QueryError> {
+        Windows::new(self, self.rows, fields, memory, origins)
+    }
+
+    /// Whether so many rows of these fields, and so many octets beside each, can be in memory at once.
+    pub(crate) fn fits(&self, rows: u64, beside: usize, fields: FieldSet, memory: &Memory) -> bool {
+        // As they are read, and in their order.
+        let each = beside as u64 + 2 * row_octets(fields.intersect(self.fields()));
+        rows.saturating_mul(each) <= memory.octets() as u64
+    }
+
+    /// The fields that any flow has.
+    pub(crate) fn fields(&self) -> FieldSet {
+        self.rows.fields()
+    }
+
+    /// How many workers there are.
+    pub(crate) fn workers(&self) -> usize {
+        self.workers.threads
+    }
 }
 
 /// Access to single rows of a block.
 pub(crate) trait Rows {
+    /// The fields that any row has.
+    fn fields(&self) -> FieldSet;
     /// The listed rows of a block, which ascend.
     fn read_rows(&self, block: usize, rows: Vec<u32>, fields: FieldSet) -> Result<FlowBatch, QueryError>;
 }
@@ -133,11 +167,16 @@ pub(crate) trait Rows {
 /// slow block, little enough that memory stays bounded.
 const BLOCKS_AHEAD_PER_THREAD: usize = 4;
 
+/// Octets of the text of a block's flows, about: 65,536 lines.
+const TEXT_OF_BLOCK: usize = 16 << 20;
+
 struct Block {
     source: u32,
     number: u32,
     /// Rows of all blocks before this one; about so many unless the filter counts flows.
     first_row: u64,
+    /// What the time window makes of its flows.
+    window: Prune,
 }
 
 /// A query and the blocks it is about.
@@ -146,13 +185,14 @@ pub(crate) struct Scan<'a, R> {
     sources: &'a [R],
     workers: &'a Workers,
     blocks: Vec<Block>,
-    /// Rows of all blocks; about so many.
+    /// Rows of the blocks that the time window does not rule out; about so many.
     rows: u64,
     filter_fields: FieldSet,
     /// Totals of the sources that need not be added up.
     stored: Vec<Option<Totals>>,
     /// Blocks that are known to be damaged, and left out.
     damaged: Vec<(usize, FileError)>,
+    memory: Memory,
     /// Damage found when single rows were read again at the end.
     found_late: Mutex<Vec<(usize, FileError)>>,
 }
@@ -179,11 +219,16 @@ enum Examined {
 }
 
 impl<'a, R: Source> Scan<'a, R> {
-    pub(crate) fn new(query: &'a Query, sources: &'a [R], workers: &'a Workers) -> Scan<'a, R> {
+    pub(crate) fn new(query: &'a Query, sources: &'a [R], workers: &'a mut Workers) -> Scan<'a, R> {
         let mut blocks: Vec<Block> = Vec::new();
         for (number, source) in (0..).zip(sources) {
-            let of_source = 0..source.block_count() as u32;
-            blocks.extend(of_source.map(|block| Block { source: number, number: block, first_row: 0 }));
+            blocks.extend((0..source.block_count()).map(|block| {
+                let range = |field| source.block_range(block, field);
+                let window = query.window.map_or(Prune::Always, |window| {
+                    window.prune(range(Field::FirstMs), range(Field::LastMs))
+                });
+                Block { source: number, number: block as u32, first_row: 0, window }
+            }));
         }
         let rows_of = |block: &Block| {
             let (source, number) = (&sources[block.source as usize], block.number as usize);
@@ -200,21 +245,26 @@ impl<'a, R: Source> Scan<'a, R> {
         } else {
             blocks.iter().map(rows_of).collect()
         };
-        let mut first_row = 0;
+        let (mut first_row, mut inside) = (0, 0);
         for (block, rows) in blocks.iter_mut().zip(rows) {
             block.first_row = first_row;
             first_row += rows as u64;
+            if block.window != Prune::Never {
+                inside += rows as u64;
+            }
         }
+        workers.expect(inside, is_dear(sources), query.max_memory);
         let stored = sources.iter().map(|source| totals::stored(source, query)).collect();
         Scan {
             query,
             sources,
             workers,
             blocks,
-            rows: first_row,
+            rows: inside,
             filter_fields: query.filter.columns(),
             stored,
             damaged: Vec::new(),
+            memory: Memory::new(query.max_memory),
             found_late: Mutex::default(),
         }
     }
@@ -248,8 +298,8 @@ impl<'a, R: Source> Scan<'a, R> {
             first_ms: self.sources.iter().map(|source| source.totals().first_ms).min().unwrap_or(u64::MAX),
             workers: self.workers.useful(self.blocks.len()),
             matching: if thorough || self.query.limit.is_some() { 0.0 } else { self.matching() },
-            dear: self.is_dear(),
-            max_memory: self.query.max_memory,
+            dear: is_dear(self.sources),
+            memory: self.memory.clone(),
             spread: &|field| self.spread(field),
         };
         let scanned = Scanned { workers: self.workers, rows: self };
@@ -269,13 +319,6 @@ impl<'a, R: Source> Scan<'a, R> {
         Ok(Ok((output, self.outcome(tally)?)))
     }
 
-    /// Whether some blocks must be decompressed as a whole before anything of them is known.
-    fn is_dear(&self) -> bool {
-        let is_unknown =
-            |source: &R| source.block_count() > 0 && matches!(source.block_rows(0), RowCount::About(_));
-        self.sources.iter().any(is_unknown)
-    }
-
     /// About which share of the rows of blocks that are not skipped match.
     fn matching(&self) -> f64 {
         if self.query.filter.matches_all() {
@@ -286,10 +329,12 @@ impl<'a, R: Source> Scan<'a, R> {
         let mut batch = FlowBatch::new(0);
         let (mut rows, mut matched) = (0, 0);
         // To look into the middle of a file of nfdump 1.6 may mean to decompress what comes before.
-        let samples = if self.is_dear() { 1 } else { SAMPLES };
-        for sample in 0..samples.min(self.blocks.len()) {
-            let spread = (2 * sample + 1) * self.blocks.len() / (2 * SAMPLES);
-            let index = if samples == 1 { 0 } else { spread };
+        let samples = if is_dear(self.sources) { 1 } else { SAMPLES };
+        let inside: Vec<usize> =
+            (0..self.blocks.len()).filter(|&index| self.blocks[index].window != Prune::Never).collect();
+        for sample in 0..samples.min(inside.len()) {
+            let spread = (2 * sample + 1) * inside.len() / (2 * SAMPLES);
+            let index = inside[if samples == 1 { 0 } else { spread }];
             if let Examined::Matched { selection, .. } = self.examine(index, &pass, &mut batch) {
                 rows += selection.len();
                 matched += selection.count();
@@ -301,9 +346,9 @@ impl<'a, R: Source> Scan<'a, R> {
     /// How many different values a numeric field has at most.
     fn spread(&self, field: Field) -> u64 {
         let mut spread = Some((u64::MAX, 0));
-        for block in &self.blocks {
-            let stats = self.sources[block.source as usize].block_stats(block.number as usize);
-            spread = match (spread, stats.range(field)) {
+        for block in self.blocks.iter().filter(|block| block.window != Prune::Never) {
+            let range = self.sources[block.source as usize].block_range(block.number as usize, field);
+            spread = match (spread, range) {
                 (Some((low, high)), Some(Range::Num { min, max })) => Some((low.min(min), high.max(max))),
                 _ => return u64::MAX,
             };
@@ -398,7 +443,8 @@ impl<'a, R: Source> Scan<'a, R> {
     }
 
     fn blocks_ahead(&self) -> usize {
-        self.workers.threads * BLOCKS_AHEAD_PER_THREAD
+        let usual = self.workers.threads * BLOCKS_AHEAD_PER_THREAD;
+        usual.min((self.memory.octets() / TEXT_OF_BLOCK).max(1))
     }
 
     /// Takes blocks until none is left.
@@ -471,18 +517,17 @@ impl<'a, R: Source> Scan<'a, R> {
         if let Some((_, error)) = self.damaged.iter().find(|(damaged, _)| *damaged == index) {
             return Examined::Damaged(error.clone());
         }
-        let Block { source: number, number: block, first_row } = self.blocks[index];
-        let (source, block) = (&self.sources[number as usize], block as usize);
-        let stats = source.block_stats(block);
-        let window = self.query.window.filter(|window| window.prune(stats) != Prune::Always);
-        if window.is_some_and(|window| window.prune(stats) == Prune::Never) {
+        let Block { source: number, number: block, first_row, window } = self.blocks[index];
+        if window == Prune::Never {
             return Examined::Skipped;
         }
+        let (source, block) = (&self.sources[number as usize], block as usize);
+        let window = self.query.window.filter(|_| window == Prune::Maybe);
         let filter = if self.query.filter.matches_all() {
             Prune::Always
         } else {
             let file = FileContext { ident: source.ident() };
-            self.query.filter.prune(stats, &*source.membership(block), &file)
+            self.query.filter.prune(source.block_stats(block), &*source.membership(block), &file)
         };
         if filter == Prune::Never {
             return Examined::Skipped;
@@ -621,6 +666,7 @@ impl<'a, R: Source> Scan<'a, R> {
             blocks_skipped: tally.skipped,
             bytes_read: tally.bytes_read,
             files: self.sources.len(),
+            spilled: self.memory.spilled(),
             ..Report::default()
         };
         let mut problems = Vec::new();
@@ -656,7 +702,23 @@ impl<'a, R: Source> Scan<'a, R> {
     }
 }
 
+/// Whether some blocks must be decompressed as a whole before anything of them is known.
+fn is_dear(sources: &[impl Source]) -> bool {
+    sources
+        .iter()
+        .any(|source| source.block_count() > 0 && matches!(source.block_rows(0), RowCount::About(_)))
+}
+
 impl<R: Source> Rows for Scan<'_, R> {
+    fn fields(&self) -> FieldSet {
+        let inside = self.blocks.iter().filter(|block| block.window != Prune::Never);
+        let fields = inside.fold(FieldSet::EMPTY, |fields, block| {
+            fields.union(self.sources[block.source as usize].block_fields(block.number as usize))
+        });
+        // Labels come from the filter.
+        self.query.filter.labels().map_or(fields, |_| fields.union(FieldSet::of(&[Field::Label])))
+    }
+
     fn read_rows(&self, block: usize, rows: Vec<u32>, fields: FieldSet) -> Result<FlowBatch, QueryError> {
         if self.query.is_interrupted() {
             return Err(QueryError::Interrupted);
