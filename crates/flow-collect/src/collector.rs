@@ -1,6 +1,7 @@
 //! The collector as a whole: what is checked before it becomes a daemon, and what runs afterwards.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::hook::Hook;
 use crate::identity::Identity;
 use crate::log::Log;
 use crate::process::raise_file_limit;
+use crate::repeat::{RepeatError, RepeatTarget, Repeater};
 use crate::run::{Launcher, Run, system};
 use crate::sandbox::Sandbox;
 use crate::socket::{Listen, ListenError, Listener};
@@ -56,6 +58,8 @@ pub struct CollectorOptions {
     pub hook: Option<Hook>,
     /// Expire files by the limits in `.nfstat` after every finished one.
     pub expires: bool,
+    /// Who gets every datagram, too. Not for captures.
+    pub repeat: Vec<RepeatTarget>,
     /// Whom to be once the ports are ours; who we are if `None`.
     pub identity: Option<Identity>,
     /// Whether to give up every right that is not needed while collecting.
@@ -88,6 +92,9 @@ pub enum StartError {
     /// A data directory that the user of `-u` cannot write to.
     #[error("{}: user or group of -u and -g cannot write to it", .0.display())]
     Unwritable(PathBuf),
+    /// Datagrams cannot be repeated.
+    #[error(transparent)]
+    Repeat(#[from] RepeatError),
     /// The capture cannot be read.
     #[error(transparent)]
     Capture(#[from] CaptureError),
@@ -127,6 +134,7 @@ pub struct Collector {
     options: CollectorOptions,
     spools: Vec<Reserved>,
     port: Port,
+    repeater: Repeater,
     log: Arc<Log>,
 }
 
@@ -164,7 +172,14 @@ impl Collector {
             }
             Input::Capture(path) => Port::Capture(Box::new(CaptureReader::open(path)?)),
         };
-        Ok(Collector { options, spools, port, log })
+        let own: Vec<SocketAddr> = match &port {
+            Port::Sockets(listeners) => {
+                listeners.iter().filter_map(|listener| listener.socket.local_addr().ok()).collect()
+            }
+            Port::Capture(_) => Vec::new(),
+        };
+        let repeater = Repeater::open(&options.repeat, &own)?;
+        Ok(Collector { options, spools, port, repeater, log })
     }
 
     /// Collects until the capture ends or a signal says so. `ready` is called when datagrams are being taken.
@@ -172,7 +187,7 @@ impl Collector {
     /// Before, it becomes the user and group that it is to be, starts the helper process that runs commands and expires
     /// files, if there is anything for it to do, and gives up what rights it does not need.
     pub fn run(self, ready: impl FnOnce() -> io::Result<()>) -> Result<Outcome, StartError> {
-        let Collector { options, mut spools, port, log } = self;
+        let Collector { options, mut spools, port, repeater, log } = self;
         for reserved in &mut spools {
             reserved.spool.set_pid(std::process::id()).map_err(system("say who has the directory"))?;
         }
@@ -197,7 +212,7 @@ impl Collector {
             match fork_helper().map_err(system("start the launcher"))? {
                 ForkResult::Child => {
                     // Nothing of the collector's may stay open in the helper's process, above all no lock.
-                    drop((spools, port, ready, helper, reports));
+                    drop((spools, port, repeater, ready, helper, reports));
                     lead_helper(theirs, &options, &log);
                     end_helper()
                 }
@@ -232,7 +247,7 @@ impl Collector {
         }
         let run = Run { log, options, counters: Arc::default() };
         match port {
-            Port::Sockets(listeners) => run.listen(listeners, spools, launcher, ready),
+            Port::Sockets(listeners) => run.listen(listeners, repeater, spools, launcher, ready),
             Port::Capture(capture) => run.replay(*capture, spools, launcher, ready),
         }
     }

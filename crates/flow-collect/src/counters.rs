@@ -26,6 +26,9 @@ pub(crate) struct Counters {
     pub(crate) tasks_refused: AtomicU64,
     pub(crate) tasks_failed: AtomicU64,
     pub(crate) tasks_done: AtomicU64,
+    /// Datagrams that were sent to a target of `-R`, and that should have been.
+    pub(crate) repeated: AtomicU64,
+    pub(crate) repeat_losses: AtomicU64,
     /// Flows that were decoded and could not be written.
     pub(crate) lost_flows: AtomicU64,
 }

@@ -30,6 +30,7 @@
 //!     report_gaps: false,
 //!     hook: None,
 //!     expires: false,
+//!     repeat: Vec::new(),
 //!     identity: None,
 //!     sandbox: false,
 //!     removed_files: Vec::new(),
@@ -67,6 +68,7 @@ mod intake;
 mod log;
 mod process;
 mod receive;
+mod repeat;
 mod run;
 mod sandbox;
 mod slot;
@@ -84,6 +86,7 @@ pub use hook::Hook;
 pub use identity::{Identity, IdentityError};
 pub use log::Log;
 pub use process::{PidFile, PidFileError, PidFilePlace};
+pub use repeat::{MAX_REPEAT_TARGETS, RepeatError, RepeatTarget};
 pub use socket::{Family, Listen, ListenError};
 pub use source::{DEFAULT_MAX_SOURCES, SourceOptions, Sources};
 pub use spool::{FilingError, Naming, SpoolError, Zone};

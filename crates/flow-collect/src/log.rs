@@ -86,7 +86,8 @@ impl Log {
         let line = one_line(&message.to_string());
         match &mut *self.target.lock().unwrap_or_else(PoisonError::into_inner) {
             Target::Stderr => {
-                let _ = writeln!(io::stderr().lock(), "{line}");
+                // In one piece: the helper process writes to the same stderr.
+                let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
             }
             Target::Syslog(syslog) => {
                 let priority = FACILITY_DAEMON | level as u8;

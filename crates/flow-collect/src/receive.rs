@@ -82,6 +82,11 @@ impl DatagramBatch {
         self.items.is_empty()
     }
 
+    /// Datagrams in it.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
     fn is_full(&self) -> bool {
         self.octets.len() >= BATCH_LEN || self.items.len() >= BATCH_LEN / 64
     }
@@ -97,7 +102,10 @@ pub(crate) fn queue() -> (Outlet, Inlet) {
     let (full, filled) = mpsc::sync_channel(QUEUE_LEN);
     let (empty, emptied) = mpsc::sync_channel(QUEUE_LEN);
     let waiting = Arc::new(AtomicUsize::new(0));
-    (Outlet { full, emptied, waiting: Arc::clone(&waiting) }, Inlet { filled, empty, waiting })
+    (
+        Outlet { full, emptied, waiting: Arc::clone(&waiting) },
+        Inlet { filled, recycler: Recycler { empty }, waiting },
+    )
 }
 
 /// The receiver's end of the queue.
@@ -112,8 +120,14 @@ pub(crate) struct Outlet {
 #[derive(Debug)]
 pub(crate) struct Inlet {
     filled: Receiver<DatagramBatch>,
-    empty: SyncSender<DatagramBatch>,
+    recycler: Recycler,
     waiting: Arc<AtomicUsize>,
+}
+
+/// The way back for batches that nobody needs any more.
+#[derive(Clone, Debug)]
+pub(crate) struct Recycler {
+    empty: SyncSender<DatagramBatch>,
 }
 
 impl Outlet {
@@ -141,6 +155,13 @@ impl Inlet {
         Ok(batch)
     }
 
+    /// The way back for batches.
+    pub(crate) fn recycler(&self) -> Recycler {
+        self.recycler.clone()
+    }
+}
+
+impl Recycler {
     /// Gives a batch back for reuse.
     pub(crate) fn recycle(&self, mut batch: DatagramBatch) {
         batch.clear();
@@ -277,7 +298,7 @@ mod tests {
                 assert_eq!((datagram.from, datagram.received_ms), (sender.local_addr().unwrap(), 42));
                 seen.push(u32::from_be_bytes(*datagram.payload.first_chunk().unwrap()));
             }
-            inlet.recycle(batch);
+            inlet.recycler.recycle(batch);
             Ok::<_, RecvTimeoutError>(seen.len())
         };
         sender.send_to(&0_u32.to_be_bytes(), target).unwrap();

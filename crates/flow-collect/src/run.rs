@@ -27,6 +27,7 @@ use crate::helper::{Helper, Report, Reports};
 use crate::intake::Workshop;
 use crate::log::Log;
 use crate::receive::{self, Inlet, queue};
+use crate::repeat::{RepeatOutlet, Repeater};
 use crate::socket::{KernelDrops, Listener};
 use crate::source::{Source, Sources};
 
@@ -71,6 +72,7 @@ impl Run {
     pub(crate) fn listen(
         &self,
         listeners: Vec<Listener>,
+        repeater: Repeater,
         spools: Vec<Reserved>,
         launcher: Option<Launcher>,
         ready: impl FnOnce() -> io::Result<()>,
@@ -87,11 +89,22 @@ impl Run {
             }
         }
 
+        repeater.lines().for_each(|line| self.log.info(line));
+        let (repeats, repeating) = if repeater.is_empty() {
+            (None, None)
+        } else {
+            let (outlet, batches) = repeater.queue(&self.counters);
+            let (recycler, counters, log) =
+                (inlet.recycler(), Arc::clone(&self.counters), Arc::clone(&self.log));
+            let thread = spawn("repeat", move || repeater.run(&batches, &recycler, &counters, &log))?;
+            (Some(outlet), Some(thread))
+        };
+
         let drops = listeners.iter().map(|listener| KernelDrops::of(&listener.socket)).collect();
         // They stay open until the decoder has asked for the last count of drops.
         let sockets: Arc<[UdpSocket]> = listeners.into_iter().map(|listener| listener.socket).collect();
         let now_ms = self.options.now_ms;
-        let decoder = spawn("decode", move || decode(dispatch, &inlet, drops, now_ms))?;
+        let decoder = spawn("decode", move || decode(dispatch, &inlet, drops, repeats.as_ref(), now_ms))?;
         let receiver = {
             let (sockets, log, ended) = (Arc::clone(&sockets), Arc::clone(&self.log), signals.handle());
             spawn("receive", move || {
@@ -117,6 +130,9 @@ impl Run {
         let received_well = join(receiver);
         join(decoder);
         drop(sockets);
+        if let Some(thread) = repeating {
+            join(thread);
+        }
         let outcome = self.end(backend, !received_well);
         self.log.info(format_args!("Terminating {}.", self.log.program()));
         Ok(outcome)
@@ -260,7 +276,14 @@ impl Run {
 }
 
 /// Decodes what arrives, and ends slots on time when nothing does.
-fn decode(mut dispatch: Dispatch, inlet: &Inlet, mut drops: Vec<KernelDrops>, now_ms: fn() -> u64) {
+fn decode(
+    mut dispatch: Dispatch,
+    inlet: &Inlet,
+    mut drops: Vec<KernelDrops>,
+    repeats: Option<&RepeatOutlet>,
+    now_ms: fn() -> u64,
+) {
+    let recycler = inlet.recycler();
     let mut take_drops = || drops.iter_mut().map(KernelDrops::take).sum();
     dispatch.begin_slot(now_ms());
     loop {
@@ -274,7 +297,10 @@ fn decode(mut dispatch: Dispatch, inlet: &Inlet, mut drops: Vec<KernelDrops>, no
                     dispatch.datagram(datagram.from, datagram.received_ms, datagram.payload);
                 }
                 dispatch.check_memory();
-                inlet.recycle(batch);
+                match repeats {
+                    Some(repeats) => repeats.offer(batch, &recycler),
+                    None => recycler.recycle(batch),
+                }
             }
             Err(RecvTimeoutError::Timeout) => {
                 let now_ms = now_ms();

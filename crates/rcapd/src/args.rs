@@ -131,6 +131,12 @@ pub(crate) struct Args {
     #[arg(short = 'J', long = "multicast", value_name = "GROUP", help_heading = "Input")]
     pub(crate) multicast: Option<String>,
 
+    /// Send every datagram to HOST, too, port 9995 or PORT; may be repeated
+    ///
+    /// They keep the exporter's address as their source where we may make packets of our own (CAP_NET_RAW, as root).
+    #[arg(short = 'R', long = "repeat", value_name = "HOST[/PORT]", help_heading = "Input")]
+    pub(crate) repeat: Vec<String>,
+
     /// Take datagrams from these networks only: NET or NET,NET; may be repeated
     #[arg(long = "allow", value_name = "NET", help_heading = "Input")]
     pub(crate) allow: Vec<String>,
@@ -261,7 +267,7 @@ pub(crate) struct Args {
     #[arg(short = 'Y', value_name = "FILE", hide = true)]
     pub(crate) yaf: Option<String>,
 
-    /// Source address of repeated datagrams: accepted
+    /// Keep the source address of repeated datagrams, which we do anyway
     #[arg(short = 'A', action = ArgAction::SetTrue, hide = true)]
     pub(crate) spoof: bool,
 

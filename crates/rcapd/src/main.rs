@@ -15,7 +15,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use args::Args;
 use flow_cli::{ExitCode, Messages, Quirk, parse, usage_error, version_text};
 use flow_collect::{
-    CaptureError, Collector, Detached, Input, ListenError, Log, PidFileError, Readiness, StartError, detach,
+    CaptureError, Collector, Detached, Input, ListenError, Log, PidFileError, Readiness, RepeatError,
+    StartError, detach,
 };
 use plan::{NETFLOW_PORT, Plan, PlanError, SFLOW_PORT};
 
@@ -121,7 +122,8 @@ fn report(error: &StartError) {
             MESSAGES.raw(error);
             MESSAGES.raw(&"Terminated due to errors");
         }
-        StartError::Spool(flow_collect::SpoolError::Busy { .. }) => MESSAGES.raw(error),
+        StartError::Spool(flow_collect::SpoolError::Busy { .. })
+        | StartError::Repeat(RepeatError::Resolve(_)) => MESSAGES.raw(error),
         _ => MESSAGES.line(error),
     }
     if let StartError::Listen(ListenError::Bind("Permission denied")) = error {

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use flow_cli::compression_argument;
 use flow_collect::{
-    CollectorOptions, DEFAULT_MAX_SOURCES, Family, FileFormat, Hook, Identity, Input, Limits, Listen, Naming,
-    PidFileError, PidFilePlace, SubDir, Tunnels, Zone,
+    CollectorOptions, DEFAULT_MAX_SOURCES, Family, FileFormat, Hook, Identity, Input, Limits, Listen,
+    MAX_REPEAT_TARGETS, Naming, PidFileError, PidFilePlace, RepeatError, RepeatTarget, SubDir, Tunnels, Zone,
 };
 use ipnet::IpNet;
 
@@ -78,6 +78,7 @@ impl Plan {
         let Bounds { limits, max_sources } = bounds(&args.limits)?;
         let allowed = allowed(&args.allow)?;
         let hook = args.execute.as_deref().map(hook).transpose()?;
+        let repeat = repeat(&args.repeat)?;
         check_combinations(&args)?;
         let mut notes = notes(&args)?;
         notes.extend(format.warning().map(str::to_owned));
@@ -108,6 +109,7 @@ impl Plan {
             report_gaps: args.report_gaps,
             hook,
             expires: args.expire,
+            repeat,
             identity,
             sandbox: !args.no_sandbox,
             removed_files: pid_file.iter().map(|place: &PidFilePlace| place.path().to_owned()).collect(),
@@ -152,6 +154,14 @@ pub(crate) fn check_ident(ident: String) -> Result<String, String> {
 
 fn hook(command: &OsStr) -> Result<Hook, PlanError> {
     Hook::parse(command).ok_or_else(|| refused("rcapd: -x: there is no command"))
+}
+
+fn repeat(targets: &[String]) -> Result<Vec<RepeatTarget>, PlanError> {
+    if targets.len() > MAX_REPEAT_TARGETS {
+        return Err(refused(format!("rcapd: -R: more than {MAX_REPEAT_TARGETS} targets")));
+    }
+    let parse = |text: &String| text.parse().map_err(|error: RepeatError| refused(format!("rcapd: {error}")));
+    targets.iter().map(parse).collect()
 }
 
 /// `--allow`
@@ -264,7 +274,6 @@ fn notes(args: &Args) -> Result<Vec<String>, PlanError> {
         (args.metric_interval.is_some() || args.metric_socket.is_some(), "-i and -m"),
         (args.print_records, "-E"),
         (args.yaf.is_some(), "-Y"),
-        (args.spoof, "-A"),
     ];
     notes.extend(
         without_effect

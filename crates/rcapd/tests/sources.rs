@@ -197,7 +197,6 @@ fn a_command_runs_for_every_file_the_last_one_included_outside_of_the_sandbox() 
             command
         })
     };
-    assert!(collector.log.contains(&"Launcher: Startup. auto-expire off".to_owned()), "{:#?}", collector.log);
     send(collector.target, 1, 5, 0);
     collector.wait_for_line("Ident: 'border' Flows: 5");
     wait_for("the command", || out.exists().then_some(()));
@@ -216,7 +215,9 @@ fn a_command_runs_for_every_file_the_last_one_included_outside_of_the_sandbox() 
         let start_s = flow_file::SlotName::parse(file).unwrap().start_s(&chrono::Utc);
         assert_eq!(*line, format!("{} {name} {time} {start_s} border % $(id)", place.display()));
     }
-    assert!(log.iter().any(|line| line == "Launcher: exit."), "{log:#?}");
+    for line in ["Launcher: Startup. auto-expire off", "Launcher: exit."] {
+        assert!(log.iter().any(|logged| logged == line), "{log:#?}");
+    }
     assert_eq!(log.last().unwrap(), "Terminating rcapd.");
 }
 
@@ -302,4 +303,48 @@ fn without_expiry_new_files_are_counted_for_nfexpire() {
     let other = start(directory.path(), &format!("-t {ENDLESS} -w DIR/b"));
     assert_eq!(other.end(Signal::SIGTERM).0, Some(0));
     assert!(!directory.path().join("b/.nfstat").exists(), "none is made");
+}
+
+#[test]
+fn datagrams_are_repeated_to_others() {
+    let directory = directories();
+    let targets = [(); 2].map(|()| std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
+    let ports = targets.each_ref().map(|target| target.local_addr().unwrap().port());
+    let line = format!("-t {ENDLESS} -w DIR/a -R 127.0.0.1/{} -R localhost/{}", ports[0], ports[1]);
+    let collector = start(directory.path(), &line);
+    // Whether the source address is kept depends on what we may do; it is said.
+    let told: Vec<&String> =
+        collector.log.iter().filter(|line| line.starts_with("Repeat datagrams to")).collect();
+    assert_eq!(told.len(), 2, "{:#?}", collector.log);
+    let keeps = told[0].ends_with("with the exporters' addresses");
+    send_from("127.0.0.9", collector.target, 3, 4, 0);
+    for target in &targets {
+        target.set_read_timeout(Some(support::DEADLINE)).unwrap();
+        for number in 0..3 {
+            let mut octets = [0; 2000];
+            let (len, from) = target.recv_from(&mut octets).unwrap();
+            assert_eq!(octets[..len], support::v5(4 * number, 4));
+            assert_eq!(from.ip().to_string(), if keeps { "127.0.0.9" } else { "127.0.0.1" });
+        }
+    }
+    assert_eq!(collector.end(Signal::SIGTERM).0, Some(0));
+    assert_eq!(flows(&directory.path().join("a").join(ENDLESS_NAME)), 12);
+}
+
+#[test]
+fn repeating_to_nobody_and_to_ourselves_are_errors() {
+    let directory = directories();
+    let data = directory.path().join("a");
+    let port = free_port();
+    for (target, expected) in [
+        ("no-such-host.invalid".to_owned(), "getaddrinfo() error: Name or service not known\n".to_owned()),
+        ("/5".to_owned(), "rcapd: -R takes HOST or HOST/PORT, not `/5`\n".to_owned()),
+        (format!("127.0.0.1/{port}"), format!("rcapd: -R 127.0.0.1/{port}: this is where we listen\n")),
+    ] {
+        let mut command = rcapd();
+        command.arg("-w").arg(&data).args(["-p", &port.to_string(), "-R", &target]);
+        let output = support::run(&mut command);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), expected);
+    }
 }
