@@ -1,6 +1,8 @@
 //! Files for the tests of the program, and a place to run it in.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod sshd;
+
 use flow_file::{Compression, FileFormat, FileTail, FileWriter, WriteOptions};
 use flow_model::{CountRule, FlowBatch};
 use flow_testkit::fixture;
