@@ -3,6 +3,8 @@
 //! * [`parse`] reads an argument vector with clap after [`normalise`] has removed getopt's habits from it:
 //!   clustered letters, glued values, options behind operands, and each program's own irregularities as
 //!   [`Quirk`]s.
+//! * [`configured`] does the same and completes it from the environment and the configuration file.
+//! * [`configured`] does the same, and adds what the environment and the configuration file say.
 //! * [`ByteSize`], [`Age`] and [`TimeSpec`] are the arguments that have a grammar of their own.
 //! * [`run`] is the frame of a `main`: errors to stderr as `rdump: what: cause`, one [`ExitCode`], and a quiet
 //!   end when whoever reads our output has gone.
@@ -14,12 +16,13 @@
 //! assert_eq!("1.5G".parse::<ByteSize>().unwrap().bytes(), 1_610_612_736);
 //! ```
 //!
-//! This crate knows clap, anyhow and exit codes, which no library does; it knows nothing of flows or files,
-//! and reads neither clock nor environment.
+//! This crate knows clap, anyhow and exit codes, which no library does; it knows nothing of flows and
+//! reads no clock.
 #![forbid(unsafe_code)]
 
 mod age;
 mod compression;
+mod config;
 mod exit;
 mod normalise;
 mod parse;
@@ -30,6 +33,7 @@ mod version;
 
 pub use age::{Age, AgeError};
 pub use compression::{CompressionError, compression_argument};
+pub use config::{ConfigArgs, Configuration, Configured, configured};
 pub use exit::{ExitCode, WithExitCode, exit_code_of};
 pub use normalise::{Quirk, normalise};
 pub use parse::{parse, usage_error};

@@ -29,12 +29,13 @@ pub fn parse<P: Parser>(argv: impl IntoIterator<Item = OsString>, quirks: &[Quir
 /// name, and `code`.
 pub fn usage_error(messages: &Messages, error: &Error, code: ExitCode) -> ExitCode {
     let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         // Nobody who asked for help is helped by hearing that it could not be written.
         let _ = io::stdout().lock().write_all(text.as_bytes());
         return ExitCode::Success;
     }
-    messages.line(&text.strip_prefix("error: ").unwrap_or(&text).trim_end());
+    messages.line(&text.trim_end());
     code
 }
 

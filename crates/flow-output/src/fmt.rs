@@ -1,7 +1,7 @@
 //! `fmt:` strings: parsing, and the layout that a tag becomes.
 
 use crate::cell::Form;
-use crate::format::{FormatError, predefined};
+use crate::format::{FormatError, Formats, predefined_names};
 use crate::layout::Layout;
 use crate::text::{DurationStyle, spaces};
 use crate::{OutputOptions, Release};
@@ -21,38 +21,73 @@ pub(crate) enum Piece {
 ///
 /// # Errors
 /// The text from the first `%` on behind which no tag stands.
-pub(crate) fn parse(text: &str, release: &Release) -> Result<Vec<Piece>, FormatError> {
+pub(crate) fn parse(text: &str, formats: &Formats) -> Result<Vec<Piece>, FormatError> {
     let mut pieces = Vec::new();
-    let mut rest = text;
-    while let Some(percent) = rest.find('%') {
-        push_literal(&mut pieces, &rest[..percent]);
-        rest = &rest[percent..];
-        let Some(name) = longest_name(&rest[1..]) else {
-            return Err(FormatError::UnknownTag { rest: rest.to_owned() });
-        };
-        match tags().find(|tag| tag.name == name) {
-            Some(tag) => pieces.push(Piece::Tag(tag)),
-            None => pieces.extend(predefined_pieces(name, release)),
-        }
-        rest = &rest[1 + name.len()..];
-    }
-    push_literal(&mut pieces, rest);
+    expand(text, formats, &mut Vec::new(), &mut pieces)?;
     Ok(pieces)
 }
 
-/// The columns of a predefined format; none when there is no such format.
-pub(crate) fn predefined_pieces(name: &str, release: &Release) -> Vec<Piece> {
-    predefined(name, release).and_then(|text| parse(text, release).ok()).unwrap_or_default()
+/// Parses the definition of the format `name`, in which that name means what it means without.
+pub(crate) fn parse_within(name: &str, text: &str, formats: &Formats) -> Result<Vec<Piece>, FormatError> {
+    let mut pieces = Vec::new();
+    expand(text, formats, &mut vec![name], &mut pieces)?;
+    Ok(pieces)
 }
 
-/// The longest name of a tag or predefined format that `text` begins with and that no letter follows.
-fn longest_name(text: &str) -> Option<&str> {
-    let letters_end = text.bytes().position(|octet| !octet.is_ascii_alphanumeric()).unwrap_or(text.len());
-    (1..=letters_end).rev().map(|end| &text[..end]).find(|name| {
-        let followed_by_letter = text.as_bytes().get(name.len()).is_some_and(u8::is_ascii_alphabetic);
-        !followed_by_letter
-            && (tags().any(|tag| tag.name == *name) || predefined(name, Release::V1_7).is_some())
-    })
+/// More parts than anybody reads; definitions that name each other twice would double at each step.
+const MAX_PIECES: usize = 4096;
+
+fn expand<'a>(
+    text: &str,
+    formats: &'a Formats,
+    within: &mut Vec<&'a str>,
+    pieces: &mut Vec<Piece>,
+) -> Result<(), FormatError> {
+    let mut rest = text;
+    while let Some(percent) = rest.find('%') {
+        push_literal(pieces, &rest[..percent]);
+        rest = &rest[percent..];
+        let Some(name) = longest_name(&rest[1..], formats) else {
+            return Err(FormatError::UnknownTag { rest: rest.to_owned() });
+        };
+        let known = |(definition, _): &(&str, &str)| *definition == name;
+        match formats.definitions().find(known) {
+            Some((name, text)) if !within.contains(&name) => {
+                within.push(name);
+                expand(text, formats, within, pieces)?;
+                within.pop();
+            }
+            definition => match (tags().find(|tag| tag.name == name), formats.predefined(name), definition) {
+                (Some(tag), ..) => pieces.push(Piece::Tag(tag)),
+                (None, Some(text), _) => expand(text, formats, within, pieces)?,
+                _ => return Err(FormatError::Circular { name: name.to_owned() }),
+            },
+        }
+        if pieces.len() > MAX_PIECES {
+            return Err(FormatError::TooLong { max: MAX_PIECES });
+        }
+        rest = &rest[1 + name.len()..];
+    }
+    push_literal(pieces, rest);
+    Ok(())
+}
+
+/// The columns of a predefined format; none when there is no such format.
+pub(crate) fn predefined_pieces(name: &str) -> Vec<Piece> {
+    let formats = Formats::default();
+    formats.predefined(name).and_then(|text| parse(text, &formats).ok()).unwrap_or_default()
+}
+
+/// The longest name of a tag or format that `text` begins with and that no letter follows.
+fn longest_name<'t>(text: &'t str, formats: &Formats) -> Option<&'t str> {
+    let fits = |name: &str| {
+        let len = name.len();
+        let followed_by_letter = text.as_bytes().get(len).is_some_and(u8::is_ascii_alphabetic);
+        (text.starts_with(name) && !followed_by_letter).then_some(len)
+    };
+    let known = tags().map(|tag| tag.name).chain(predefined_names()).filter_map(fits).max();
+    let defined = formats.definitions().filter_map(|(name, _)| fits(name)).max();
+    known.max(defined).map(|len| &text[..len])
 }
 
 fn push_literal(pieces: &mut Vec<Piece>, text: &str) {

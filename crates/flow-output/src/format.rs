@@ -48,15 +48,15 @@ static PREDEFINED: &[(&str, &str)] = &[
     ("nat", "%ts %nevt %pr %sap -> %dap %nsap -> %ndap"),
 ];
 
-/// The text of a release's predefined format of text columns.
-pub(crate) fn predefined(name: &str, release: &Release) -> Option<&'static str> {
-    release.formats.iter().chain(PREDEFINED).find(|(known, _)| *known == name).map(|(_, text)| *text)
+/// The names of the predefined formats of text columns.
+pub(crate) fn predefined_names() -> impl Iterator<Item = &'static str> {
+    PREDEFINED.iter().map(|(name, _)| *name)
 }
 
 impl Default for Format {
     /// `line`.
     fn default() -> Self {
-        Format::text(fmt::predefined_pieces("line", Release::V1_7))
+        Format::text(fmt::predefined_pieces("line"))
     }
 }
 
@@ -67,49 +67,7 @@ impl Format {
     /// # Errors
     /// nfdump's message when there is no such format or tag.
     pub fn parse(text: &str) -> Result<Format, FormatError> {
-        Format::parse_in(text, Release::V1_7)
-    }
-
-    /// The same with the predefined formats of `release`.
-    ///
-    /// # Errors
-    /// nfdump's message when there is no such format or tag.
-    pub fn parse_in(text: &str, release: &Release) -> Result<Format, FormatError> {
-        if text.starts_with('%') {
-            return Ok(Format::text(fmt::parse(text, release)?));
-        }
-        if let Some(tags) = strip_prefix_ignoring_case(text, "fmt:") {
-            if tags.is_empty() {
-                return Err(FormatError::MissingDescription);
-            }
-            return Ok(Format::text(fmt::parse(tags, release)?));
-        }
-        if let Some(tags) = strip_prefix_ignoring_case(text, "csv:") {
-            if tags.is_empty() {
-                return Err(FormatError::MissingDescription);
-            }
-            return Ok(Format { kind: FormatKind::CsvColumns(fmt::parse(tags, release)?), long_ipv6: false });
-        }
-        let (name, long_ipv6) = match text.strip_suffix('6') {
-            Some(name) if name.len() > 1 => (name, true),
-            _ => (text, false),
-        };
-        let lower = name.to_ascii_lowercase();
-        let kind = match lower.as_str() {
-            "csv" => FormatKind::Csv,
-            "csv-fast" => FormatKind::CsvFast,
-            "json" => FormatKind::Json,
-            "ndjson" => FormatKind::NdJson,
-            "pipe" => FormatKind::Pipe,
-            "raw" => FormatKind::Raw,
-            "null" => FormatKind::Null,
-            _ => FormatKind::Text(
-                predefined(&lower, release)
-                    .map(|_| fmt::predefined_pieces(&lower, release))
-                    .ok_or_else(|| FormatError::UnknownMode { name: name.to_owned() })?,
-            ),
-        };
-        Ok(Format { kind, long_ipv6 })
+        Formats::default().parse(text)
     }
 
     /// The automatic format of `-A`: times, the key's columns in their order, counters.
@@ -118,8 +76,7 @@ impl Format {
         let text = format!("%ts %td  {}  %pkt %byt %bps %bpp %fl", keys.join(" "));
         // The tags of the catalogue are known: its own tests look every one of them up.
         Format::text(
-            fmt::parse(&text, Release::V1_7)
-                .unwrap_or_else(|_| fmt::predefined_pieces("line", Release::V1_7)),
+            fmt::parse(&text, &Formats::default()).unwrap_or_else(|_| fmt::predefined_pieces("line")),
         )
     }
 
@@ -148,6 +105,134 @@ impl Format {
     }
 }
 
+/// The formats that names stand for: the predefined ones, and definitions of the user's own, which come before these.
+#[derive(Clone, Debug)]
+pub struct Formats {
+    release: &'static Release,
+    definitions: Vec<Definition>,
+}
+
+impl Default for Formats {
+    /// Those of 1.7 alone.
+    fn default() -> Self {
+        Formats { release: Release::V1_7, definitions: Vec::new() }
+    }
+}
+
+/// A format of the user's own.
+#[derive(Clone, Debug)]
+struct Definition {
+    name: String,
+    text: String,
+    is_csv: bool,
+}
+
+impl Formats {
+    /// Those of a release, with definitions of formats of text and of comma-separated values, each as `NAME=TEXT`. Of several with one name
+    /// the last counts. A definition may name others, and what its own name meant before.
+    ///
+    /// # Errors
+    /// A definition without name or text, or one that is no format.
+    pub fn new(release: &'static Release, text: &[String], csv: &[String]) -> Result<Formats, FormatError> {
+        let definitions = text
+            .iter()
+            .map(|definition| Definition::parse(definition, "fmt:", false))
+            .chain(csv.iter().map(|definition| Definition::parse(definition, "csv:", true)))
+            .collect::<Result<_, _>>()?;
+        let formats = Formats { release, definitions };
+        for definition in &formats.definitions {
+            formats.of_definition(definition).map_err(|error| FormatError::Definition {
+                name: definition.name.clone(),
+                error: Box::new(error),
+            })?;
+        }
+        Ok(formats)
+    }
+
+    /// What the argument of `-o` means: a name in either case, with a 6 behind it for whole IPv6 addresses, or `fmt:` and
+    /// tags, where `fmt:` may be left out before a `%`.
+    ///
+    /// # Errors
+    /// nfdump's message when there is no such format or tag.
+    pub fn parse(&self, text: &str) -> Result<Format, FormatError> {
+        if text.starts_with('%') {
+            return Ok(Format::text(fmt::parse(text, self)?));
+        }
+        if let Some(tags) = strip_prefix_ignoring_case(text, "fmt:") {
+            if tags.is_empty() {
+                return Err(FormatError::MissingDescription);
+            }
+            return Ok(Format::text(fmt::parse(tags, self)?));
+        }
+        if let Some(tags) = strip_prefix_ignoring_case(text, "csv:") {
+            if tags.is_empty() {
+                return Err(FormatError::MissingDescription);
+            }
+            return Ok(Format { kind: FormatKind::CsvColumns(fmt::parse(tags, self)?), long_ipv6: false });
+        }
+        if let Some(definition) = self.definition(text) {
+            return self.of_definition(definition);
+        }
+        let (name, long_ipv6) = match text.strip_suffix('6') {
+            Some(name) if name.len() > 1 => (name, true),
+            _ => (text, false),
+        };
+        if let Some(definition) = self.definition(name) {
+            return Ok(Format { long_ipv6, ..self.of_definition(definition)? });
+        }
+        let lower = name.to_ascii_lowercase();
+        let kind = match lower.as_str() {
+            "csv" => FormatKind::Csv,
+            "csv-fast" => FormatKind::CsvFast,
+            "json" => FormatKind::Json,
+            "ndjson" => FormatKind::NdJson,
+            "pipe" => FormatKind::Pipe,
+            "raw" => FormatKind::Raw,
+            "null" => FormatKind::Null,
+            _ => match self.predefined(&lower) {
+                Some(text) => FormatKind::Text(fmt::parse(text, self)?),
+                None => return Err(FormatError::UnknownMode { name: name.to_owned() }),
+            },
+        };
+        Ok(Format { kind, long_ipv6 })
+    }
+
+    /// The text of a predefined format of text columns.
+    pub(crate) fn predefined(&self, name: &str) -> Option<&'static str> {
+        let known = |(known, _): &&(&str, &str)| *known == name;
+        self.release.formats.iter().chain(PREDEFINED).find(known).map(|(_, text)| *text)
+    }
+
+    /// The names and texts of definitions, the one that counts first.
+    pub(crate) fn definitions(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.definitions.iter().rev().map(|definition| (definition.name.as_str(), definition.text.as_str()))
+    }
+
+    fn definition(&self, name: &str) -> Option<&Definition> {
+        self.definitions.iter().rfind(|definition| definition.name.eq_ignore_ascii_case(name))
+    }
+
+    fn of_definition(&self, definition: &Definition) -> Result<Format, FormatError> {
+        let pieces = fmt::parse_within(&definition.name, &definition.text, self)?;
+        let kind = if definition.is_csv { FormatKind::CsvColumns(pieces) } else { FormatKind::Text(pieces) };
+        Ok(Format { kind, long_ipv6: false })
+    }
+}
+
+impl Definition {
+    /// Reads `NAME=TEXT`, where TEXT may begin with `prefix`.
+    fn parse(definition: &str, prefix: &str, is_csv: bool) -> Result<Definition, FormatError> {
+        let malformed = || FormatError::MalformedDefinition { definition: definition.to_owned() };
+        let (name, text) = definition.split_once('=').ok_or_else(malformed)?;
+        let is_name = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+        let text = strip_prefix_ignoring_case(text, prefix).unwrap_or(text);
+        if name.is_empty() || !name.bytes().all(is_name) || text.is_empty() {
+            return Err(malformed());
+        }
+        Ok(Definition { name: name.to_owned(), text: text.to_owned(), is_csv })
+    }
+}
+
 fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let head = text.get(..prefix.len())?;
     head.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
@@ -168,6 +253,32 @@ pub enum FormatError {
     UnknownTag {
         /// The text from the `%` on.
         rest: String,
+    },
+    /// A definition that is not a name, `=` and a text.
+    #[error("'{definition}' defines no format: NAME=TEXT, NAME of letters, digits, - and _")]
+    MalformedDefinition {
+        /// What was given.
+        definition: String,
+    },
+    /// A definition whose text is no format.
+    #[error("format {name}: {error}")]
+    Definition {
+        /// The format's name.
+        name: String,
+        /// What is wrong with its text.
+        error: Box<FormatError>,
+    },
+    /// Definitions name each other.
+    #[error("format {name} is defined by itself")]
+    Circular {
+        /// The format that was reached again.
+        name: String,
+    },
+    /// More columns than anybody reads.
+    #[error("a format has at most {max} parts")]
+    TooLong {
+        /// The limit.
+        max: usize,
     },
     /// `fmt:` without anything behind it.
     #[error("Missing format description for user defined output format!")]
@@ -211,6 +322,44 @@ mod tests {
         assert_eq!(error("%LINE"), "Output format parse error at: %LINE");
         assert_eq!(error("fmt:%csv"), "Output format parse error at: %csv");
         assert_eq!(error("fmt:%sax"), "Output format parse error at: %sax");
+    }
+
+    #[test]
+    fn definitions_name_each_other_and_what_they_replace() {
+        let formats = |texts: &[&str]| {
+            let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
+            Formats::new(Release::V1_7, &texts, &["rows=csv:%sa,%sp".to_owned()])
+        };
+        let known =
+            formats(&["where=%ra %in", "LINE=%line %where", "line-2=fmt:%sa", "x6=%sp", "a=%line", "a=%da"])
+                .unwrap();
+        for (text, expected) in [
+            ("where", "fmt:%ra %in"),
+            ("line", "fmt:%ts %td %pr %sap -> %dap %pkt %byt %fl %ra %in"),
+            ("fmt:%sp|%where.", "fmt:%sp|%ra %in."),
+            ("%line-2,%long", "fmt:%sa,%ts %td %pr %sap -> %dap %flg %tos %pkt %byt %fl"),
+            ("X6", "fmt:%sp"),
+            ("a", "fmt:%da"),
+            ("rows", "csv:%sa,%sp"),
+            ("long", "long"),
+        ] {
+            assert_eq!(known.parse(text).unwrap(), Format::parse(expected).unwrap(), "{text}");
+        }
+        assert!(known.parse("where6").unwrap().long_ipv6);
+        let error = |texts: &[&str]| formats(texts).unwrap_err().to_string();
+        assert_eq!(error(&["a=%b", "b=%a"]), "format a: format a is defined by itself");
+        assert_eq!(error(&["a=%nix"]), "format a: Output format parse error at: %nix");
+        for wrong in ["a", "=%sa", "a=", "a b=%sa", "a=fmt:"] {
+            let expected =
+                format!("'{wrong}' defines no format: NAME=TEXT, NAME of letters, digits, - and _");
+            assert_eq!(error(&[wrong]), expected);
+        }
+        let bomb: Vec<String> =
+            (0..40).map(|n| format!("n{n}=%n{}%n{}", n + 1, n + 1)).chain(["n40=%sa".to_owned()]).collect();
+        assert_eq!(
+            Formats::new(Release::V1_7, &bomb, &[]).unwrap_err().to_string(),
+            "format n0: a format has at most 4096 parts"
+        );
     }
 
     #[test]

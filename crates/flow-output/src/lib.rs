@@ -51,7 +51,7 @@ mod summary;
 mod text;
 mod zone;
 
-pub use format::{Format, FormatError};
+pub use format::{Format, FormatError, Formats};
 pub use maintenance::{
     ExtensionMap, check_heading, check_progress, check_totals, exporters, extension_maps, gnuplot_heading,
     gnuplot_row,

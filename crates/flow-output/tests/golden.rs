@@ -11,7 +11,8 @@ use flow_model::{
     statistic_by_name,
 };
 use flow_output::{
-    Format, OutputOptions, RecordPrinter, Release, StatisticPrinter, StatisticTable, Summary, Timings, Zone,
+    Format, Formats, OutputOptions, RecordPrinter, Release, StatisticPrinter, StatisticTable, Summary,
+    Timings, Zone,
 };
 use flow_testkit::{fixture, naive};
 use std::net::IpAddr;
@@ -115,7 +116,10 @@ impl Run {
                 "-N" => run.options.plain_numbers = true,
                 "-T" => run.options.mark_addresses = true,
                 "-q" => run.options.quiet = true,
-                "-o" => run.format = Format::parse_in(args.next().unwrap(), release).unwrap(),
+                "-o" => {
+                    let formats = Formats::new(release, &[], &[]).unwrap();
+                    run.format = formats.parse(args.next().unwrap()).unwrap();
+                }
                 "-n" => run.top = args.next().unwrap().parse().unwrap(),
                 "-s" => run.statistics.push(args.next().unwrap().to_owned()),
                 "" => {}

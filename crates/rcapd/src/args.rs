@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
+use flow_cli::ConfigArgs;
 
 /// Collect flows from routers and switches: NetFlow, IPFIX and sFlow into rotating files.
 ///
@@ -16,6 +17,7 @@ use clap::{ArgAction, Parser};
     disable_version_flag = true,
     disable_help_flag = true,
     max_term_width = 100,
+    group = clap::ArgGroup::new("compression").multiple(true).args(["compress", "lz4", "bz2"]),
     override_usage = "rcapd [OPTIONS] -w DIR\n       rcapd [OPTIONS] -n IDENT,IP,DIR ...\n       rcapd [OPTIONS] -M DIR",
     after_help = "\
 Examples:
@@ -223,6 +225,9 @@ pub(crate) struct Args {
     #[arg(short = 'r', long = "report-gaps", action = ArgAction::SetTrue, help_heading = "Running")]
     pub(crate) report_gaps: bool,
 
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
     /// Print the version and exit
     #[arg(short = 'V', long = "version", action = ArgAction::SetTrue, help_heading = "Running")]
     pub(crate) version: bool,
@@ -238,10 +243,6 @@ pub(crate) struct Args {
     /// Print records at arrival: accepted
     #[arg(short = 'E', action = ArgAction::SetTrue, hide = true)]
     pub(crate) print_records: bool,
-
-    /// Configuration file: must exist, or be `none`
-    #[arg(short = 'C', value_name = "FILE", hide = true)]
-    pub(crate) config: Option<PathBuf>,
 
     /// Interval of the metric exporter: accepted
     #[arg(short = 'i', value_name = "SECONDS", hide = true)]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use args::Args;
-use flow_cli::{ExitCode, Messages, Quirk, parse, usage_error, version_text};
+use flow_cli::{Configuration, Configured, ExitCode, Messages, Quirk, configured, usage_error, version_text};
 use flow_collect::{
     CaptureError, Collector, Detached, Input, ListenError, Log, PidFileError, Readiness, RepeatError,
     StartError, detach,
@@ -25,11 +25,11 @@ const MESSAGES: Messages = Messages::new("rcapd");
 fn main() -> process::ExitCode {
     let argv: Vec<OsString> = std::env::args_os().collect();
     let argv0 = argv.first().cloned().unwrap_or_else(|| "rcapd".into());
-    let code = match parse::<Args>(argv, &quirks()) {
-        Ok(args) if args.version => print_version(&argv0),
-        Ok(args) if args.limits.iter().any(|setting| setting == "list") => explain::list_limits(),
-        Ok(args) if args.explain.is_some() => explain::explain_capture(&args),
-        Ok(args) => collect(args, &program_name(&argv0)),
+    let code = match configured::<Args>(argv, &quirks()) {
+        Ok(read) if read.args.version => print_version(&argv0),
+        Ok(read) if read.args.limits.iter().any(|setting| setting == "list") => explain::list_limits(),
+        Ok(read) if read.args.explain.is_some() => explain::explain_capture(&read.args),
+        Ok(read) => collect(read, &program_name(&argv0)),
         Err(error) => usage_error(&MESSAGES, &error, ExitCode::Failure),
     };
     code.into()
@@ -56,11 +56,16 @@ fn program_name(argv0: &OsStr) -> String {
     Path::new(argv0).file_name().unwrap_or(argv0).to_string_lossy().into_owned()
 }
 
-fn collect(args: Args, program: &str) -> ExitCode {
+fn collect(read: Configured<Args>, program: &str) -> ExitCode {
+    let Configured { args, configuration } = read;
     // Every port takes every protocol; called as sfcapd, only the one we listen on by ourselves is another.
     let default_port = if program == "sfcapd" { SFLOW_PORT } else { NETFLOW_PORT };
     let plan = match Plan::new(args, default_port, now_ms) {
         Ok(plan) => plan,
+        Err(error) if let Some(origin) = origin_of_refusal(&configuration, default_port) => {
+            MESSAGES.line(&format_args!("{origin}: {error}"));
+            return ExitCode::Failure;
+        }
         Err(error @ (PlanError::Refused(_) | PlanError::PidFile(PidFileError::Directory(_)))) => {
             MESSAGES.raw(&error);
             return ExitCode::Failure;
@@ -81,6 +86,11 @@ fn collect(args: Args, program: &str) -> ExitCode {
             exit_code(&error)
         }
     }
+}
+
+/// The setting of the configuration without which the arguments would make a plan.
+fn origin_of_refusal(configuration: &Configuration, default_port: &str) -> Option<String> {
+    configuration.blame(|args: Args| Plan::new(args, default_port, now_ms).is_err())
 }
 
 /// Prepares in the foreground, where mistakes can be seen, and runs.

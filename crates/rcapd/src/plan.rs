@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::net::IpAddr;
-use std::path::Path;
 
 use flow_cli::compression_argument;
 use flow_collect::{
@@ -257,12 +256,6 @@ fn check_combinations(args: &Args) -> Result<(), PlanError> {
 /// Options accepted without effect that somebody might rely on.
 fn notes(args: &Args) -> Result<Vec<String>, PlanError> {
     let mut notes = Vec::new();
-    if let Some(config) = args.config.as_deref().filter(|config| *config != Path::new("none")) {
-        if !config.exists() {
-            return Err(refused(format!("path does not exist: {}", config.display())));
-        }
-        notes.push(format!("-C: nothing is read from {}", config.display()));
-    }
     if args
         .metric_interval
         .as_deref()

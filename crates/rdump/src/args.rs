@@ -1,6 +1,7 @@
 //! What was typed: the one declaration of options, help and completions.
 
 use clap::{ArgAction, Parser};
+use flow_cli::ConfigArgs;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use std::path::PathBuf;
     disable_help_flag = true,
     args_override_self = true,
     max_term_width = 100,
+    group = clap::ArgGroup::new("compression").multiple(true).args(["compress", "lz4", "bz2"]),
     override_usage = "rdump [OPTIONS] [FILTER]...",
     after_help = "\
 Examples:
@@ -138,6 +140,20 @@ pub(crate) struct Args {
     /// Output format: line, long, extended, csv, json, fmt:TEXT and others
     #[arg(short = 'o', long = "output", value_name = "FORMAT", help_heading = "Output")]
     pub(crate) output: Option<String>,
+
+    /// Format where neither -o nor what is asked for says one (line)
+    #[arg(long = "default-format", value_name = "FORMAT", help_heading = "Output")]
+    pub(crate) default_format: Option<String>,
+
+    /// Define a format of text, for -o NAME and for %NAME in others; may be given several times
+    ///
+    /// TEXT is what may stand behind `fmt:`. In a configuration file: fmt.NAME = "TEXT".
+    #[arg(long = "fmt", value_name = "NAME=TEXT", action = ArgAction::Append, help_heading = "Output")]
+    pub(crate) text_formats: Vec<String>,
+
+    /// Define a format of comma-separated values, as behind `csv:`; may be given several times
+    #[arg(long = "csv", value_name = "NAME=TEXT", action = ArgAction::Append, help_heading = "Output")]
+    pub(crate) csv_formats: Vec<String>,
 
     /// Print rows only: no header, no summary
     #[arg(short = 'q', long = "quiet", help_heading = "Output")]
@@ -285,6 +301,9 @@ pub(crate) struct Args {
     /// Geo database; `none` and every other value are accepted without effect
     #[arg(short = 'G', long = "geo", value_name = "FILE", hide = true)]
     pub(crate) geo: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 
     /// Print the version and exit
     #[arg(short = 'V', long = "version", help_heading = "Running")]

@@ -3,7 +3,7 @@
 //! Everything that differs stands in one table, a row for each dialect; whoever prints, reads input or ends the program asks
 //! it. A dialect is a layout and a set of habits: the rulings on nfdump's defects (D-nn of `docs/compat.md`) hold in each.
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use flow_cli::ExitCode;
 use flow_output::Release;
 use std::ffi::OsString;
@@ -45,7 +45,7 @@ static V1_6: Dialect = Dialect {
     window_unit_ms: 1_000,
 };
 
-/// The variable that names the dialect where no option does.
+/// The variable that sets `--dialect`, looked at here only for command lines that cannot be read.
 const VARIABLE: &str = "RDUMP_DIALECT";
 
 impl Dialect {
@@ -56,18 +56,12 @@ impl Dialect {
             .ok_or_else(|| anyhow!("unknown dialect `{name}`: 1.6 or 1.7"))
     }
 
-    /// The dialect of `--dialect`, or else of the environment, or else `configured`, or else 1.7.
+    /// The dialect of `--dialect`, wherever it is set, or else 1.7.
     ///
     /// # Errors
-    /// When the one that counts is unknown.
-    pub(crate) fn choose(option: Option<&str>, configured: Option<&str>) -> anyhow::Result<&'static Dialect> {
-        if let Some(name) = option {
-            return Dialect::named(name);
-        }
-        match std::env::var(VARIABLE).ok().filter(|name| !name.is_empty()) {
-            Some(name) => Dialect::named(&name).context(VARIABLE),
-            None => configured.map_or(Ok(&V1_7), Dialect::named),
-        }
+    /// When it is unknown.
+    pub(crate) fn choose(option: Option<&str>) -> anyhow::Result<&'static Dialect> {
+        option.map_or(Ok(&V1_7), Dialect::named)
     }
 
     /// The dialect for a command line that cannot be read: an error in it ends the program as in the dialect it names.
@@ -80,7 +74,8 @@ impl Dialect {
                 None => None,
             }
         });
-        Dialect::choose(named, None).unwrap_or(&V1_7)
+        let variable = std::env::var(VARIABLE).ok().filter(|name| !name.is_empty());
+        Dialect::choose(named.or(variable.as_deref())).unwrap_or(&V1_7)
     }
 }
 
@@ -102,11 +97,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_comes_before_what_is_configured() {
-        assert_eq!(Dialect::choose(Some("1.7"), Some("1.6")).unwrap().name, "1.7");
-        assert_eq!(Dialect::choose(None, Some("1.6")).unwrap().name, "1.6");
-        assert_eq!(Dialect::choose(None, None).unwrap().name, "1.7");
-        let error = Dialect::choose(Some("1.8"), None).unwrap_err();
+    fn without_a_choice_it_is_1_7() {
+        assert_eq!(Dialect::choose(Some("1.6")).unwrap().name, "1.6");
+        assert_eq!(Dialect::choose(None).unwrap().name, "1.7");
+        let error = Dialect::choose(Some("1.8")).unwrap_err();
         assert_eq!(error.to_string(), "unknown dialect `1.8`: 1.6 or 1.7");
     }
 }

@@ -18,7 +18,9 @@ mod scratch;
 use crate::args::Args;
 use crate::dialect::Dialect;
 use crate::plan::Plan;
-use flow_cli::{ExitCode, Messages, Quirk, WithExitCode, parse, run, usage_error, version_text};
+use flow_cli::{
+    Configured, ExitCode, Messages, Quirk, WithExitCode, configured, run, usage_error, version_text,
+};
 use std::ffi::OsString;
 use std::io::{self, Write};
 
@@ -26,15 +28,19 @@ fn main() -> std::process::ExitCode {
     let messages = Messages::new("rdump");
     run(&messages, ExitCode::Failure, |messages| {
         let argv: Vec<OsString> = std::env::args_os().collect();
-        match parse::<Args>(argv.iter().cloned(), &[Quirk::ValueAfterEquals('z')]) {
-            Ok(args) if args.version => {
+        match configured::<Args>(argv.iter().cloned(), &[Quirk::ValueAfterEquals('z')]) {
+            Ok(read) if read.args.version => {
                 let argv0 = argv.first().map(OsString::as_os_str).unwrap_or_default();
                 writeln!(io::stdout().lock(), "{}", version_text(argv0, env!("CARGO_PKG_VERSION")))?;
                 Ok(ExitCode::Success)
             }
-            Ok(args) => {
-                let dialect = Dialect::choose(args.dialect.as_deref(), None)?;
-                let answered = Plan::new(args, dialect).and_then(|plan| query::answer(&plan, messages));
+            Ok(Configured { args, configuration }) => {
+                let (plan, dialect) = configuration.check(args, |args: Args| {
+                    let dialect = Dialect::choose(args.dialect.as_deref())?;
+                    let plan = Plan::new(args, dialect).or_exit_with(dialect.failure)?;
+                    Ok((plan, dialect))
+                })?;
+                let answered = query::answer(&plan, messages);
                 answered.as_ref().inspect_err(|error| interrupt::end_if_interrupted(error)).ok();
                 answered.or_exit_with(dialect.failure)
             }

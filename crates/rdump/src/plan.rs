@@ -6,7 +6,7 @@ use anyhow::{Error, anyhow};
 use flow_cli::{ByteSize, ExitCode, TimeSpec, WithExitCode, compression_argument};
 use flow_file::{BlockCompression, FileFormat, FileSelection};
 use flow_model::{Aggregate, Field, Order, Statistic, aggregate_by_name, statistic_by_name};
-use flow_output::{Format, OutputOptions, Zone};
+use flow_output::{Format, FormatError, Formats, OutputOptions, Zone};
 use flow_query::{Bound, Bounds, Direction, KeyPart, StatSpec};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -114,6 +114,9 @@ pub(crate) struct RecordStatistic {
     pub(crate) top: usize,
 }
 
+/// What is printed when nobody says how (D-01).
+const DEFAULT_FORMAT: &str = "line";
+
 /// Rows of a statistic when `-n` is not given.
 const DEFAULT_TOP: usize = 10;
 
@@ -175,13 +178,15 @@ impl Plan {
             bytes: args.byte_limit.as_deref().map(bound).transpose().exit_with(ExitCode::Files)?,
         };
         let (grouping, columns) = grouping(&args)?;
+        let formats =
+            Formats::new(dialect.release, &args.text_formats, &args.csv_formats).map_err(usage_of)?;
+        let default = args.default_format.as_deref().unwrap_or(DEFAULT_FORMAT);
+        let default = formats.parse(default).map_err(usage_of)?;
         let format = match (&args.output, columns) {
-            (Some(text), _) => {
-                Format::parse_in(text, dialect.release).map_err(|error| usage(error.to_string()))?
-            }
+            (Some(text), _) => formats.parse(text).map_err(usage_of)?,
             (None, Some(columns)) if !columns.is_empty() => Format::aggregate(&columns),
-            (None, _) if direction != Direction::OneWay => Format::parse("biline").unwrap_or_default(),
-            (None, _) => Format::default(),
+            (None, _) if direction != Direction::OneWay => formats.parse("biline").map_err(usage_of)?,
+            (None, _) => default,
         };
         let (records, elements) = statistics(&args.statistics, top.unwrap_or(DEFAULT_TOP), bounds)?;
         if !records.is_empty() && order.is_some() {
@@ -270,6 +275,10 @@ Use netflow filter syntax to limit the number of packets and bytes in netflow re
 
 fn usage(message: String) -> Error {
     anyhow!(message)
+}
+
+fn usage_of(error: FormatError) -> Error {
+    anyhow!(error)
 }
 
 /// The task that the options name, and the files if the option names those too. Where several are given, the one

@@ -443,3 +443,33 @@ fn options_without_meaning_for_us_are_taken_and_said() {
     }
     assert_eq!(fixture.failure(&["-r", FILE, "-P", "any"]).0, Some(1));
 }
+
+#[test]
+fn a_configuration_file_sets_options_and_defines_formats() {
+    let fixture = Fixture::new();
+    let path = fixture.path("rdump.toml");
+    let config = path.to_str().unwrap();
+    fs::write(&path, "[rdump]\ndefault_format = 'where'\nquiet = true\nfmt.where = '%sa,%sp'\n").unwrap();
+    assert_eq!(fixture.stdout(&["-C", config, "-r", FILE, "-c", "1"]), "    192.168.1.10, 51000\n");
+    let nested = fixture.stdout(&["-C", config, "-r", FILE, "-c", "1", "-o", "fmt:%where|%da"]);
+    assert_eq!(nested, "    192.168.1.10, 51000|        10.0.0.1\n");
+    assert!(fixture.stdout(&["-C", "none", "-r", FILE, "-c", "1"]).starts_with("Date first seen "));
+    let printed = fixture.stdout(&["-C", config, "-N", "--print-config"]);
+    for line in [
+        format!("default_format = \"where\"  # {config}:2"),
+        format!("fmt = [\"where=%sa,%sp\"]  # {config}:4"),
+        "plain_numbers = true  # option".to_owned(),
+    ] {
+        assert!(printed.lines().any(|known| known == line), "{line}\n{printed}");
+    }
+
+    fs::write(&path, "[rdump]\nquiet = true\nfile_format = 'tar'\n").unwrap();
+    let (code, message) = fixture.failure(&["-C", config, "-r", FILE]);
+    assert_eq!(code, Some(1));
+    assert!(message.starts_with(&format!("rdump: {config}:3: ")), "{message}");
+    fs::write(&path, "[rdump]\nqiet = true\n").unwrap();
+    let expected = (Some(1), format!("rdump: {config}:2: unknown key `qiet`\n"));
+    assert_eq!(fixture.failure(&["-C", config, "-r", FILE]), expected);
+    let expected = (Some(1), "rdump: path does not exist: /no/such\n".to_owned());
+    assert_eq!(fixture.failure(&["-C", "/no/such", "-r", FILE]), expected);
+}

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
+use flow_cli::ConfigArgs;
 
 /// Keep a directory of flow files under an age and a size
 ///
@@ -85,6 +86,9 @@ pub(crate) struct Args {
     /// Show what -e would delete, and change nothing
     #[arg(short = 'n', long = "dry-run", action = ArgAction::SetTrue)]
     pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 
     /// Print the version
     #[arg(short = 'V', long = "version", action = ArgAction::SetTrue)]

@@ -12,7 +12,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use chrono::Local;
-use flow_cli::{ExitCode, Messages, parse, run, usage_error, version_text};
+use flow_cli::{Configured, ExitCode, Messages, configured, run, usage_error, version_text};
 use flow_retain::{Access, Origin, Plan, Session, collector_pid};
 
 use crate::args::Args;
@@ -23,13 +23,16 @@ fn main() -> std::process::ExitCode {
     let messages = Messages::new("rexpire");
     run(&messages, ExitCode::Files, |messages| {
         let argv: Vec<OsString> = std::env::args_os().collect();
-        match parse::<Args>(argv.iter().cloned(), &[]) {
-            Ok(args) if args.version => {
+        match configured::<Args>(argv.iter().cloned(), &[]) {
+            Ok(read) if read.args.version => {
                 let argv0 = argv.first().map(OsString::as_os_str).unwrap_or_default();
                 writeln!(io::stdout().lock(), "{}", version_text(argv0, env!("CARGO_PKG_VERSION")))?;
                 Ok(ExitCode::Success)
             }
-            Ok(args) => expire(&Job::try_from(args)?, messages),
+            Ok(Configured { args, configuration }) => {
+                let job = configuration.check(args, |args: Args| Job::try_from(args))?;
+                expire(&job, messages)
+            }
             Err(error) => Ok(usage_error(messages, &error, ExitCode::Files)),
         }
     })
