@@ -662,6 +662,7 @@ def footer(data):
             told["rule"], told["compression"], told["level"] = struct.unpack("<BBb", content.take(3))
             told["ident"] = content.take(content.varint()).decode()
             told["totals"], told["ledger"] = totals(content), ledger(content)
+            told["ledger"]["unwritten"] = 0 if content.done() else content.varint()
         elif section == 2:
             end = 0
             while not content.done():

@@ -25,14 +25,15 @@ use crate::socket::{Listen, ListenError, Listener};
 use crate::source::{Sources, dynamic_address};
 use crate::spool::{Naming, Spool, SpoolError};
 
-/// Files that a source has open: its lock, the file being written, and two that wait to be finished.
-const FILES_PER_SOURCE: usize = 4;
+/// Files that a source has open: its lock, the file being written and its journal, and two that wait to be finished.
+const FILES_PER_SOURCE: usize = 5;
 
 /// Files that are open whatever sources there are, generously.
 const FILES_APART: u64 = 128;
 
 /// What to collect, and where to put it.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct CollectorOptions {
     /// Whose flows go where.
     pub sources: Sources,
@@ -66,6 +67,8 @@ pub struct CollectorOptions {
     pub sandbox: bool,
     /// Files that whoever runs the collector removes when it has ended.
     pub removed_files: Vec<PathBuf>,
+    /// Wait for the disk whenever something was written, so that a loss of power costs no more than being killed does.
+    pub sync: bool,
     /// The clock, ms since 1970.
     pub now_ms: fn() -> u64,
 }

@@ -25,6 +25,10 @@ const MAX_BLOCK_MEMORY: usize = 512 << 20;
 /// When blocks are written for that reason, until no more than this is occupied: not for every datagram anew.
 const BLOCK_MEMORY_AFTERWARDS: usize = MAX_BLOCK_MEMORY / 4 * 3;
 
+/// How long flows may be in memory only, less what looking after them and writing them takes: SIGKILL costs at most a
+/// second.
+const MAX_UNSAVED_MS: u64 = 700;
+
 /// Exporters remembered in a slot because there was no making a source for them. Addresses can be forged.
 const MAX_REFUSED: usize = 4096;
 
@@ -147,6 +151,12 @@ impl Dispatch {
             intake
         });
         intake.datagram(from, received_ms, payload);
+    }
+
+    /// Hands over what has been in blocks under construction for too long for us to be killed with it. Whether there is
+    /// something left in them that will be.
+    pub(crate) fn flush(&mut self, now_ms: u64) -> bool {
+        self.intakes().fold(false, |left, intake| intake.flush(now_ms, MAX_UNSAVED_MS) | left)
     }
 
     /// Keeps what blocks under construction occupy within its bound. To be called every few hundred datagrams.

@@ -12,14 +12,14 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::UNIX_EPOCH;
 
 use flow_file::{FileError, FileFormat, FileTail, FileWriter, Finished, FlowFile, WriteOptions, merge_files};
-use flow_model::{CountRule, ExporterInfo, FlowBatch, LossLedger, NameInfo, SamplerInfo, Totals};
+use flow_model::{ExporterInfo, FlowBatch, LossLedger, NameInfo, SamplerInfo, Totals};
 
-use crate::counters::{Counters, count};
 use crate::follow_up::FollowUp;
 use crate::log::Log;
 use crate::slot::Slots;
 use crate::source::Source;
 use crate::spool::{Filed, FilingError, scratch_path};
+use crate::working::{Closed, Press, Working};
 
 /// Blocks that may wait for the disk. Each is a few megabytes.
 pub(crate) const BLOCK_QUEUE_LEN: usize = 2;
@@ -42,7 +42,9 @@ pub(crate) enum Job {
     },
     /// Whoever the flows to come are from.
     Origins(Origins),
-    /// Flows of the slot.
+    /// Flows of a block that is not full yet.
+    Rows(FlowBatch),
+    /// The last flows of a block.
     Block(FlowBatch),
     /// It ends.
     Close(Box<SlotEnd>),
@@ -74,24 +76,22 @@ pub(crate) struct Filing {
     end: Box<SlotEnd>,
 }
 
-/// Appends blocks to the working files of all sources.
+/// What the flows of all sources that are kept until their block is full may occupy together, about. Beyond, the largest
+/// blocks are written before they are full.
+const MAX_KEPT_MEMORY: usize = 256 << 20;
+
+/// Appends flows to the working files of all sources.
 pub(crate) struct BlockWriter {
-    pub(crate) log: Arc<Log>,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) format: FileFormat,
+    pub(crate) press: Arc<Press>,
     pub(crate) filing: SyncSender<Box<Filing>>,
-    /// Where blocks go when they are written, so that their memory is used again.
+    /// Where batches go when they are written, so that their memory is used again.
     pub(crate) written: SyncSender<FlowBatch>,
 }
 
 /// The writer's view of a source.
-#[derive(Default)]
-struct Working {
-    open: Option<FileWriter>,
-    created_ms: u64,
-    origins: Origins,
-    /// Files closed so far.
-    closed: u64,
+struct Desk {
+    working: Working,
+    memory: usize,
     /// One message for a row of failures.
     is_failing: bool,
 }
@@ -99,95 +99,67 @@ struct Working {
 impl BlockWriter {
     /// Works until nobody has jobs any more.
     pub(crate) fn run(self, jobs: &Receiver<SourceJob>) {
-        let mut sources: HashMap<usize, Working> = HashMap::new();
+        let mut desks: HashMap<usize, Desk> = HashMap::new();
+        let mut memory = 0;
         for SourceJob { source, job } in jobs {
-            let working = sources.entry(source.number).or_default();
-            match self.work(&source, working, job) {
-                Ok(()) => working.is_failing = false,
-                Err(error) if !working.is_failing => {
-                    working.is_failing = true;
-                    self.log.error(format_args!("Ident: '{}' flows are being lost: {error}", source.ident));
-                }
-                Err(_) => {}
+            let desk = desks.entry(source.number).or_insert_with(|| Desk {
+                working: Working::new(Arc::clone(&source), Arc::clone(&self.press)),
+                memory: 0,
+                is_failing: false,
+            });
+            let result = self.work(&source, &mut desk.working, job);
+            desk.report(&source, result, &self.press.log);
+            memory -= std::mem::replace(&mut desk.memory, desk.working.memory());
+            memory += desk.memory;
+            if memory > MAX_KEPT_MEMORY
+                && let Some(largest) = desks.values_mut().max_by_key(|desk| desk.memory)
+            {
+                // Should it fail, the next flows of this source say so.
+                let _ = largest.working.write_kept();
+                memory -= std::mem::replace(&mut largest.memory, largest.working.memory());
+                memory += largest.memory;
             }
         }
     }
 
     fn work(&self, source: &Arc<Source>, working: &mut Working, job: Job) -> Result<(), FileError> {
-        match job {
-            Job::Open { created_ms } => {
-                working.created_ms = created_ms;
-                working.origins = Origins::default();
-                working.open = Some(self.open(source, created_ms)?);
-                Ok(())
-            }
+        let (result, batch) = match job {
+            Job::Open { created_ms } => return working.open(created_ms),
             Job::Origins(known) => {
-                working.origins = known;
-                Ok(())
+                working.set_origins(known);
+                return Ok(());
             }
-            Job::Block(batch) => {
-                let result = self.write(source, working, &batch);
-                if result.is_err() {
-                    count(&self.counters.lost_flows, batch.len() as u64);
-                }
-                // If enough are waiting for reuse, this one is not needed.
-                let _ = self.written.try_send(batch);
-                result
+            Job::Rows(batch) => (working.take(&batch), batch),
+            Job::Block(batch) => (working.complete(&batch), batch),
+            Job::Close(mut end) => {
+                let Closed { writer, path, lost } = working.close()?;
+                end.tail.ledger.unwritten += lost;
+                let filing = Filing { source: Arc::clone(source), writer, path, end };
+                // If the filing thread is gone, so is the process.
+                let _ = self.filing.send(Box::new(filing));
+                return Ok(());
             }
-            Job::Close(end) => {
-                working.closed += 1;
-                let writer = match working.open.take() {
-                    Some(writer) => writer,
-                    None => self.open(source, working.created_ms)?,
-                };
-                self.close(source, writer, working.closed, end);
-                Ok(())
+        };
+        // If enough are waiting for reuse, this one is not needed.
+        let _ = self.written.try_send(batch);
+        result
+    }
+}
+
+impl Desk {
+    fn report(&mut self, source: &Source, result: Result<(), FileError>, log: &Log) {
+        let ident = &source.ident;
+        match result {
+            Ok(()) if self.is_failing => {
+                self.is_failing = false;
+                log.info(format_args!("Ident: '{ident}' flows are written again"));
             }
+            Err(error) if !self.is_failing => {
+                self.is_failing = true;
+                log.error(format_args!("Ident: '{ident}' flows cannot be written: {error}"));
+            }
+            _ => {}
         }
-    }
-
-    fn open(&self, source: &Source, created_ms: u64) -> Result<FileWriter, FileError> {
-        let options = WriteOptions {
-            ident: source.ident.clone(),
-            format: self.format,
-            rule: CountRule::Collected,
-            created_ms,
-        };
-        let path = source.spool.working_path();
-        if path.exists() {
-            // It could not be renamed when its slot ended, and the filing thread has not done with it yet.
-            let source = Arc::new(io::ErrorKind::AlreadyExists.into());
-            return Err(FileError::Io { path, action: "create the file", source });
-        }
-        FileWriter::create(&path, options)
-    }
-
-    /// Writes a block; if there is no file because it could not be created, tries again first.
-    fn write(&self, source: &Source, working: &mut Working, batch: &FlowBatch) -> Result<(), FileError> {
-        let writer = match &mut working.open {
-            Some(writer) => writer,
-            open => open.insert(self.open(source, working.created_ms)?),
-        };
-        let Origins { exporters, samplers, names } = &working.origins;
-        writer.announce(exporters, samplers, names)?;
-        writer.write(batch)?;
-        count(&self.counters.blocks, 1);
-        Ok(())
-    }
-
-    /// Makes way for the next slot's file, and leaves the rest to the filing thread.
-    fn close(&self, source: &Arc<Source>, writer: FileWriter, number: u64, end: Box<SlotEnd>) {
-        let working = source.spool.working_path();
-        let waiting = source.spool.waiting_path(number);
-        let path = match fs::rename(&working, &waiting) {
-            Ok(()) => waiting,
-            Err(error) => {
-                self.log.error(format_args!("{}: cannot rename to it: {error}", waiting.display()));
-                working
-            }
-        };
-        // If the filing thread is gone, so is the process.
-        let _ = self.filing.send(Box::new(Filing { source: Arc::clone(source), writer, path, end }));
     }
 }
 
@@ -351,6 +323,7 @@ fn loss_line(ident: &str, ledger: &LossLedger) -> Option<String> {
     let causes = [
         ("datagrams dropped by the kernel", ledger.kernel_drops),
         ("datagrams dropped by a full queue", ledger.queue_drops),
+        ("flows not written", ledger.unwritten),
         ("missing by sequence", ledger.missed),
         ("sets without template", ledger.no_template),
         ("malformed", ledger.malformed),
@@ -367,10 +340,11 @@ fn loss_line(ident: &str, ledger: &LossLedger) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counters::Counters;
     use crate::spool::{Naming, Spool, Zone};
     use chrono::FixedOffset;
     use flow_file::{BlockCompression, FileLayout, SubDir};
-    use flow_model::{BatchBuilder, Field};
+    use flow_model::{BatchBuilder, CountRule, Field};
     use std::sync::mpsc;
     use tempfile::TempDir;
 
@@ -404,13 +378,9 @@ mod tests {
 
     fn writer(log: &Arc<Log>) -> (BlockWriter, Receiver<Box<Filing>>) {
         let (filing, filings) = mpsc::sync_channel(FILING_QUEUE_LEN);
-        let writer = BlockWriter {
-            log: Arc::clone(log),
-            counters: Arc::default(),
-            format: FileFormat::default(),
-            filing,
-            written: mpsc::sync_channel(1).0,
-        };
+        let (counters, format) = (Arc::default(), FileFormat::default());
+        let press = Arc::new(Press { log: Arc::clone(log), counters, format, sync: false });
+        let writer = BlockWriter { press, filing, written: mpsc::sync_channel(1).0 };
         (writer, filings)
     }
 
@@ -427,7 +397,7 @@ mod tests {
     /// Lets the writer do its jobs, and the filer what the writer asks for.
     fn run(source: &Arc<Source>, log: &Arc<Log>, jobs: Vec<Job>) -> (u64, Arc<Counters>) {
         let (writer, filings) = writer(log);
-        let counters = Arc::clone(&writer.counters);
+        let counters = Arc::clone(&writer.press.counters);
         let (sender, receiver) = mpsc::channel();
         for job in jobs {
             sender.send(SourceJob { source: Arc::clone(source), job }).unwrap();
@@ -474,7 +444,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (source, log) = (source(&directory), Arc::new(Log::to_memory()));
         let (writer, filings) = writer(&log);
-        let counters = Arc::clone(&writer.counters);
+        let counters = Arc::clone(&writer.press.counters);
         std::fs::remove_dir_all(source.spool.directory()).unwrap();
         let (sender, receiver) = mpsc::sync_channel(0);
         let thread = std::thread::spawn(move || writer.run(&receiver));
@@ -494,8 +464,9 @@ mod tests {
         filer(&log).run(Vec::new(), &filings);
         assert_eq!(counters.lost_flows.load(std::sync::atomic::Ordering::Relaxed), 20);
         let lines = log.lines();
-        assert!(lines[0].starts_with("Ident: 'x' flows are being lost: "), "{lines:?}");
-        assert_eq!(lines.iter().filter(|line| line.contains("being lost")).count(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("Ident: 'x' flows cannot be written: "), "{lines:?}");
+        assert_eq!(lines.iter().filter(|line| line.contains("cannot be written")).count(), 1, "{lines:?}");
+        assert_eq!(lines[1], "Ident: 'x' flows are written again");
         let file = FlowFile::open(&source.spool.directory().join("nfcapd.202311142215")).unwrap();
         assert_eq!(file.totals().flows, 4);
     }

@@ -45,8 +45,9 @@ pub(crate) struct Intake {
     decoder: Decoder,
     builder: BatchBuilder,
     complaints: Complaints,
-    /// Octets of the datagrams whose flows are in the builder.
+    /// Octets of the datagrams whose flows are in the builder, and when the first of them came.
     block_octets: u64,
+    block_since_ms: u64,
     /// Octets of memory that the builder was given back.
     recycled: usize,
     slot: SlotCounts,
@@ -71,6 +72,7 @@ impl Intake {
             builder: BatchBuilder::new(),
             complaints: Complaints::default(),
             block_octets: 0,
+            block_since_ms: 0,
             recycled: 0,
             slot: SlotCounts::default(),
             source,
@@ -80,6 +82,9 @@ impl Intake {
 
     /// Takes a datagram of the current slot.
     pub(crate) fn datagram(&mut self, from: SocketAddr, received_ms: u64, payload: &[u8]) {
+        if self.builder.is_empty() {
+            self.block_since_ms = received_ms;
+        }
         let from = Exporter { addr: from.ip(), port: from.port() };
         let decoded = self.decoder.decode(from, received_ms, payload, &mut self.builder);
         self.slot.datagrams += 1;
@@ -116,6 +121,16 @@ impl Intake {
     /// Octets of memory that the block under construction takes, about.
     pub(crate) fn memory(&self) -> usize {
         self.builder.memory().max(self.recycled)
+    }
+
+    /// Hands the flows over that have been here for at least `age_ms` (or since before the clock was set back), so that
+    /// they outlive us. Whether there are younger ones.
+    pub(crate) fn flush(&mut self, now_ms: u64, age_ms: u64) -> bool {
+        let is_young = (self.block_since_ms..self.block_since_ms + age_ms).contains(&now_ms);
+        if !self.builder.is_empty() && !is_young {
+            self.hand_over(Job::Rows);
+        }
+        !self.builder.is_empty()
     }
 
     /// Writes the block under construction and lets go of its memory.
@@ -209,14 +224,17 @@ impl Intake {
     }
 
     fn write_block(&mut self) {
-        self.block_octets = 0;
-        if self.builder.is_empty() {
-            return;
+        if !self.builder.is_empty() {
+            self.hand_over(Job::Block);
         }
+    }
+
+    fn hand_over(&mut self, job: fn(FlowBatch) -> Job) {
+        self.block_octets = 0;
         self.send_sources();
         let (rows, memory) = (self.builder.len(), self.builder.memory());
         let batch = self.builder.finish();
-        self.send(Job::Block(batch));
+        self.send(job(batch));
         self.recycled = 0;
         if rows >= MIN_RECYCLED_ROWS
             && let Ok(written) = self.workshop.reusable().try_recv()
@@ -377,6 +395,7 @@ mod tests {
             .map(|told| match told.job {
                 Job::Open { created_ms } => format!("open {}", created_ms - START_MS),
                 Job::Origins(origins) => format!("exporters {}", origins.exporters.len()),
+                Job::Rows(batch) => format!("rows {}", batch.len()),
                 Job::Block(batch) => format!("block {}", batch.len()),
                 Job::Close(end) => format!("close {} {}", end.start_ms - START_MS, end.tail.ledger.datagrams),
             })
@@ -504,7 +523,7 @@ mod tests {
             match told.job {
                 Job::Block(batch) => rows += batch.len(),
                 Job::Close(end) => ledger = Some(end.tail.ledger),
-                Job::Open { .. } | Job::Origins(_) => {}
+                Job::Open { .. } | Job::Origins(_) | Job::Rows(_) => {}
             }
         }
         let ledger = ledger.unwrap();

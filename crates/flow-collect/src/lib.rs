@@ -34,6 +34,7 @@
 //!     identity: None,
 //!     sandbox: false,
 //!     removed_files: Vec::new(),
+//!     sync: false,
 //!     now_ms: || 1_700_000_000_000,
 //! };
 //! let input = Input::Capture("flows.pcap".into());
@@ -75,6 +76,7 @@ mod slot;
 mod socket;
 mod source;
 mod spool;
+mod working;
 
 pub use capture::{CaptureError, CaptureReader, CaptureStats, Captured};
 pub use collector::{Collector, CollectorOptions, Input, Outcome, StartError};

@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flow_wire::DecoderOptions;
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
-use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::capture::CaptureReader;
@@ -30,6 +30,7 @@ use crate::receive::{self, Inlet, queue};
 use crate::repeat::{RepeatOutlet, Repeater};
 use crate::socket::{KernelDrops, Listener};
 use crate::source::{Source, Sources};
+use crate::working::Press;
 
 /// The decoder looks at the clock at least this often, so that it notices when the clock is set.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -43,8 +44,11 @@ const HELPER_PATIENCE: Duration = Duration::from_secs(10);
 /// Signals that end the collector, with its file finished. `HUP` is not a reload (D-78 of the contract).
 const ENDING: [i32; 3] = [SIGTERM, SIGINT, SIGHUP];
 
+/// How often to look for flows that have been in memory for too long.
+const FLUSH_EVERY: Duration = Duration::from_millis(200);
+
 /// Signals that would kill nfcapd and mean nothing to us.
-const IGNORED: [i32; 3] = [SIGUSR2, SIGPIPE, SIGALRM];
+const IGNORED: [i32; 4] = [SIGUSR2, SIGPIPE, SIGALRM, SIGXFSZ];
 
 /// A collector at work.
 pub(crate) struct Run {
@@ -249,13 +253,13 @@ impl Run {
         let filer =
             Filer { log: Arc::clone(&self.log), interval_s: naming.interval_s, format: *format, follow_up };
         let filer = spawn("file", move || filer.run(leftovers, &to_file))?;
-        let writer = BlockWriter {
+        let press = Press {
             log: Arc::clone(&self.log),
             counters: Arc::clone(&self.counters),
             format: *format,
-            filing,
-            written,
+            sync: self.options.sync,
         };
+        let writer = BlockWriter { press: Arc::new(press), filing, written };
         let writer = spawn("write", move || writer.run(&to_write))?;
         Ok((dispatch, Backend { writer, filer, helper }))
     }
@@ -286,9 +290,13 @@ fn decode(
     let recycler = inlet.recycler();
     let mut take_drops = || drops.iter_mut().map(KernelDrops::take).sum();
     dispatch.begin_slot(now_ms());
+    let mut flushed = Instant::now();
+    // Whether there may be something to be flushed.
+    let mut is_fresh = false;
     loop {
-        let remaining_ms = dispatch.deadline_ms().unwrap_or(0).saturating_sub(now_ms());
-        match inlet.next(Duration::from_millis(remaining_ms).min(LONGEST_WAIT)) {
+        let remaining = Duration::from_millis(dispatch.deadline_ms().unwrap_or(0).saturating_sub(now_ms()));
+        let longest = if is_fresh { FLUSH_EVERY } else { LONGEST_WAIT };
+        match inlet.next(remaining.min(longest)) {
             Ok(batch) => {
                 for datagram in batch.iter() {
                     if dispatch.is_elsewhere(datagram.received_ms) {
@@ -297,6 +305,7 @@ fn decode(
                     dispatch.datagram(datagram.from, datagram.received_ms, datagram.payload);
                 }
                 dispatch.check_memory();
+                is_fresh = true;
                 match repeats {
                     Some(repeats) => repeats.offer(batch, &recycler),
                     None => recycler.recycle(batch),
@@ -310,6 +319,10 @@ fn decode(
                 }
             }
             Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if is_fresh && flushed.elapsed() >= FLUSH_EVERY {
+            flushed = Instant::now();
+            is_fresh = dispatch.flush(now_ms());
         }
     }
     dispatch.add_kernel_drops(take_drops());

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `nfcapd.YYYYmmddHHMM` | a finished file |
 //! | `nfcapd.current.PID` | the file being written |
+//! | `nfcapd.current.PID.journal.OFFSET` | the first flows of the block that it will have there |
 //! | `nfcapd.current.PID.N` | one that is complete and about to be filed |
 //! | `nfcapd.current.*.orphan` | one that a dead predecessor left |
 //! | `*.merge`, `*.merged` | a merger under way: its result, and the newer part once the result is complete |
@@ -17,8 +18,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::{FixedOffset, Local};
 use flow_file::{
-    COLLECTOR_LOCK, FileError, FileFormat, FileLayout, FlowFile, SlotName, SubDir, WORKING_PREFIX,
-    merge_files, working_name, working_pid,
+    COLLECTOR_LOCK, FileError, FileFormat, FileLayout, FlowFile, Journaled, SlotName, SubDir, WORKING_PREFIX,
+    journal_of, journaled, merge_files, working_name, working_pid,
 };
 
 use crate::log::Log;
@@ -238,7 +239,8 @@ impl Spool {
     /// Finds what dead predecessors left. Every file of ours gets a name that no living collector uses; mergers
     /// are brought to a state from which none of their flows is lost or doubled.
     pub(crate) fn leftovers(&self, log: &Log) -> Vec<PathBuf> {
-        let result = self.settle_mergers().and_then(|()| self.working_files());
+        let settled = self.settle_mergers().and_then(|()| self.settle_journals());
+        let result = settled.and_then(|()| self.working_files());
         let files = match result {
             Ok(files) => files,
             Err(error) => {
@@ -258,6 +260,8 @@ impl Spool {
                 Err(error) => log.error(format_args!("{}: cannot be adopted: {error}", path.display())),
             }
         }
+        // Flows of a journal come behind those of its file.
+        orphans.sort_by_key(|path| journal_of(&path.with_extension("")).is_some());
         orphans
     }
 
@@ -328,6 +332,31 @@ impl Spool {
         for result in self.working_files()? {
             if without_suffix(&result, MERGE).is_some() {
                 fs::remove_file(&result)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the journals whose flows are in their working files, and makes leftovers in their own right of the others.
+    fn settle_journals(&self) -> io::Result<()> {
+        for path in self.working_files()? {
+            let Some((working, offset)) = journal_of(&path) else { continue };
+            let state = match (FlowFile::open(&working), FlowFile::open(&path)) {
+                // A file of which nobody knows what is in it has nothing.
+                (Ok(working), Ok(journal)) => {
+                    journaled(&working, offset, &journal).unwrap_or(Journaled::Here)
+                }
+                _ => Journaled::Here,
+            };
+            match state {
+                Journaled::Here => {
+                    orphaned(&path)?;
+                }
+                Journaled::Stored => fs::remove_file(&path)?,
+                Journaled::Partly => {
+                    OpenOptions::new().write(true).open(&working)?.set_len(offset)?;
+                    orphaned(&path)?;
+                }
             }
         }
         Ok(())
@@ -634,6 +663,53 @@ mod tests {
             assert_eq!(flows(&existing), 7, "{state}");
             assert!(log.lines().is_empty(), "{state}");
         }
+    }
+
+    #[test]
+    fn flows_of_a_journal_are_adopted_once() {
+        // Rows of the file's last block, and what then is left to be adopted.
+        for (written, expected) in
+            [(None, vec![4, 9]), (Some(9), vec![13]), (Some(12), vec![16]), (Some(5), vec![4, 9])]
+        {
+            let directory = tempfile::tempdir().unwrap();
+            let spool = spool(&directory);
+            let working = spool.directory.join("nfcapd.current.4194305");
+            let mut writer = unfinished(&working, 4);
+            let offset = writer.byte_len();
+            drop(unfinished(&flow_file::journal_path(&working, offset), 9));
+            if let Some(rows) = written {
+                let mut builder = BatchBuilder::new();
+                (0..rows).for_each(|_| builder.finish_row());
+                writer.write(&builder.finish()).unwrap();
+            }
+            drop(writer);
+            let log = Log::to_memory();
+            let orphans = spool.leftovers(&log);
+            let flows = |path: &PathBuf| FlowFile::open(path).unwrap().totals().flows;
+            assert_eq!(orphans.iter().map(flows).collect::<Vec<_>>(), expected);
+            assert_eq!(spool.leftovers(&log), orphans);
+            assert!(log.lines().is_empty());
+        }
+        // Its file may be gone, and it may be rubbish.
+        let directory = tempfile::tempdir().unwrap();
+        let spool = spool(&directory);
+        fs::write(spool.directory.join("nfcapd.current.4194305.journal.7"), "rubbish").unwrap();
+        drop(unfinished(&spool.directory.join("nfcapd.current.4194306.journal.48"), 3));
+        assert_eq!(spool.leftovers(&Log::to_memory()).len(), 2);
+    }
+
+    #[test]
+    fn the_hour_that_a_clock_repeats_is_one_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut spool = spool(&directory);
+        // 2026-10-25 in Berlin: 02:30 summer time, and an hour later 02:30 winter time.
+        for (start_ms, offset_s, flows) in [(1_792_888_200_000, 7200, 3), (1_792_891_800_000, 3600, 4)] {
+            spool.naming.zone = Zone::Fixed(FixedOffset::east_opt(offset_s).unwrap());
+            write(&spool.waiting_path(1), flows);
+            spool.file(&spool.waiting_path(1), start_ms, false, &Log::to_memory()).unwrap();
+        }
+        assert_eq!(names(&spool.directory), ["nfcapd.202610250230"]);
+        assert_eq!(flows(&spool.directory.join("nfcapd.202610250230")), 7);
     }
 
     #[test]

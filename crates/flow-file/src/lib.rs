@@ -39,6 +39,7 @@ mod error;
 mod file;
 mod fileset;
 mod gather;
+mod live;
 mod map;
 mod merge;
 mod name;
@@ -54,6 +55,7 @@ pub use error::{Damage, FileError, ForeignLayout};
 pub use file::{Block, FileCompression, FileLayout, FlowFile, NfdumpHeader, RowCount};
 pub use fileset::{FileSelection, FileSet, SelectionError, SelectionWarning};
 pub use gather::BatchGatherer;
+pub use live::{HeldFile, Journaled, LiveDirectory, LiveFile, journal_of, journal_path, journaled};
 pub use merge::merge_files;
 pub use name::{
     COLLECTOR_LOCK, SLOT_PREFIX, SlotName, SubDir, WORKING_PREFIX, is_data_file, slot_start_s, working_name,

@@ -300,6 +300,18 @@ impl FileWriter {
         }
     }
 
+    /// Waits until what was written so far is on disk.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn sync(&self) -> Result<(), FileError> {
+        let file = match &self.layout {
+            Layout::Columnar(writer) => writer.file(),
+            Layout::Nfdump(writer) => writer.file(),
+        };
+        file.sync_data().map_err(FileError::io(self.path(), "sync the file to disk"))
+    }
+
     /// Completes the file and waits until it is on disk.
     ///
     /// # Errors

@@ -204,6 +204,8 @@ pub struct LossLedger {
     pub malformed: u64,
     /// State or datagrams refused because a limit was reached.
     pub refused: u64,
+    /// Flows that were decoded and could not be written; nobody knows of which exporters.
+    pub unwritten: u64,
 }
 
 impl LossLedger {
@@ -218,6 +220,7 @@ impl LossLedger {
         self.no_template = self.no_template.saturating_add(other.no_template);
         self.malformed = self.malformed.saturating_add(other.malformed);
         self.refused = self.refused.saturating_add(other.refused);
+        self.unwritten = self.unwritten.saturating_add(other.unwritten);
     }
 }
 

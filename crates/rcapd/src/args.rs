@@ -225,6 +225,13 @@ pub(crate) struct Args {
     #[arg(short = 'r', long = "report-gaps", action = ArgAction::SetTrue, help_heading = "Running")]
     pub(crate) report_gaps: bool,
 
+    /// Wait for the disk whenever flows were written
+    ///
+    /// Flows are on their way to the disk within a second: being killed costs no more. With --sync, a loss of power costs
+    /// no more either, at the price of a disk that is written to every second.
+    #[arg(long = "sync", action = ArgAction::SetTrue, help_heading = "Running")]
+    pub(crate) sync: bool,
+
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
 

@@ -112,6 +112,7 @@ impl Plan {
             identity,
             sandbox: !args.no_sandbox,
             removed_files: pid_file.iter().map(|place: &PidFilePlace| place.path().to_owned()).collect(),
+            sync: args.sync,
             now_ms,
         };
         Ok(Plan { collector, input, daemon: args.daemon, pid_file, notes })

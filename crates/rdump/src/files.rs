@@ -89,6 +89,7 @@ fn losses(ledger: &LossLedger, out: &mut Vec<u8>) {
         ("Missed by sequence", ledger.missed),
         ("Kernel drops", ledger.kernel_drops),
         ("Queue drops", ledger.queue_drops),
+        ("Flows not written", ledger.unwritten),
         ("Sets without template", ledger.no_template),
         ("Malformed", ledger.malformed),
         ("Refused", ledger.refused),

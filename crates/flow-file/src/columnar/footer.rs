@@ -134,6 +134,7 @@ impl Footer {
         out.extend_from_slice(self.header.ident.as_bytes());
         put_totals(&self.totals, &mut out);
         put_ledger(&self.ledger, &mut out);
+        put_varint(self.ledger.unwritten, &mut out);
         out
     }
 }
@@ -154,7 +155,11 @@ fn read_general(cursor: &mut Cursor<'_>) -> Result<(Header, Totals, LossLedger),
     let ident_len = cursor.bounded("length of the ident", MAX_IDENT as u64)?;
     let ident = String::from_utf8_lossy(cursor.take(ident_len)?).into_owned();
     let totals = totals(cursor)?;
-    let ledger = read_ledger(cursor)?;
+    let mut ledger = read_ledger(cursor)?;
+    // Files of former writers end here.
+    if !cursor.is_empty() {
+        ledger.unwritten = cursor.varint()?;
+    }
     Ok((Header { created_ms, rule, compression, ident }, totals, ledger))
 }
 
@@ -169,6 +174,7 @@ fn put_ledger(ledger: &LossLedger, out: &mut Vec<u8>) {
         no_template,
         malformed,
         refused,
+        unwritten: _,
     } = *ledger;
     for num in [
         datagrams,
@@ -196,6 +202,7 @@ fn read_ledger(cursor: &mut Cursor<'_>) -> Result<LossLedger, Damage> {
         no_template: cursor.varint()?,
         malformed: cursor.varint()?,
         refused: cursor.varint()?,
+        unwritten: 0,
     })
 }
 

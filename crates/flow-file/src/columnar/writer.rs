@@ -75,6 +75,11 @@ impl Writer {
         Ok(writer)
     }
 
+    /// The open file.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// The file being written.
     pub(crate) fn path(&self) -> &Path {
         &self.path

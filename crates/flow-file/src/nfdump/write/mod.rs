@@ -138,6 +138,11 @@ impl Writer {
         Ok(writer)
     }
 
+    /// The open file.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -341,8 +346,11 @@ impl Writer {
 
 /// Whether a ledger tells of losses which the layout has no place for.
 fn has_losses(ledger: &LossLedger) -> bool {
-    let LossLedger { missed, kernel_drops, queue_drops, no_template, malformed, refused, .. } = *ledger;
-    [missed, kernel_drops, queue_drops, no_template, malformed, refused].iter().any(|&count| count > 0)
+    let LossLedger { missed, kernel_drops, queue_drops, no_template, malformed, refused, unwritten, .. } =
+        *ledger;
+    [missed, kernel_drops, queue_drops, no_template, malformed, refused, unwritten]
+        .iter()
+        .any(|&count| count > 0)
 }
 
 fn put_record(kind: u16, len: u16, out: &mut Vec<u8>) {
