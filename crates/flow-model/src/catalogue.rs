@@ -237,6 +237,8 @@ const PF_ACTION: &[(&str, u64)] = &[
     ("afrt", 15),
 ];
 
+const PF_DIRECTION: &[(&str, u64)] = &[("out", 0), ("in", 1)];
+
 const PF_REASON: &[(&str, u64)] = &[
     ("match", 0),
     ("bad-offset", 1),
@@ -396,6 +398,18 @@ pub static DERIVED: &[DerivedInfo] = &[
         &[dtag("ja3", "                             ja3", 32, TagStyle::Text, Derived::Ja3)],
     ),
     derived(
+        Derived::Ja4,
+        &[Field::InPayload],
+        &[],
+        &[dtag("ja4", "                                   ja4", 38, TagStyle::Text, Derived::Ja4)],
+    ),
+    derived(
+        Derived::TlsVersion,
+        &[Field::InPayload],
+        &[],
+        &[dtag("tls", "TLS ver", 7, TagStyle::Text, Derived::TlsVersion)],
+    ),
+    derived(
         Derived::Sni,
         &[Field::InPayload],
         &[],
@@ -407,9 +421,9 @@ pub static DERIVED: &[DerivedInfo] = &[
 /// The rows, in the order of the fields' numbers.
 pub(crate) static FIELDS: [FieldInfo; Field::COUNT] = [
     row(Field::Groups, "groups", Kind::U64, Unit::Flags, Group::Header),
-    row(Field::FirstMs, "first_ms", Kind::U64, Unit::UnixMillis, Group::Extension(Groups::GENERIC)).elements(&[both(152), both(156), both(154), both(22), both(150), both(158)]).filter(&[word("first seen", Side::None, true, FilterKind::Time)]).tags(&[tag("tfs", "Date first seen        ", 23, TagStyle::Time, Field::FirstMs), tag("ts", "Date first seen        ", 23, TagStyle::Time, Field::FirstMs), tag("tsr", "Date first seen (raw)    ", 14, TagStyle::TimeRaw, Field::FirstMs)]).json("first").csv("ts"),
-    row(Field::LastMs, "last_ms", Kind::U64, Unit::UnixMillis, Group::Extension(Groups::GENERIC)).elements(&[both(153), both(157), both(155), both(21), both(151), both(159)]).filter(&[word("last seen", Side::None, true, FilterKind::Time)]).tags(&[tag("te", "Date last seen         ", 23, TagStyle::Time, Field::LastMs), tag("ter", "Date last seen (raw)     ", 14, TagStyle::TimeRaw, Field::LastMs)]).json("last").csv("te"),
-    row(Field::ReceivedMs, "received_ms", Kind::U64, Unit::UnixMillis, Group::Extension(Groups::GENERIC)).filter(&[word("received", Side::None, true, FilterKind::Time)]).tags(&[tag("tr", "Date flow received     ", 23, TagStyle::Time, Field::ReceivedMs), tag("trr", "Date flow received (raw)  ", 14, TagStyle::TimeRaw, Field::ReceivedMs)]).json("received").csv("tr"),
+    row(Field::FirstMs, "first_ms", Kind::U64, Unit::UnixMillis, Group::Extension(Groups::GENERIC)).elements(&[both(152), both(156), both(154), both(22), both(150), both(158)]).filter(&[word("first seen", Side::None, true, FilterKind::Time)]).tags(&[tag("tfs", "Date first seen        ", 23, TagStyle::Time, Field::FirstMs), tag("ts", "Date first seen        ", 23, TagStyle::Time, Field::FirstMs), tag("tsr", "Date first seen (raw)    ", 14, TagStyle::TimeRaw, Field::FirstMs), tag("tsg", "First seen GMT         ", 23, TagStyle::TimeUtc, Field::FirstMs)]).json("first").csv("ts"),
+    row(Field::LastMs, "last_ms", Kind::U64, Unit::UnixMillis, Group::Extension(Groups::GENERIC)).elements(&[both(153), both(157), both(155), both(21), both(151), both(159)]).filter(&[word("last seen", Side::None, true, FilterKind::Time)]).tags(&[tag("te", "Date last seen         ", 23, TagStyle::Time, Field::LastMs), tag("ter", "Date last seen (raw)     ", 14, TagStyle::TimeRaw, Field::LastMs), tag("teg", "Last seen GMT          ", 23, TagStyle::TimeUtc, Field::LastMs)]).json("last").csv("te"),
+    row(Field::ReceivedMs, "received_ms", Kind::U64, Unit::UnixMillis, Group::Extension(Groups::GENERIC)).filter(&[word("received", Side::None, true, FilterKind::Time)]).tags(&[tag("tr", "Date flow received     ", 23, TagStyle::Time, Field::ReceivedMs), tag("trr", "Date flow received (raw)  ", 14, TagStyle::TimeRaw, Field::ReceivedMs), tag("trg", "Date flow received GMT ", 23, TagStyle::TimeUtc, Field::ReceivedMs)]).json("received").csv("tr"),
     row(Field::SrcAddr, "src_addr", Kind::Ip, Unit::None, Group::ByFamily(Groups::IPV4, Groups::IPV6)).elements(&[both(8), both(27), enterprise(9, 12236)]).filter(&[word("ip", Side::Src, true, address(true, true)), word("host", Side::Src, true, address(true, true)), word("net", Side::Src, true, FilterKind::Network)]).tags(&[tag("sa", "     Src IP Addr", 16, TagStyle::Addr, Field::SrcAddr), tag("gsa", "     Src IP Addr(..)", 20, TagStyle::AddrCountry, Field::SrcAddr), tag("sn", "        Src Network", 19, TagStyle::Network(Field::SrcMask), Field::SrcAddr), tag("sap", "     Src IP Addr:Port ", 22, TagStyle::AddrPort(Field::SrcPort), Field::SrcAddr), tag("gsap", "     Src IP Addr(..):Port ", 26, TagStyle::AddrCountryPort(Field::SrcPort), Field::SrcAddr)]).statistics(&[stat("srcip", "Src IP Addr", &[Field::SrcAddr]), stat("ip", "IP Addr", &[Field::SrcAddr, Field::DstAddr])]).aggregates(&[agg("srcip", "sa", Field::SrcAddr), agg("srcnet", "sn", Field::SrcAddr)]).json("src{}_addr").csv("sa"),
     row(Field::DstAddr, "dst_addr", Kind::Ip, Unit::None, Group::ByFamily(Groups::IPV4, Groups::IPV6)).elements(&[both(12), both(28), enterprise(9, 12237)]).filter(&[word("ip", Side::Dst, true, address(true, true)), word("host", Side::Dst, true, address(true, true)), word("net", Side::Dst, true, FilterKind::Network)]).tags(&[tag("da", "     Dst IP Addr", 16, TagStyle::Addr, Field::DstAddr), tag("gda", "     Dst IP Addr(..)", 20, TagStyle::AddrCountry, Field::DstAddr), tag("dn", "        Dst Network", 19, TagStyle::Network(Field::DstMask), Field::DstAddr), tag("dap", "     Dst IP Addr:Port ", 22, TagStyle::AddrPort(Field::DstPort), Field::DstAddr), tag("gdap", "     Dst IP Addr(..):Port ", 26, TagStyle::AddrCountryPort(Field::DstPort), Field::DstAddr)]).statistics(&[stat("dstip", "Dst IP Addr", &[Field::DstAddr])]).aggregates(&[agg("dstip", "da", Field::DstAddr), agg("dstnet", "dn", Field::DstAddr)]).json("dst{}_addr").csv("da"),
     row(Field::SrcPort, "src_port", Kind::U16, Unit::None, Group::Extension(Groups::GENERIC)).elements(&[both(7), ipfix(180), ipfix(182)]).filter(&[word("port", Side::Src, true, number(0xffff, true, true, "Port outside of range 0..65535"))]).tags(&[tag("sp", "Src Pt", 6, TagStyle::Num, Field::SrcPort)]).statistics(&[stat("srcport", "Src Port", &[Field::SrcPort]), stat("port", "Port", &[Field::SrcPort, Field::DstPort])]).aggregates(&[agg("srcport", "sp", Field::SrcPort)]).json("src_port").csv("sp"),
@@ -498,15 +512,15 @@ pub(crate) static FIELDS: [FieldInfo; Field::COUNT] = [
     row(Field::Frame, "frame", Kind::Bytes, Unit::None, Group::Extension(Groups::FRAME)).elements(&[ipfix(315)]),
     row(Field::IngressVrf, "ingress_vrf", Kind::U32, Unit::None, Group::Extension(Groups::VRF)).elements(&[both(234)]).filter(&[word("vrf", Side::Ingress, false, number(0xffff_ffff, true, false, "Invalid ingress vrf ID"))]).tags(&[tag("vrf", "  I-VRF-ID", 10, TagStyle::Num, Field::IngressVrf), tag("ivrf", "  I-VRF-ID", 10, TagStyle::Num, Field::IngressVrf)]).statistics(&[stat("ivrf", " I-vrf-ID", &[Field::IngressVrf])]).aggregates(&[agg("ivrf", "ivrf", Field::IngressVrf)]).json("ingress_vrf"),
     row(Field::EgressVrf, "egress_vrf", Kind::U32, Unit::None, Group::Extension(Groups::VRF)).elements(&[both(235)]).filter(&[word("vrf", Side::Egress, false, number(0xffff_ffff, true, false, "Invalid egress vrf ID"))]).tags(&[tag("evrf", "  E-VRF-ID", 10, TagStyle::Num, Field::EgressVrf)]).statistics(&[stat("evrf", " E-vrf-ID", &[Field::EgressVrf])]).aggregates(&[agg("evrf", "evrf", Field::EgressVrf)]).json("egress_vrf"),
-    row(Field::PfAction, "pf_action", Kind::U8, Unit::None, Group::Extension(Groups::PF)).filter(&[word("pf action", Side::None, true, symbol(PF_ACTION, 255, false, "Invalid pf action"))]),
-    row(Field::PfReason, "pf_reason", Kind::U8, Unit::None, Group::Extension(Groups::PF)).filter(&[word("pf reason", Side::None, true, symbol(PF_REASON, 255, false, "Invalid pf reason"))]),
-    row(Field::PfDir, "pf_dir", Kind::U8, Unit::None, Group::Extension(Groups::PF)).filter(&[word("pf dir", Side::None, true, symbol(&[("out", 0), ("in", 1)], 1, false, "Invalid pf direction"))]),
+    row(Field::PfAction, "pf_action", Kind::U8, Unit::None, Group::Extension(Groups::PF)).filter(&[word("pf action", Side::None, true, symbol(PF_ACTION, 255, false, "Invalid pf action"))]).tags(&[tag("pfact", "action", 6, TagStyle::Name(PF_ACTION, "<no-pf>"), Field::PfAction)]),
+    row(Field::PfReason, "pf_reason", Kind::U8, Unit::None, Group::Extension(Groups::PF)).filter(&[word("pf reason", Side::None, true, symbol(PF_REASON, 255, false, "Invalid pf reason"))]).tags(&[tag("pfrea", "reason", 6, TagStyle::Name(PF_REASON, "<no-pf>"), Field::PfReason)]),
+    row(Field::PfDir, "pf_dir", Kind::U8, Unit::None, Group::Extension(Groups::PF)).filter(&[word("pf dir", Side::None, true, symbol(PF_DIRECTION, 1, false, "Invalid pf direction"))]).tags(&[tag("pfdir", "dir", 3, TagStyle::Name(PF_DIRECTION, "<no pfinfo>"), Field::PfDir)]),
     row(Field::PfRewritten, "pf_rewritten", Kind::U8, Unit::None, Group::Extension(Groups::PF)),
-    row(Field::PfRule, "pf_rule", Kind::U32, Unit::None, Group::Extension(Groups::PF)).filter(&[word("pf rule", Side::None, true, number(0xffff_ffff, true, false, "Invalid pf rule"))]),
+    row(Field::PfRule, "pf_rule", Kind::U32, Unit::None, Group::Extension(Groups::PF)).filter(&[word("pf rule", Side::None, true, number(0xffff_ffff, true, false, "Invalid pf rule"))]).tags(&[tag("pfrule", "rule", 4, TagStyle::Num, Field::PfRule)]),
     row(Field::PfSubrule, "pf_subrule", Kind::U32, Unit::None, Group::Extension(Groups::PF)),
     row(Field::PfUid, "pf_uid", Kind::U32, Unit::None, Group::Extension(Groups::PF)),
     row(Field::PfPid, "pf_pid", Kind::U32, Unit::None, Group::Extension(Groups::PF)),
-    row(Field::PfInterface, "pf_interface", Kind::Bytes, Unit::Text, Group::Extension(Groups::PF)).filter(&[word("pf interface", Side::None, true, FilterKind::Text { max: 255, error: "Invalid pf interface" })]),
+    row(Field::PfInterface, "pf_interface", Kind::Bytes, Unit::Text, Group::Extension(Groups::PF)).filter(&[word("pf interface", Side::None, true, FilterKind::Text { max: 255, error: "Invalid pf interface" })]).tags(&[tag("pfifn", "interface", 9, TagStyle::TextOr("<no-pf>"), Field::PfInterface)]),
     row(Field::VlanId, "vlan_id", Kind::U16, Unit::None, Group::Extension(Groups::LAYER2)).elements(&[both(243)]),
     row(Field::CustomerVlanId, "customer_vlan_id", Kind::U16, Unit::None, Group::Extension(Groups::LAYER2)).elements(&[both(245)]),
     row(Field::PostVlanId, "post_vlan_id", Kind::U16, Unit::None, Group::Extension(Groups::LAYER2)).elements(&[both(254)]),
@@ -516,13 +530,13 @@ pub(crate) static FIELDS: [FieldInfo; Field::COUNT] = [
     row(Field::Vxlan, "vxlan", Kind::U64, Unit::None, Group::Extension(Groups::LAYER2)).elements(&[both(351)]),
     row(Field::EtherType, "ether_type", Kind::U16, Unit::None, Group::Extension(Groups::LAYER2)).elements(&[both(256)]).filter(&[word("ethertype", Side::None, true, number(0xffff, false, false, "Ether type of range 0..65535"))]).statistics(&[stat("ethertype", "Ether Type", &[Field::EtherType])]),
     row(Field::IpVersion, "ip_version", Kind::U8, Unit::None, Group::Extension(Groups::LAYER2)).elements(&[both(60)]),
-    row(Field::FlowId, "flow_id", Kind::U64, Unit::None, Group::Extension(Groups::FLOW_ID)).elements(&[ipfix(148)]),
-    row(Field::NokiaInsideSid, "nokia_inside_sid", Kind::U16, Unit::None, Group::Extension(Groups::NOKIA_NAT)).elements(&[enterprise(637, 91)]),
-    row(Field::NokiaOutsideSid, "nokia_outside_sid", Kind::U16, Unit::None, Group::Extension(Groups::NOKIA_NAT)).elements(&[enterprise(637, 92)]),
-    row(Field::NokiaNatString, "nokia_nat_string", Kind::Bytes, Unit::Text, Group::Extension(Groups::NOKIA_NAT_STRING)).elements(&[enterprise(637, 93)]),
-    row(Field::FragmentFlags, "fragment_flags", Kind::U8, Unit::Flags, Group::Extension(Groups::IP_INFO)).elements(&[both(197)]),
-    row(Field::MinTtl, "min_ttl", Kind::U8, Unit::None, Group::Extension(Groups::IP_INFO)).elements(&[both(52), both(192)]).filter(&[word("min ttl", Side::None, true, number(255, true, false, "TTL number out of range")), word("ttl", Side::None, true, number(255, true, false, "TTL number out of range"))]).statistics(&[stat("minttl", "Min TTL", &[Field::MinTtl])]),
-    row(Field::MaxTtl, "max_ttl", Kind::U8, Unit::None, Group::Extension(Groups::IP_INFO)).elements(&[both(53)]).filter(&[word("max ttl", Side::None, true, number(255, true, false, "TTL number out of range")), word("ttl", Side::None, true, number(255, true, false, "TTL number out of range"))]).statistics(&[stat("maxttl", "Max TTL", &[Field::MaxTtl])]),
+    row(Field::FlowId, "flow_id", Kind::U64, Unit::None, Group::Extension(Groups::FLOW_ID)).elements(&[ipfix(148)]).tags(&[tag("flid", "               flowID", 21, TagStyle::Num, Field::FlowId)]),
+    row(Field::NokiaInsideSid, "nokia_inside_sid", Kind::U16, Unit::None, Group::Extension(Groups::NOKIA_NAT)).elements(&[enterprise(637, 91)]).tags(&[tag("isid", " inSrvID", 8, TagStyle::Num, Field::NokiaInsideSid)]),
+    row(Field::NokiaOutsideSid, "nokia_outside_sid", Kind::U16, Unit::None, Group::Extension(Groups::NOKIA_NAT)).elements(&[enterprise(637, 92)]).tags(&[tag("osid", "outSrvID", 8, TagStyle::Num, Field::NokiaOutsideSid)]),
+    row(Field::NokiaNatString, "nokia_nat_string", Kind::Bytes, Unit::Text, Group::Extension(Groups::NOKIA_NAT_STRING)).elements(&[enterprise(637, 93)]).tags(&[tag("nats", "nat string", 0, TagStyle::TextOr("<unknown>"), Field::NokiaNatString)]),
+    row(Field::FragmentFlags, "fragment_flags", Kind::U8, Unit::Flags, Group::Extension(Groups::IP_INFO)).elements(&[both(197)]).tags(&[tag("frag", "Frag", 4, TagStyle::Fragment, Field::FragmentFlags)]),
+    row(Field::MinTtl, "min_ttl", Kind::U8, Unit::None, Group::Extension(Groups::IP_INFO)).elements(&[both(52), both(192)]).filter(&[word("min ttl", Side::None, true, number(255, true, false, "TTL number out of range")), word("ttl", Side::None, true, number(255, true, false, "TTL number out of range"))]).statistics(&[stat("minttl", "Min TTL", &[Field::MinTtl])]).tags(&[tag("ttl", "min/maxTTL", 11, TagStyle::Ttl, Field::MinTtl), tag("minttl", "minTTL", 6, TagStyle::Num, Field::MinTtl)]),
+    row(Field::MaxTtl, "max_ttl", Kind::U8, Unit::None, Group::Extension(Groups::IP_INFO)).elements(&[both(53)]).filter(&[word("max ttl", Side::None, true, number(255, true, false, "TTL number out of range")), word("ttl", Side::None, true, number(255, true, false, "TTL number out of range"))]).statistics(&[stat("maxttl", "Max TTL", &[Field::MaxTtl])]).tags(&[tag("maxttl", "maxTTL", 6, TagStyle::Num, Field::MaxTtl)]),
     row(Field::SecurityGroupTag, "security_group_tag", Kind::U16, Unit::None, Group::Extension(Groups::SECURITY_GROUP)).tags(&[tag("sgt", "  SGT  ", 5, TagStyle::Num, Field::SecurityGroupTag)]),
     row(Field::ReverseTcpFlags, "reverse_tcp_flags", Kind::U8, Unit::Flags, Group::Extension(Groups::MISC)).elements(&[enterprise(29305, 6)]),
 ];

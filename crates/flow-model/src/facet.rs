@@ -191,8 +191,12 @@ pub enum Derived {
     AppName,
     /// JA3 hash of the payload.
     Ja3,
+    /// JA4 of the payload.
+    Ja4,
     /// TLS server name of the payload.
     Sni,
+    /// TLS version of the payload.
+    TlsVersion,
     /// A line break in the output.
     Newline,
 }
@@ -217,6 +221,8 @@ pub enum TagStyle {
     Scaled,
     /// Date and time with milliseconds, local.
     Time,
+    /// The same in UTC.
+    TimeUtc,
     /// Seconds since 1970 with milliseconds.
     TimeRaw,
     /// Milliseconds since 1970.
@@ -279,6 +285,14 @@ pub enum TagStyle {
     Payload,
     /// Text, right-justified.
     Text,
+    /// Text, right-justified; this when empty.
+    TextOr(&'static str),
+    /// One of these names, right-justified, or the number; this when the record does not carry the field's group.
+    Name(&'static [(&'static str, u64)], &'static str),
+    /// Smallest and largest time to live; the field holds the smallest.
+    Ttl,
+    /// `DF` and `MF`, `--` for each that is not set.
+    Fragment,
     /// Nothing at all.
     Nothing,
     /// Line break.

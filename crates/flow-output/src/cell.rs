@@ -31,6 +31,8 @@ pub(crate) enum Form {
     Count,
     /// `YYYY-MM-DD HH:MM:SS.mmm`; `between` stands between date and clock.
     Time { between: u8 },
+    /// `YYYY-MM-DD HH:MM:SS.mmm` in UTC.
+    TimeUtc,
     /// `YYYY-MM-DD HH:MM:SS`.
     TimeSeconds,
     /// A number of thousandths with three decimals.
@@ -105,6 +107,14 @@ pub(crate) enum Form {
     Payload,
     /// JA3 hash of a payload, right-justified.
     Ja3,
+    /// JA4 of a payload behind its kind, `ja4 : ` or `ja4s: `.
+    Ja4,
+    /// Version of a TLS hello in a payload.
+    TlsVersion,
+    /// Number, groups: its name; this when the record has no such group.
+    Name { names: &'static [(&'static str, u64)], none: &'static str },
+    /// Fragment flags.
+    Fragment,
     /// Server name of a TLS hello in a payload, right-justified.
     ServerName,
     /// `FLOW` or `EVENT`.
@@ -120,6 +130,8 @@ pub(crate) type Sources<'a> = [&'a Column; 3];
 pub(crate) struct Context<'a> {
     /// Prints times.
     pub(crate) time: TimeWriter<'a>,
+    /// Prints times in UTC.
+    pub(crate) utc: TimeWriter<'static>,
     /// Names of what flows have numbers for.
     pub(crate) names: &'a NameTable,
     /// The record's number, from 1; 0 where records have none.
@@ -193,6 +205,7 @@ impl Cell {
             Form::Bpp => num_right(out, bpp(first(), second()), width),
             Form::Count => num_right(out, context.number, width),
             Form::Time { between } => context.time.millis(out, first(), between),
+            Form::TimeUtc => context.utc.millis(out, first(), b' '),
             Form::TimeSeconds => context.time.seconds(out, first(), b' '),
             Form::Thousandths => thousandths(out, first(), width),
             Form::ThousandthsLong => {
@@ -278,6 +291,17 @@ impl Cell {
             Form::VrfName => out.extend_from_slice(context.names.vrf(second(), first()).as_bytes()),
             Form::Payload => payload::write(out, columns[0].bytes(row)),
             Form::Ja3 => right(out, payload::ja3(columns[0].bytes(row)).as_bytes(), width),
+            Form::Ja4 => right(out, payload::ja4(columns[0].bytes(row)).as_bytes(), width),
+            Form::TlsVersion => right(out, payload::tls_version(columns[0].bytes(row)).as_bytes(), width),
+            Form::Name { names, none } => match names.iter().find(|(_, number)| *number == first()) {
+                _ if !Groups(second()).contains(Groups::PF) => right(out, none.as_bytes(), width),
+                Some((name, _)) => right(out, name.as_bytes(), width),
+                None => num_right(out, first(), width),
+            },
+            Form::Fragment => {
+                out.extend_from_slice(if first() & 0x40 == 0 { b"--" } else { b"DF" });
+                out.extend_from_slice(if first() & 0x20 == 0 { b"--" } else { b"MF" });
+            }
             Form::ServerName => text(out, payload::server_name(columns[0].bytes(row)), width, ""),
             Form::RecordType => {
                 let is_event = first() & RecordFlags::EVENT != 0;

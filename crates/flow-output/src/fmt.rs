@@ -214,6 +214,7 @@ pub(crate) fn push_tag(layout: &mut Layout, tag: &Tag, look: &Look) {
         TagStyle::NumAfterBlank => layout.literal(" ").cell(Form::Num, [field], width.saturating_sub(1)),
         TagStyle::Scaled => layout.cell(Form::Scaled { plain }, [field], width),
         TagStyle::Time => layout.cell(Form::Time { between: b' ' }, [field], 0),
+        TagStyle::TimeUtc => layout.cell(Form::TimeUtc, [field], 0),
         TagStyle::TimeRaw => layout.cell(Form::Thousandths, [field], 0),
         TagStyle::Proto if plain => layout.cell(Form::NumLeft, [field], width),
         TagStyle::Proto => layout.cell(Form::Proto, [field], width),
@@ -259,6 +260,13 @@ pub(crate) fn push_tag(layout: &mut Layout, tag: &Tag, look: &Look) {
         TagStyle::AppId => layout.cell(Form::AppId, [field], look.width(2)),
         TagStyle::Payload => layout.cell(Form::Payload, [field], 0),
         TagStyle::Text => layout.cell(Form::Text { none: "" }, [field], width),
+        TagStyle::TextOr(none) => layout.cell(Form::Text { none }, [field], width),
+        TagStyle::Name(names, none) => layout.cell(Form::Name { names, none }, [field, Field::Groups], width),
+        TagStyle::Ttl => {
+            layout.cell(Form::Num, [field], look.width(5)).literal(" ");
+            layout.cell(Form::Num, [Field::MaxTtl], look.width(5))
+        }
+        TagStyle::Fragment => layout.cell(Form::Fragment, [field], 0),
         TagStyle::Country => layout.literal(NO_COUNTRY),
         TagStyle::Newline => layout.literal("\n"),
         TagStyle::Nothing | TagStyle::Duration | TagStyle::DurationSeconds => layout,
@@ -318,6 +326,8 @@ fn push_derived(layout: &mut Layout, derived: Derived, tag: &Tag, look: &Look) {
         Derived::EgressVrfName => layout.cell(Form::VrfName, [Field::EgressVrf, Field::ExporterId], 0),
         Derived::Newline => layout.literal("\n"),
         Derived::Ja3 => layout.cell(Form::Ja3, [Field::InPayload], width),
+        Derived::Ja4 => layout.cell(Form::Ja4, [Field::InPayload], width),
+        Derived::TlsVersion => layout.cell(Form::TlsVersion, [Field::InPayload], width),
         Derived::Sni => layout.cell(Form::ServerName, [Field::InPayload], width),
         Derived::SrcLocation | Derived::DstLocation => layout,
     };

@@ -15,6 +15,25 @@ pub(crate) fn ja3(payload: &[u8]) -> String {
     }
 }
 
+/// The JA4 fingerprint of a payload, as nfdump 1.7.8 shows it.
+pub(crate) fn ja4(payload: &[u8]) -> String {
+    match Hello::read(payload).and_then(|hello| hello.ja4()) {
+        Some(text) => format!("ja4 : {text:>32}"),
+        None => "no ja4".to_owned(),
+    }
+}
+
+/// The version of TLS that a hello agrees to; `0` when the payload is none.
+pub(crate) fn tls_version(payload: &[u8]) -> String {
+    match Hello::read(payload).map(|hello| hello.protocol_version()) {
+        None => "0".to_owned(),
+        Some(0x0002) => "SSL 2".to_owned(),
+        Some(0x0300) => "SSL 3".to_owned(),
+        Some(version @ 0x0301..=0x0304) => format!("TLS 1.{}", version - 0x0301),
+        Some(version) => format!("0x{version:04x}"),
+    }
+}
+
 /// The host name that a TLS hello asks for; empty when there is none.
 pub(crate) fn server_name(payload: &[u8]) -> &[u8] {
     Hello::read(payload).and_then(|hello| hello.server_name()).unwrap_or_default()

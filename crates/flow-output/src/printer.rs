@@ -108,7 +108,8 @@ impl RecordPrinter {
     /// `first_number` is how many records were printed before.
     pub fn rows(&self, batch: &FlowBatch, selection: &Selection, first_number: u64, out: &mut Vec<u8>) {
         let zone = &self.options.zone;
-        let mut context = Context { time: TimeWriter::new(zone), names: &self.names, number: 0 };
+        let mut context =
+            Context { time: TimeWriter::new(zone), utc: TimeWriter::utc(), names: &self.names, number: 0 };
         match self.format.kind {
             FormatKind::Null => {}
             FormatKind::Json => {

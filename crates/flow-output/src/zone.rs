@@ -92,6 +92,15 @@ pub(crate) struct TimeWriter<'a> {
     dates: [(i64, [u8; 10]); DAYS as usize],
 }
 
+static UTC: Zone = Zone(Rule::Fixed(0));
+
+impl TimeWriter<'static> {
+    /// One that prints UTC.
+    pub(crate) fn utc() -> Self {
+        TimeWriter::new(&UTC)
+    }
+}
+
 impl<'a> TimeWriter<'a> {
     pub(crate) fn new(zone: &'a Zone) -> TimeWriter<'a> {
         TimeWriter {
