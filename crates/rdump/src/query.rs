@@ -17,10 +17,12 @@ use flow_file::{
 use flow_model::{CountRule, FieldSet, FlowBatch, Selection, Totals};
 use flow_output::{Format, NameTable, RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings};
 use flow_query::{
-    Aggregate, Bound, Bounds, Listing, Query, Ranking, Report, Sort, StatSpec, Statistics, TimeWindow,
+    Aggregate, Bound, Bounds, Listing, Query, QueryError, Ranking, Report, Sort, StatSpec, Statistics,
+    TimeWindow,
 };
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Answers on standard output.
@@ -231,9 +233,29 @@ impl Run<'_> {
     ) -> anyhow::Result<()> {
         out.print(|out| printer.header(out))?;
         for listing in listings {
-            rows(out, printer, listing, 0)?;
+            self.rows(out, printer, listing, 0)?;
         }
         self.end(out, printer, report)
+    }
+
+    /// Prints rows as one list; returns how many rows were printed, `printed` before them included.
+    fn rows(
+        &self,
+        out: &mut Output,
+        printer: &RecordPrinter,
+        listing: Listing,
+        printed: u64,
+    ) -> anyhow::Result<u64> {
+        let mut number = printed;
+        for batch in listing {
+            let batch = batch?;
+            if self.query.interrupt.load(Ordering::Relaxed) {
+                return Err(QueryError::Interrupted.into());
+            }
+            out.print(|out| printer.rows(&batch, &Selection::all(batch.len()), number, out))?;
+            number += batch.len() as u64;
+        }
+        Ok(number)
     }
 
     fn end(&self, out: &mut Output, printer: &RecordPrinter, report: &Report) -> anyhow::Result<()> {
@@ -278,7 +300,7 @@ impl Run<'_> {
                         printer.header(out);
                     }
                 })?;
-                number = rows(out, &printer, listing, if one_document { number } else { 0 })?;
+                number = self.rows(out, &printer, listing, if one_document { number } else { 0 })?;
                 if index + 1 == records.len() || !one_document {
                     out.print(|out| printer.footer(out))?;
                 }
@@ -403,17 +425,6 @@ impl Run<'_> {
             timings: Timings { system, user, wall, runtime: wall },
         }
     }
-}
-
-/// Prints rows as one list; returns how many rows were printed, `printed` before them included.
-fn rows(out: &mut Output, printer: &RecordPrinter, listing: Listing, printed: u64) -> anyhow::Result<u64> {
-    let mut number = printed;
-    for batch in listing {
-        let batch = batch?;
-        out.print(|out| printer.rows(&batch, &Selection::all(batch.len()), number, out))?;
-        number += batch.len() as u64;
-    }
-    Ok(number)
 }
 
 fn sort(order: SortOrder, top: usize, columns: FieldSet) -> Sort {
