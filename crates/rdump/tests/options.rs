@@ -120,6 +120,7 @@ const LONG_ONLY: &[(&str, Option<&str>)] = &[
     ("dialect", Some("1.7")),
     ("file-format", Some("nfdump")),
     ("help", None),
+    ("max-memory", Some("1G")),
     ("strict", None),
     ("summary", Some("json")),
 ];

@@ -57,7 +57,7 @@ const COMPARED: &[(&str, &str, Question)] = &[
 const LIVE: &[(&str, &[Question])] = &[
     ("v1.6.13", &[Question::Exporters, Question::Verify, Question::ExtensionMaps]),
     ("v1.6.25", &[Question::Exporters, Question::Verify, Question::ExtensionMaps]),
-    ("v1.7.1", &[Question::ExtensionMaps]),
+    ("v1.7.1", &[Question::ExtensionMaps, Question::Raw, Question::Pipe]),
     ("v1.7.8", &[Question::Verify]),
 ];
 
@@ -223,6 +223,16 @@ const RULED: &[Ruled] = &[
     ruled("live/v1.6.25/nfgen.nf ExtensionMaps", All, TO_THE_END),
     ruled("live/v1.6.13/unfinished-lzo.nf *", All, TO_THE_END),
     ruled("live/v1.6.25/unfinished-lz4.nf *", All, TO_THE_END),
+    ruled("live/v1.7.1/unfinished-lz4.nf Raw", All, TO_THE_END),
+    ruled("live/v1.7.1/unfinished-lz4.nf Pipe", All, TO_THE_END),
+    ruled(
+        "live/v1.7.1/nfgen.nf Raw",
+        All,
+        "the generator's first record has no times, which are shown as unknown",
+    ),
+    ruled("live/v1.7.1/append-pcap.nf Pipe", TunnelRows, TUNNEL),
+    ruled("live/v1.7.1/pcap-1.nf Pipe", TunnelRows, TUNNEL),
+    ruled("live/v1.7.1/written-*.nf Pipe", TunnelRows, TUNNEL),
     ruled("live/v1.7.8/unfinished-lz4.nf Verify", All, TO_THE_END),
     ruled("live/v1.7.8/*zstd*.nf Verify", All, ZSTD),
 ];
