@@ -114,6 +114,9 @@ fn the_environment_names_a_dialect_and_an_option_another() {
         "rdump: RDUMP_DIALECT: unknown dialect `1.5`: 1.6 or 1.7\n"
     );
     assert_eq!(unknown.status.code(), Some(1));
+    fs::write(fixture.path("conf"), "[rdump]\ndialect = \"1.6\"\n").unwrap();
+    assert_eq!(first_line("", &["-r", FILE, "-C", "conf"]), HEADER);
+    assert_ne!(first_line("1.7", &["-r", FILE, "-C", "conf"]), HEADER);
     assert_eq!(
         fixture.failure(&["-r", FILE, "--dialect", "2"]),
         (Some(1), "rdump: unknown dialect `2`: 1.6 or 1.7\n".to_owned())

@@ -59,7 +59,7 @@ const ROWS: &[Row] = &[
     row('b', "bidirectional", None, READ, Shows(" <-> ")),
     row('B', "client-first", None, READ, Shows(" <-> ")),
     row('c', "count", Some("1"), READ, Shows("total flows: 1,")),
-    row('C', "", Some("none"), READ, Fails("unexpected argument '-C'")),
+    row('C', "config", Some("none"), READ, Shows("total flows: 18,")),
     row('D', "name-server", Some("127.0.0.1"), READ, Shows("total flows: 18,")),
     row('E', "exporters", Some(FILE), &[], Shows("Exporters:\n")),
     row('f', "filter-file", Some("filter"), READ, Shows("total flows: 1,")),
@@ -117,12 +117,17 @@ const OTHERWISE: &[(char, &[&str])] = &[
 
 /// Options that have no letter: name, value, what they are tried with.
 const LONG_ONLY: &[(&str, Option<&str>)] = &[
+    ("csv", Some("rows=%sa")),
+    ("default-format", Some("long")),
     ("dialect", Some("1.7")),
     ("file-format", Some("nfdump")),
     ("help", None),
+    ("fmt", Some("hosts=%sa %da")),
     ("max-memory", Some("1G")),
+    ("print-config", None),
     ("strict", None),
     ("summary", Some("json")),
+    ("verbose", None),
 ];
 
 fn fixture() -> Fixture {
