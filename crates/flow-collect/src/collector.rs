@@ -13,13 +13,15 @@ use nix::unistd::{AccessFlags, ForkResult, access};
 
 use crate::capture::{CaptureError, CaptureReader};
 use crate::daemon::{end_helper, fork_helper, leave_stdio};
+use crate::fd::inherited_sockets;
 use crate::helper;
 use crate::hook::Hook;
 use crate::identity::Identity;
 use crate::log::Log;
+use crate::metrics::{MetricsAddress, MetricsError, MetricsServer};
 use crate::process::raise_file_limit;
 use crate::repeat::{RepeatError, RepeatTarget, Repeater};
-use crate::run::{Launcher, Run, system};
+use crate::run::{Launcher, Outlets, Run, system};
 use crate::sandbox::Sandbox;
 use crate::socket::{Listen, ListenError, Listener};
 use crate::source::{Sources, dynamic_address};
@@ -59,6 +61,8 @@ pub struct CollectorOptions {
     pub hook: Option<Hook>,
     /// Expire files by the limits in `.nfstat` after every finished one.
     pub expires: bool,
+    /// Where the page for Prometheus is to be had. Not for captures.
+    pub metrics: Option<MetricsAddress>,
     /// Who gets every datagram, too. Not for captures.
     pub repeat: Vec<RepeatTarget>,
     /// Whom to be once the ports are ours; who we are if `None`.
@@ -95,6 +99,9 @@ pub enum StartError {
     /// A data directory that the user of `-u` cannot write to.
     #[error("{}: user or group of -u and -g cannot write to it", .0.display())]
     Unwritable(PathBuf),
+    /// There is no page for Prometheus.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// Datagrams cannot be repeated.
     #[error(transparent)]
     Repeat(#[from] RepeatError),
@@ -138,6 +145,7 @@ pub struct Collector {
     spools: Vec<Reserved>,
     port: Port,
     repeater: Repeater,
+    metrics: Option<MetricsServer>,
     log: Arc<Log>,
 }
 
@@ -171,7 +179,14 @@ impl Collector {
         let spools = reserve(&options)?;
         let port = match input {
             Input::Listen(addresses) => {
-                Port::Sockets(addresses.iter().map(Listener::open).collect::<Result<_, _>>()?)
+                // A service manager that has opened sockets knows better than we do where to listen.
+                let inherited = inherited_sockets();
+                let buffer = addresses.first().and_then(|address| address.receive_buffer);
+                Port::Sockets(if inherited.is_empty() {
+                    addresses.iter().map(Listener::open).collect::<Result<_, _>>()?
+                } else {
+                    inherited.into_iter().map(|socket| Listener::inherited(socket, buffer)).collect()
+                })
             }
             Input::Capture(path) => Port::Capture(Box::new(CaptureReader::open(path)?)),
         };
@@ -182,7 +197,8 @@ impl Collector {
             Port::Capture(_) => Vec::new(),
         };
         let repeater = Repeater::open(&options.repeat, &own)?;
-        Ok(Collector { options, spools, port, repeater, log })
+        let metrics = options.metrics.as_ref().map(MetricsServer::open).transpose()?;
+        Ok(Collector { options, spools, port, repeater, metrics, log })
     }
 
     /// Collects until the capture ends or a signal says so. `ready` is called when datagrams are being taken.
@@ -190,7 +206,7 @@ impl Collector {
     /// Before, it becomes the user and group that it is to be, starts the helper process that runs commands and expires
     /// files, if there is anything for it to do, and gives up what rights it does not need.
     pub fn run(self, ready: impl FnOnce() -> io::Result<()>) -> Result<Outcome, StartError> {
-        let Collector { options, mut spools, port, repeater, log } = self;
+        let Collector { options, mut spools, port, repeater, metrics, log } = self;
         for reserved in &mut spools {
             reserved.spool.set_pid(std::process::id()).map_err(system("say who has the directory"))?;
         }
@@ -215,7 +231,7 @@ impl Collector {
             match fork_helper().map_err(system("start the launcher"))? {
                 ForkResult::Child => {
                     // Nothing of the collector's may stay open in the helper's process, above all no lock.
-                    drop((spools, port, repeater, ready, helper, reports));
+                    drop((spools, port, repeater, metrics, ready, helper, reports));
                     lead_helper(theirs, &options, &log);
                     end_helper()
                 }
@@ -228,7 +244,10 @@ impl Collector {
             if let Sources::Dynamic(directory) = &options.sources {
                 owned.push(directory.clone());
             }
-            let removed = options.removed_files.clone();
+            let mut removed = options.removed_files.clone();
+            if let Some(MetricsAddress::Unix(path)) = &options.metrics {
+                removed.push(path.clone());
+            }
             log.info(Sandbox { owned, removed }.enter().map_err(system("enter the sandbox"))?);
         }
         for Reserved { ident, network, spool, .. } in spools.iter().filter(|reserved| !reserved.is_asleep) {
@@ -248,9 +267,12 @@ impl Collector {
         for token in options.hook.iter().flat_map(Hook::unknown_tokens) {
             log.error(format_args!("Unknown format token '{token}'"));
         }
-        let run = Run { log, options, counters: Arc::default() };
+        let board = metrics.is_some().then(Arc::default);
+        let run = Run { log, options, counters: Arc::default(), board };
         match port {
-            Port::Sockets(listeners) => run.listen(listeners, repeater, spools, launcher, ready),
+            Port::Sockets(listeners) => {
+                run.listen(listeners, Outlets { repeater, metrics }, spools, launcher, ready)
+            }
             Port::Capture(capture) => run.replay(*capture, spools, launcher, ready),
         }
     }

@@ -3,53 +3,52 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts since the start, kept by all threads.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) datagrams: AtomicU64,
-    pub(crate) octets: AtomicU64,
-    pub(crate) flows: AtomicU64,
-    pub(crate) bad_datagrams: AtomicU64,
-    pub(crate) sequence_failures: AtomicU64,
-    pub(crate) kernel_drops: AtomicU64,
-    pub(crate) blocks: AtomicU64,
-    /// Datagrams of exporters that are in no list.
-    pub(crate) ignored: AtomicU64,
-    /// Of these, datagrams of exporters that `--allow` leaves out.
-    pub(crate) disallowed: AtomicU64,
-    pub(crate) sources: AtomicU64,
-    /// How often there was no making a source for an exporter.
-    pub(crate) sources_refused: AtomicU64,
-    /// Blocks written before they were full because memory was short.
-    pub(crate) early_blocks: AtomicU64,
-    /// Tasks that were too many for the helper process, that went wrong, and that went well.
-    pub(crate) tasks_refused: AtomicU64,
-    pub(crate) tasks_failed: AtomicU64,
-    pub(crate) tasks_done: AtomicU64,
-    /// Datagrams that were sent to a target of `-R`, and that should have been.
-    pub(crate) repeated: AtomicU64,
-    pub(crate) repeat_losses: AtomicU64,
-    /// Flows that were decoded and could not be written.
-    pub(crate) lost_flows: AtomicU64,
+macro_rules! counters {
+    ($($name:ident: $doc:literal;)+) => {
+        /// Counts since the start, kept by all threads.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $(#[doc = $doc] pub(crate) $name: AtomicU64,)+
+        }
+
+        impl Counters {
+            /// Every counter: its name, what it counts, its value.
+            pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+                [$((stringify!($name), $doc, self.$name.load(Ordering::Relaxed)),)+].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    datagrams: "Datagrams received.";
+    octets: "Octets of these datagrams.";
+    flows: "Flows decoded.";
+    blocks: "Blocks of flows written.";
+    sequence_failures: "Discontinuities in sequence numbers.";
+    bad_datagrams: "Datagrams with something that could not be decoded.";
+    kernel_drops: "Datagrams that the kernel dropped because a receive buffer was full.";
+    ignored: "Datagrams of exporters that belong to no source, or may not send.";
+    disallowed: "Of these, datagrams of exporters that are not allowed to send.";
+    sources: "Sources that there are.";
+    sources_refused: "How often there was no making a source for an exporter.";
+    early_blocks: "Blocks written before they were full because memory was short.";
+    tasks_done: "Commands and expiries that went well.";
+    tasks_failed: "Commands and expiries that went wrong.";
+    tasks_refused: "Commands and expiries left out because too many were waiting.";
+    repeated: "Datagrams sent on to another collector.";
+    repeat_losses: "Datagrams that should have been sent on and were not.";
+    lost_flows: "Flows that were decoded and could not be written.";
 }
 
 impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        write!(
-            f,
-            "Counters: datagrams: {}, octets: {}, flows: {}, blocks: {}, sequence errors: {}, bad datagrams: {}, kernel drops: {}, ignored: {}, sources: {}, flows not written: {}",
-            get(&self.datagrams),
-            get(&self.octets),
-            get(&self.flows),
-            get(&self.blocks),
-            get(&self.sequence_failures),
-            get(&self.bad_datagrams),
-            get(&self.kernel_drops),
-            get(&self.ignored),
-            get(&self.sources),
-            get(&self.lost_flows),
-        )
+        f.write_str("Counters:")?;
+        for (index, (name, _, value)) in self.all().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma} {}: {value}", name.replace('_', " "))?;
+        }
+        Ok(())
     }
 }
 

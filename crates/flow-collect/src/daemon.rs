@@ -1,6 +1,6 @@
 //! Becoming a daemon.
 //!
-//! This is the one place of the crate with unsafe code: `fork`. It is called at start-up, while the process has a
+//! Unsafe code stands here for `fork`. It is called at start-up, while the process has a
 //! single thread.
 
 use std::fs::{self, File, OpenOptions};

@@ -20,7 +20,7 @@ use crate::spool::{Naming, Spool, SpoolError};
 
 /// What all blocks under construction may occupy together, about. Beyond, the largest are written before they are full.
 /// A block of 65,536 usual flows takes some 6 MB.
-const MAX_BLOCK_MEMORY: usize = 512 << 20;
+pub(crate) const MAX_BLOCK_MEMORY: usize = 512 << 20;
 
 /// When blocks are written for that reason, until no more than this is occupied: not for every datagram anew.
 const BLOCK_MEMORY_AFTERWARDS: usize = MAX_BLOCK_MEMORY / 4 * 3;
@@ -28,6 +28,9 @@ const BLOCK_MEMORY_AFTERWARDS: usize = MAX_BLOCK_MEMORY / 4 * 3;
 /// How long flows may be in memory only, less what looking after them and writing them takes: SIGKILL costs at most a
 /// second.
 const MAX_UNSAVED_MS: u64 = 700;
+
+/// How old published ledgers may be while datagrams come.
+const PUBLISHING_INTERVAL_MS: u64 = 1000;
 
 /// Exporters remembered in a slot because there was no making a source for them. Addresses can be forged.
 const MAX_REFUSED: usize = 4096;
@@ -52,6 +55,9 @@ pub(crate) struct Dispatch {
     complaints: Complaints,
     /// Desks whose blocks may have grown since memory was looked at last.
     touched: Vec<usize>,
+    /// Desks whose ledgers have changed since they were published last, and when that was.
+    unpublished: HashSet<usize>,
+    published_ms: u64,
     block_memory: usize,
 }
 
@@ -90,6 +96,8 @@ impl Dispatch {
             ignored_ever: 0,
             complaints: Complaints::default(),
             touched: Vec::new(),
+            unpublished: HashSet::new(),
+            published_ms: 0,
             block_memory: 0,
         }
     }
@@ -159,9 +167,25 @@ impl Dispatch {
         self.intakes().fold(false, |left, intake| intake.flush(now_ms, MAX_UNSAVED_MS) | left)
     }
 
+    /// Publishes ledgers that have changed, at most once in [`PUBLISHING_INTERVAL_MS`]; to be called as often as one likes.
+    pub(crate) fn publish(&mut self, now_ms: u64) {
+        if now_ms.abs_diff(self.published_ms) < PUBLISHING_INTERVAL_MS {
+            return;
+        }
+        self.published_ms = now_ms;
+        for number in self.unpublished.drain() {
+            if let Some(intake) = &self.desks[number].intake {
+                intake.publish();
+            }
+        }
+    }
+
     /// Keeps what blocks under construction occupy within its bound. To be called every few hundred datagrams.
     pub(crate) fn check_memory(&mut self) {
         for number in self.touched.drain(..) {
+            if self.workshop.board.is_some() {
+                self.unpublished.insert(number);
+            }
             self.desks[number].is_touched = false;
             self.block_memory -= self.desks[number].memory;
             self.desks[number].memory = self.desks[number].intake.as_ref().map_or(0, Intake::memory);

@@ -28,7 +28,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use crate::log::Log;
 
 /// Tasks that may wait: one of each kind for some thousand sources, twice.
-const MAX_TASKS: usize = 32_768;
+pub(crate) const MAX_TASKS: usize = 32_768;
 
 /// The longest task: more than a command line of words and tokens comes to.
 const MAX_TASK_LEN: usize = 64 << 10;

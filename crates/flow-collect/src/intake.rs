@@ -8,6 +8,7 @@ use flow_file::FileTail;
 use flow_model::{BatchBuilder, ExporterInfo, FlowBatch, MAX_BATCH_ROWS, NameInfo, SamplerInfo};
 use flow_wire::{DecodeError, Decoded, Decoder, DecoderOptions, Exporter, Fault};
 
+use crate::board::{Board, SourceLedger};
 use crate::complaint::Complaints;
 use crate::counters::{Counters, count};
 use crate::file::{Job, Origins, SlotEnd, SourceJob};
@@ -36,6 +37,8 @@ pub(crate) struct Workshop {
     pub(crate) decoder: DecoderOptions,
     /// Log every gap in sequence numbers.
     pub(crate) report_gaps: bool,
+    /// Where ledgers are put for those who ask; nobody does if `None`.
+    pub(crate) board: Option<Arc<Board>>,
 }
 
 /// Decodes the datagrams of a source into blocks for the writer.
@@ -45,6 +48,8 @@ pub(crate) struct Intake {
     decoder: Decoder,
     builder: BatchBuilder,
     complaints: Complaints,
+    /// Of the slots that have ended; kept when somebody may ask.
+    ledger: SourceLedger,
     /// Octets of the datagrams whose flows are in the builder, and when the first of them came.
     block_octets: u64,
     block_since_ms: u64,
@@ -71,6 +76,7 @@ impl Intake {
             decoder: Decoder::new(workshop.decoder),
             builder: BatchBuilder::new(),
             complaints: Complaints::default(),
+            ledger: SourceLedger { ident: source.ident.clone(), ..SourceLedger::default() },
             block_octets: 0,
             block_since_ms: 0,
             recycled: 0,
@@ -101,6 +107,15 @@ impl Intake {
     /// Data that still wait for their template are lost, and counted.
     pub(crate) fn give_up_waiting(&mut self) {
         self.decoder.give_up_waiting();
+    }
+
+    /// Puts the ledger where those who ask can read it.
+    pub(crate) fn publish(&self) {
+        if let Some(board) = &self.workshop.board {
+            let mut ledger = self.ledger.clone();
+            ledger.add(&self.decoder.exporters());
+            board.put(self.source.number, ledger);
+        }
     }
 
     /// Begins a slot.
@@ -157,6 +172,14 @@ impl Intake {
             ledger.merge(&exporter.ledger);
         }
         ledger.kernel_drops += slot.kernel_drops;
+        if self.workshop.board.is_some() {
+            let past = self.ledger.total;
+            self.ledger.add(&exporters);
+            // With what belongs to no exporter.
+            self.ledger.total = past;
+            self.ledger.total.merge(&ledger);
+            self.publish();
+        }
         let tail = FileTail {
             exporters,
             samplers: self.decoder.samplers(),
@@ -382,6 +405,7 @@ mod tests {
             reusable: Mutex::new(mpsc::channel().1),
             decoder: DecoderOptions::default(),
             report_gaps,
+            board: None,
         };
         let source = Arc::new(Source { number: 0, ident: "x".to_owned(), spool });
         let mut dispatch = Dispatch::new(workshop, 300);

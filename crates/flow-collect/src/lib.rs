@@ -30,6 +30,7 @@
 //!     report_gaps: false,
 //!     hook: None,
 //!     expires: false,
+//!     metrics: None,
 //!     repeat: Vec::new(),
 //!     identity: None,
 //!     sandbox: false,
@@ -50,9 +51,10 @@
 //! a capture, one thread reads and decodes.
 //!
 //! This crate knows neither how a datagram is decoded (`flow-wire`) nor how a file is laid out (`flow-file`).
-//! Unsafe code stands in one place, `daemon.rs`.
+//! Unsafe code stands in two places, `daemon.rs` and `fd.rs`.
 #![deny(unsafe_code)]
 
+mod board;
 mod capture;
 mod collector;
 mod complaint;
@@ -60,6 +62,7 @@ mod counters;
 mod daemon;
 mod dispatch;
 mod explain;
+mod fd;
 mod file;
 mod follow_up;
 mod helper;
@@ -67,11 +70,13 @@ mod hook;
 mod identity;
 mod intake;
 mod log;
+mod metrics;
 mod process;
 mod receive;
 mod repeat;
 mod run;
 mod sandbox;
+mod service;
 mod slot;
 mod socket;
 mod source;
@@ -87,6 +92,7 @@ pub use flow_wire::{DecoderOptions, LimitError, LimitInfo, Limits, Tunnels};
 pub use hook::Hook;
 pub use identity::{Identity, IdentityError};
 pub use log::Log;
+pub use metrics::{MetricsAddress, MetricsError};
 pub use process::{PidFile, PidFileError, PidFilePlace};
 pub use repeat::{MAX_REPEAT_TARGETS, RepeatError, RepeatTarget};
 pub use socket::{Family, Listen, ListenError};

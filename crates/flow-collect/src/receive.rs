@@ -28,7 +28,7 @@ const BATCH_LEN: usize = 256 << 10;
 
 /// Batches in the queue between receiver and decoder: up to about 40 MB, a second of the rate that one
 /// decoder manages.
-const QUEUE_LEN: usize = 128;
+pub(crate) const QUEUE_LEN: usize = 128;
 
 /// How long datagrams may wait for company before they are handed to a busy decoder.
 const MAX_DELAY_MS: u16 = 5;

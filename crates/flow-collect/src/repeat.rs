@@ -17,7 +17,7 @@ use crate::log::Log;
 use crate::receive::{DatagramBatch, Recycler};
 
 /// Batches that may wait to be repeated.
-const QUEUE_LEN: usize = 64;
+pub(crate) const QUEUE_LEN: usize = 64;
 
 /// nfcapd's default.
 const DEFAULT_PORT: u16 = 9995;

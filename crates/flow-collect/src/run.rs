@@ -17,23 +17,26 @@ use nix::unistd::Pid;
 use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
+use crate::board::Board;
 use crate::capture::CaptureReader;
 use crate::collector::{CollectorOptions, Outcome, Reserved, StartError};
 use crate::counters::{Counters, count};
-use crate::dispatch::{Dispatch, DynamicSources};
+use crate::dispatch::{Dispatch, DynamicSources, MAX_BLOCK_MEMORY};
 use crate::file::{BLOCK_QUEUE_LEN, BlockWriter, FILING_QUEUE_LEN, Filer, Leftover};
 use crate::follow_up::FollowUp;
-use crate::helper::{Helper, Report, Reports};
+use crate::helper::{Helper, MAX_TASKS, Report, Reports};
 use crate::intake::Workshop;
 use crate::log::Log;
-use crate::receive::{self, Inlet, queue};
-use crate::repeat::{RepeatOutlet, Repeater};
+use crate::metrics::{Facts, MetricsAddress, MetricsServer, Page};
+use crate::receive::{self, Inlet, QUEUE_LEN as RECEIVE_QUEUE_LEN, queue};
+use crate::repeat::{QUEUE_LEN as REPEAT_QUEUE_LEN, RepeatOutlet, Repeater};
+use crate::service::{self, Heartbeat};
 use crate::socket::{KernelDrops, Listener};
 use crate::source::{Source, Sources};
 use crate::working::Press;
 
 /// The decoder looks at the clock at least this often, so that it notices when the clock is set.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Datagrams of a capture after which the memory in use is looked at.
 const MEMORY_CHECK: u64 = 256;
@@ -55,6 +58,14 @@ pub(crate) struct Run {
     pub(crate) log: Arc<Log>,
     pub(crate) options: CollectorOptions,
     pub(crate) counters: Arc<Counters>,
+    /// Where ledgers are put, when somebody may ask.
+    pub(crate) board: Option<Arc<Board>>,
+}
+
+/// What goes out besides files.
+pub(crate) struct Outlets {
+    pub(crate) repeater: Repeater,
+    pub(crate) metrics: Option<MetricsServer>,
 }
 
 /// The way to the helper process.
@@ -76,7 +87,7 @@ impl Run {
     pub(crate) fn listen(
         &self,
         listeners: Vec<Listener>,
-        repeater: Repeater,
+        outlets: Outlets,
         spools: Vec<Reserved>,
         launcher: Option<Launcher>,
         ready: impl FnOnce() -> io::Result<()>,
@@ -93,6 +104,14 @@ impl Run {
             }
         }
 
+        let Outlets { repeater, metrics } = outlets;
+        if let (Some(server), Some(address)) = (metrics, &self.options.metrics) {
+            self.log.info(format_args!("Metrics on {address}"));
+            let page = self.page(&listeners);
+            let log = Arc::clone(&self.log);
+            // It ends with the process.
+            spawn("metrics", move || server.run(&page, &log))?;
+        }
         repeater.lines().for_each(|line| self.log.info(line));
         let (repeats, repeating) = if repeater.is_empty() {
             (None, None)
@@ -104,11 +123,14 @@ impl Run {
             (Some(outlet), Some(thread))
         };
 
+        let heartbeat = Heartbeat::default();
+        service::watch(Arc::clone(&heartbeat), Arc::clone(&self.log)).map_err(system("start a thread"))?;
         let drops = listeners.iter().map(|listener| KernelDrops::of(&listener.socket)).collect();
         // They stay open until the decoder has asked for the last count of drops.
         let sockets: Arc<[UdpSocket]> = listeners.into_iter().map(|listener| listener.socket).collect();
         let now_ms = self.options.now_ms;
-        let decoder = spawn("decode", move || decode(dispatch, &inlet, drops, repeats.as_ref(), now_ms))?;
+        let decoder =
+            spawn("decode", move || decode(dispatch, &inlet, drops, repeats.as_ref(), &heartbeat, now_ms))?;
         let receiver = {
             let (sockets, log, ended) = (Arc::clone(&sockets), Arc::clone(&self.log), signals.handle());
             spawn("receive", move || {
@@ -121,6 +143,7 @@ impl Run {
             })?
         };
         ready().map_err(system("report to be ready"))?;
+        service::tell_ready(&self.log);
         self.log.info(format_args!("Startup {}.", self.log.program()));
 
         for signal in signals.forever() {
@@ -130,6 +153,7 @@ impl Run {
                 break;
             }
         }
+        service::tell_stopping(&self.log);
         drop(stop);
         let received_well = join(receiver);
         join(decoder);
@@ -138,6 +162,10 @@ impl Run {
             join(thread);
         }
         let outcome = self.end(backend, !received_well);
+        if let Some(MetricsAddress::Unix(path)) = &self.options.metrics {
+            // The next start replaces one that is left.
+            let _ = std::fs::remove_file(path);
+        }
         self.log.info(format_args!("Terminating {}.", self.log.program()));
         Ok(outcome)
     }
@@ -186,6 +214,22 @@ impl Run {
         Ok(outcome)
     }
 
+    fn page(&self, listeners: &[Listener]) -> Page {
+        let others = [
+            ("sources", self.options.max_sources as u64),
+            ("block-memory", MAX_BLOCK_MEMORY as u64),
+            ("tasks", MAX_TASKS as u64),
+            ("repeat-batches", REPEAT_QUEUE_LEN as u64),
+            ("receive-batches", RECEIVE_QUEUE_LEN as u64),
+        ];
+        let buffers = listeners.iter().map(Listener::buffer).collect();
+        Page {
+            counters: Arc::clone(&self.counters),
+            board: self.board.clone().unwrap_or_default(),
+            facts: Facts::new(&self.options.limits, &others, buffers),
+        }
+    }
+
     /// Starts the threads that write and file, beginning with what predecessors left.
     fn start(
         &self,
@@ -210,6 +254,7 @@ impl Run {
                 limits: self.options.limits,
             },
             report_gaps: self.options.report_gaps,
+            board: self.board.clone(),
         };
         let mut dispatch = Dispatch::new(workshop, naming.interval_s);
         if !self.options.allowed.is_empty() {
@@ -285,6 +330,7 @@ fn decode(
     inlet: &Inlet,
     mut drops: Vec<KernelDrops>,
     repeats: Option<&RepeatOutlet>,
+    heartbeat: &Heartbeat,
     now_ms: fn() -> u64,
 ) {
     let recycler = inlet.recycler();
@@ -294,6 +340,7 @@ fn decode(
     // Whether there may be something to be flushed.
     let mut is_fresh = false;
     loop {
+        count(heartbeat, 1);
         let remaining = Duration::from_millis(dispatch.deadline_ms().unwrap_or(0).saturating_sub(now_ms()));
         let longest = if is_fresh { FLUSH_EVERY } else { LONGEST_WAIT };
         match inlet.next(remaining.min(longest)) {
@@ -306,6 +353,7 @@ fn decode(
                 }
                 dispatch.check_memory();
                 is_fresh = true;
+                dispatch.publish(now_ms());
                 match repeats {
                     Some(repeats) => repeats.offer(batch, &recycler),
                     None => recycler.recycle(batch),
@@ -313,6 +361,7 @@ fn decode(
             }
             Err(RecvTimeoutError::Timeout) => {
                 let now_ms = now_ms();
+                dispatch.publish(now_ms);
                 if dispatch.is_overdue(now_ms) {
                     dispatch.add_kernel_drops(take_drops());
                     dispatch.begin_slot(now_ms);

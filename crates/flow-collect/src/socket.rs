@@ -101,6 +101,18 @@ impl Listener {
         Ok(Listener { socket, host, group, port, requested_buffer, granted_buffer })
     }
 
+    /// Takes a socket that somebody else has bound. What it is bound to is its host.
+    pub(crate) fn inherited(socket: UdpSocket, receive_buffer: Option<usize>) -> Listener {
+        let address = socket.local_addr().ok();
+        let host = address.map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
+        let requested_buffer =
+            receive_buffer.map_or(DEFAULT_RECEIVE_BUFFER, |buffer| buffer.max(MIN_RECEIVE_BUFFER));
+        let granted_buffer = enlarge(&socket, requested_buffer);
+        let port = address.map_or(0, |address| address.port());
+        let host = host.map(|ip| ip.to_string());
+        Listener { socket, host, group: None, port, requested_buffer, granted_buffer }
+    }
+
     /// `Bound to IPv4 host/IP: any, Port: 9995`, or which group was joined.
     pub(crate) fn bound_line(&self) -> String {
         let family = if self.socket.local_addr().is_ok_and(|address| address.is_ipv6()) { 6 } else { 4 };
@@ -109,6 +121,11 @@ impl Listener {
         }
         let host = self.host.as_deref().unwrap_or("any");
         format!("Bound to IPv{family} host/IP: {host}, Port: {}", self.port)
+    }
+
+    /// The port, and its receive buffer as asked for and as granted, in octets.
+    pub(crate) fn buffer(&self) -> (u16, usize, usize) {
+        (self.port, self.requested_buffer, self.granted_buffer)
     }
 
     /// What was asked for and what was given, if that is less.

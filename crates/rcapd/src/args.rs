@@ -214,6 +214,12 @@ pub(crate) struct Args {
     #[arg(short = 'g', long = "group", value_name = "GROUP", help_heading = "Running")]
     pub(crate) group: Option<String>,
 
+    /// Give counters to Prometheus on ADDR:PORT, or on a Unix socket
+    ///
+    /// Everything that the collector counts, losses by source and by exporter, and every bound. A path has a `/` in it.
+    #[arg(long = "metrics", value_name = "ADDR:PORT", help_heading = "Running")]
+    pub(crate) metrics: Option<String>,
+
     /// Keep all rights over files
     ///
     /// Without, where the kernel has Landlock, the collector can reach nothing but its data directories. Commands of -x are

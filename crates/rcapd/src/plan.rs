@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use flow_cli::compression_argument;
 use flow_collect::{
     CollectorOptions, DEFAULT_MAX_SOURCES, Family, FileFormat, Hook, Identity, Input, Limits, Listen,
-    MAX_REPEAT_TARGETS, Naming, PidFileError, PidFilePlace, RepeatError, RepeatTarget, SubDir, Tunnels, Zone,
+    MAX_REPEAT_TARGETS, MetricsAddress, Naming, PidFileError, PidFilePlace, RepeatError, RepeatTarget,
+    SubDir, Tunnels, Zone,
 };
 use ipnet::IpNet;
 
@@ -78,6 +79,7 @@ impl Plan {
         let allowed = allowed(&args.allow)?;
         let hook = args.execute.as_deref().map(hook).transpose()?;
         let repeat = repeat(&args.repeat)?;
+        let metrics = args.metrics.as_deref().map(metrics).transpose()?;
         check_combinations(&args)?;
         let mut notes = notes(&args)?;
         notes.extend(format.warning().map(str::to_owned));
@@ -108,6 +110,7 @@ impl Plan {
             report_gaps: args.report_gaps,
             hook,
             expires: args.expire,
+            metrics,
             repeat,
             identity,
             sandbox: !args.no_sandbox,
@@ -162,6 +165,12 @@ fn repeat(targets: &[String]) -> Result<Vec<RepeatTarget>, PlanError> {
     }
     let parse = |text: &String| text.parse().map_err(|error: RepeatError| refused(format!("rcapd: {error}")));
     targets.iter().map(parse).collect()
+}
+
+fn metrics(text: &str) -> Result<MetricsAddress, PlanError> {
+    MetricsAddress::parse(text).ok_or_else(|| {
+        refused(format!("rcapd: --metrics takes ADDR:PORT or a path with a `/`, not `{text}`"))
+    })
 }
 
 /// `--allow`
