@@ -87,7 +87,7 @@ fn a_service_manager_hears_of_ready_alive_and_stopping() {
         String::from_utf8(octets[..len].to_vec()).unwrap().trim_end().to_owned()
     };
     let mut heard = std::collections::BTreeMap::new();
-    while heard.get("READY=1").is_none() || heard.get("WATCHDOG=1").is_none_or(|count| *count < 3) {
+    while !heard.contains_key("READY=1") || heard.get("WATCHDOG=1").is_none_or(|count| *count < 3) {
         *heard.entry(hear()).or_insert(0) += 1;
     }
     assert_eq!(heard.len(), 2, "{heard:?}");
