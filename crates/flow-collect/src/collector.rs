@@ -28,7 +28,7 @@ use crate::source::{Sources, dynamic_address};
 use crate::spool::{Naming, Spool, SpoolError};
 
 /// Files that a source has open: its lock, the file being written and its journal, and two that wait to be finished.
-const FILES_PER_SOURCE: usize = 5;
+pub(crate) const FILES_PER_SOURCE: usize = 5;
 
 /// Files that are open whatever sources there are, generously.
 const FILES_APART: u64 = 128;

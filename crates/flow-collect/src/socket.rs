@@ -15,10 +15,10 @@ use crate::process::with_patience;
 /// The receive buffer asked for unless told otherwise: at 1,400 octets a datagram, which the kernel charges
 /// with about 2,300, it holds some 14,000 datagrams, half a million flows. The kernel grants less when
 /// `net.core.rmem_max` is lower and we are not privileged.
-const DEFAULT_RECEIVE_BUFFER: usize = 32 << 20;
+pub(crate) const DEFAULT_RECEIVE_BUFFER: usize = 32 << 20;
 
 /// nfcapd raises smaller buffers to this.
-const MIN_RECEIVE_BUFFER: usize = 65_536;
+pub(crate) const MIN_RECEIVE_BUFFER: usize = 65_536;
 
 /// Where service names are, for `-p`.
 const SERVICES: &str = "/etc/services";

@@ -198,6 +198,13 @@ pub(crate) struct Args {
     #[arg(long = "limit", value_name = "NAME=VALUE", help_heading = "Input")]
     pub(crate) limits: Vec<String>,
 
+    /// Look for what could stand in the collector's way, say what to do, and exit
+    ///
+    /// With the options of the collector: receive buffers, ports, the clock, space and speed of the disk, the kernel's filter
+    /// of reverse paths, exporters that have fallen silent. The exit code is 1 when something has to be done.
+    #[arg(long = "doctor", action = ArgAction::SetTrue, help_heading = "Running")]
+    pub(crate) doctor: bool,
+
     /// Run in the background and log to syslog
     #[arg(short = 'D', long = "daemon", action = ArgAction::SetTrue, help_heading = "Running")]
     pub(crate) daemon: bool,

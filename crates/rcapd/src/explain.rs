@@ -1,13 +1,16 @@
-//! Reports on standard output: what a capture tells about its exporters, and the limits there are.
+//! Reports on standard output: what a capture tells about its exporters, the limits there are, and the machine's state.
 
 use std::io::{self, ErrorKind, Write};
 
 use flow_cli::ExitCode;
-use flow_collect::{CaptureError, DEFAULT_MAX_SOURCES, DecoderOptions, Limits, Tunnels, explain};
+use flow_collect::{
+    CaptureError, DEFAULT_MAX_SOURCES, DecoderOptions, Finding, Input, Limits, Listen, Severity, Tunnels,
+    examine, explain,
+};
 
 use crate::MESSAGES;
 use crate::args::Args;
-use crate::plan::{Bounds, SOURCES_LIMIT, bounds, sampling};
+use crate::plan::{Bounds, Plan, SOURCES_LIMIT, bounds, sampling};
 
 /// `--explain FILE`.
 pub(crate) fn explain_capture(args: &Args) -> ExitCode {
@@ -52,6 +55,22 @@ pub(crate) fn list_limits() -> ExitCode {
         Limits::list().iter().map(|info| line(&info.option_name(), info.default, info.doc)).collect();
     lines.push_str(&line(SOURCES_LIMIT.0, DEFAULT_MAX_SOURCES as u64, SOURCES_LIMIT.1));
     print(&lines)
+}
+
+/// `--doctor`.
+pub(crate) fn examine_machine(plan: &Plan) -> ExitCode {
+    let addresses: &[Listen] = match &plan.input {
+        Input::Listen(addresses) => addresses,
+        Input::Capture(_) => &[],
+    };
+    let findings = examine(&plan.collector, addresses);
+    let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
+    match print(&format!("{}\n", lines.join("\n"))) {
+        ExitCode::Success if findings.iter().any(|finding| finding.severity == Severity::Trouble) => {
+            ExitCode::Failure
+        }
+        code => code,
+    }
 }
 
 /// A reader that has seen enough is no failure.

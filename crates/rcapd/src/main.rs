@@ -88,6 +88,9 @@ fn collect(read: Configured<Args>, program: &str) -> ExitCode {
     for note in &plan.notes {
         MESSAGES.line(note);
     }
+    if plan.doctor {
+        return explain::examine_machine(&plan);
+    }
     let log = Arc::new(Log::to_stderr(program));
     match start(plan, &log) {
         Ok(code) => code,

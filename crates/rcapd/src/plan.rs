@@ -37,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) collector: CollectorOptions,
     pub(crate) input: Input,
     pub(crate) daemon: bool,
+    /// Look at the machine instead of collecting.
+    pub(crate) doctor: bool,
     pub(crate) pid_file: Option<PidFilePlace>,
     /// About options that are accepted without effect.
     pub(crate) notes: Vec<String>,
@@ -87,8 +89,12 @@ impl Plan {
         let group = args.multicast.as_deref().map(multicast_group).transpose()?;
         let identity = Identity::find(args.user.as_deref(), args.group.as_deref())
             .map_err(|error| refused(error.to_string()))?;
-        let pid_file =
-            args.pid_file.map(|path| PidFilePlace::check(&path)).transpose().map_err(PlanError::PidFile)?;
+        let pid_file = args
+            .pid_file
+            .filter(|_| !args.doctor)
+            .map(|path| PidFilePlace::check(&path))
+            .transpose()
+            .map_err(PlanError::PidFile)?;
         let input = if let Some(capture) = args.capture {
             Input::Capture(capture)
         } else {
@@ -118,7 +124,7 @@ impl Plan {
             sync: args.sync,
             now_ms,
         };
-        Ok(Plan { collector, input, daemon: args.daemon, pid_file, notes })
+        Ok(Plan { collector, input, daemon: args.daemon, doctor: args.doctor, pid_file, notes })
     }
 }
 

@@ -170,3 +170,52 @@ fn another_user_collects_without_rights_and_without_a_way_back() {
     let again = Running::start_command(start());
     assert_eq!(again.end(Signal::SIGTERM).0, Some(0));
 }
+
+#[test]
+fn the_doctor_looks_and_says_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    fs::create_dir(&data).unwrap();
+    // One exporter in a file of long ago, another in the newest.
+    let mut collector = Running::start(&data, &["-t", "1", "-I", "border"]);
+    for exporter in ["127.0.0.8", "127.0.0.9"] {
+        support::send_from(exporter, collector.target, 1, 3, 0);
+        collector.wait_for_line("Ident: 'border' Flows: 3");
+    }
+    // What is there of the slot that has just begun would be the newest.
+    let newest = files(&data).pop().unwrap();
+    collector.end(Signal::SIGKILL);
+    assert!(open(&data.join(&newest)).totals().flows <= 3);
+    let doctor = |line: &str| {
+        let output = support::run(rcapd().arg("--doctor").args(line.split(' ')));
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), output.stderr)
+    };
+    let port = free_port();
+    let (code, stdout, stderr) =
+        doctor(&format!("-I border -w {} -b 127.0.0.1 -p {port} -P /dev/null", data.display()));
+    assert!(stderr.is_empty(), "{stderr:?}");
+    assert!(stdout.contains(&format!("ok      port: {port} can be listened at\n")), "{stdout}");
+    assert!(stdout.contains("doubt   silent exporter: border: 127.0.0.8 was heard in nfcapd."), "{stdout}");
+    for subject in ["clock: ", "receive buffer: ", "reverse path: ", "disk space: ", "disk speed: "] {
+        assert!(stdout.contains(subject), "{subject}: {stdout}");
+    }
+    let troubles = stdout.lines().filter(|line| line.starts_with("TROUBLE")).count();
+    assert_eq!(code, Some(i32::from(troubles > 0)), "{stdout}");
+    // Every doubt comes with advice.
+    let lines: Vec<&str> = stdout.lines().collect();
+    for pair in lines.windows(2) {
+        let is_fine = pair[0].starts_with("ok") || pair[0].starts_with("        ->");
+        assert!(is_fine || pair[1].starts_with("        -> "), "{stdout}");
+    }
+
+    let (code, stdout, _) = doctor(&format!("-M {} -b 192.0.2.1 -p {port}", data.display()));
+    assert_eq!(code, Some(1));
+    assert!(
+        stdout.contains(&format!(
+            "TROUBLE port: {port}: Could not open the requested socket: Cannot assign requested address\n"
+        )),
+        "{stdout}"
+    );
+    assert!(stdout.contains("open files: "), "{stdout}");
+    assert!(support::working_files(&data).len() <= 1);
+}
