@@ -54,7 +54,7 @@ pub use group::{Group, Groups, RecordFlags};
 pub use order::{CounterSide, Counters, Order, bpp, bps, pps};
 pub use protocol::{Protocol, protocol_by_name, protocol_name};
 pub use rows::Rows;
-pub use selection::Selection;
+pub use selection::{Before, Selection};
 pub use stats::{BlockStats, CountRule, Membership, NoMembership, Prune, Range, Totals};
 
 /// The most rows a batch, and so a block on disk, may have: a dictionary code then fits 16 bits.

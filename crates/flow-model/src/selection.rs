@@ -202,6 +202,15 @@ impl PartialEq for Selection {
 
 impl Eq for Selection {}
 
+/// What comes before the rows of a batch in the input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    /// Selected rows.
+    pub selected: u64,
+    /// Rows, selected or not.
+    pub rows: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,6 +36,11 @@ impl Layout {
         self
     }
 
+    /// Whether a cell depends on more than its sources.
+    pub(crate) fn depends_on_position(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Cell(cell) if cell.depends_on_position()))
+    }
+
     /// The fields that the cells read.
     pub(crate) fn fields(&self) -> FieldSet {
         self.parts.iter().fold(FieldSet::EMPTY, |fields, part| match part {

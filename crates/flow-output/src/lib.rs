@@ -7,7 +7,7 @@
 //!   [`exporters`] and its neighbours are what the other questions about files do.
 //!
 //! ```
-//! use flow_model::{BatchBuilder, Field, Selection};
+//! use flow_model::{BatchBuilder, Before, Field, Selection};
 //! use flow_output::{Format, OutputOptions, RecordPrinter, Zone};
 //!
 //! let mut builder = BatchBuilder::new();
@@ -20,7 +20,7 @@
 //! let printer = RecordPrinter::new(Format::parse("fmt:%ts %sa").unwrap(), options);
 //! let mut out = Vec::new();
 //! printer.header(&mut out);
-//! printer.rows(&batch, &Selection::all(1), 0, &mut out);
+//! printer.rows(&batch, &Selection::all(1), Before::default(), &mut out);
 //! let expected = "Date first seen              Src IP Addr\n2023-11-14 22:13:20.123        192.0.2.1\n";
 //! assert_eq!(String::from_utf8(out).unwrap(), expected);
 //! ```

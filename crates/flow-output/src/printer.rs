@@ -8,7 +8,7 @@ use crate::name_table::NameTable;
 use crate::release::Nothing;
 use crate::zone::TimeWriter;
 use crate::{Format, OutputOptions, csv, fmt, pipe, raw};
-use flow_model::{FieldSet, FlowBatch, Order, Selection};
+use flow_model::{Before, FieldSet, FlowBatch, Order, Selection};
 use std::sync::Arc;
 
 /// Prints records in one format.
@@ -61,6 +61,11 @@ impl RecordPrinter {
         RecordPrinter { names: Arc::new(names), ..self }
     }
 
+    /// Whether rows show their number, for which everything in front of them must be counted.
+    pub fn shows_numbers(&self) -> bool {
+        self.numbered && (self.format.kind == FormatKind::Raw || self.layout.depends_on_position())
+    }
+
     /// The fields that rows are printed from.
     pub fn fields(&self) -> FieldSet {
         match self.format.kind {
@@ -105,33 +110,30 @@ impl RecordPrinter {
     }
 
     /// Appends the selected rows of `batch`, which must have [the fields](Self::fields) decoded.
-    /// `first_number` is how many records were printed before.
-    pub fn rows(&self, batch: &FlowBatch, selection: &Selection, first_number: u64, out: &mut Vec<u8>) {
+    /// Records are numbered as they stand in the input, those that are not selected included.
+    pub fn rows(&self, batch: &FlowBatch, selection: &Selection, before: Before, out: &mut Vec<u8>) {
         let zone = &self.options.zone;
         let mut context =
             Context { time: TimeWriter::new(zone), utc: TimeWriter::utc(), names: &self.names, number: 0 };
+        let number = |row: usize| before.rows + row as u64 + 1;
         match self.format.kind {
             FormatKind::Null => {}
             FormatKind::Json => {
                 let style = Style::Lines(self.options.release.json);
-                json::rows(style, batch, selection, &mut context, first_number, out);
+                json::rows(style, batch, selection, &mut context, before.selected, out);
             }
             FormatKind::NdJson => {
-                json::rows(Style::Compact, batch, selection, &mut context, first_number, out);
+                json::rows(Style::Compact, batch, selection, &mut context, before.selected, out);
             }
             FormatKind::Raw => {
-                let mut number = first_number;
                 selection.for_each(|row| {
-                    number += 1;
-                    raw::record(batch, row, self.numbered.then_some(number), &mut context, out);
+                    raw::record(batch, row, self.numbered.then(|| number(row)), &mut context, out);
                 });
             }
             _ => {
                 let bound = self.layout.bind(batch, selection.count(), &mut context);
-                let mut number = first_number;
                 selection.for_each(|row| {
-                    number += 1;
-                    context.number = if self.numbered { number } else { 0 };
+                    context.number = if self.numbered { number(row) } else { 0 };
                     bound.write(row, &mut context, out);
                 });
             }

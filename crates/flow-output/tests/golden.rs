@@ -7,7 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is a failed test")]
 
 use flow_model::{
-    BatchBuilder, Column, CountRule, Field, FlowBatch, Order, Selection, Totals, Value, Values,
+    BatchBuilder, Before, Column, CountRule, Field, FlowBatch, Order, Selection, Totals, Value, Values,
     statistic_by_name,
 };
 use flow_output::{
@@ -165,8 +165,8 @@ impl Run {
         let blocks = [(0..half).collect(), (half..batch.len() as u32).collect()];
         let [first, second] = blocks.map(|rows| Selection::from_rows(batch.len(), rows));
         printer.header(out);
-        printer.rows(&only_needed, &first, 0, out);
-        printer.rows(&only_needed, &second, u64::from(half), out);
+        printer.rows(&only_needed, &first, Before::default(), out);
+        printer.rows(&only_needed, &second, Before { selected: half.into(), rows: 0 }, out);
         printer.footer(out);
     }
 
@@ -337,7 +337,7 @@ fn rows(format: &str, batch: &FlowBatch, change: impl FnOnce(&mut OutputOptions)
     change(&mut options);
     let printer = RecordPrinter::new(Format::parse(format).unwrap(), options);
     let mut out = Vec::new();
-    printer.rows(batch, &Selection::all(batch.len()), 0, &mut out);
+    printer.rows(batch, &Selection::all(batch.len()), Before::default(), &mut out);
     String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
 }
 
@@ -500,11 +500,27 @@ fn raw_shows_pf_nfpcapd_and_the_applications_of_enterprises() {
 }
 
 #[test]
+fn records_have_the_number_of_their_place_in_the_input() {
+    let printer = RecordPrinter::new(Format::parse("fmt:%cnt").unwrap(), OutputOptions::default());
+    assert!(printer.shows_numbers() && !printer.clone().unnumbered().shows_numbers());
+    let mut out = Vec::new();
+    printer.rows(
+        &flows(),
+        &Selection::from_rows(18, vec![3, 9]),
+        Before { selected: 2, rows: 100 },
+        &mut out,
+    );
+    assert_eq!(String::from_utf8(out).unwrap(), "  104\n  110\n");
+    let line = RecordPrinter::new(Format::default(), OutputOptions::default());
+    assert!(!line.shows_numbers());
+}
+
+#[test]
 fn records_without_a_place_have_no_number() {
     let options = OutputOptions::default();
     let printer = RecordPrinter::new(Format::parse("fmt:%cnt").unwrap(), options).unnumbered();
     let mut out = Vec::new();
-    printer.rows(&flows(), &Selection::from_rows(18, vec![3]), 7, &mut out);
+    printer.rows(&flows(), &Selection::from_rows(18, vec![3]), Before { selected: 2, rows: 7 }, &mut out);
     assert_eq!(out, b"    0\n");
 }
 

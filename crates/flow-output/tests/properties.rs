@@ -1,7 +1,7 @@
 //! What holds for any flows.
 #![expect(clippy::unwrap_used, reason = "a panic is a failed test")]
 
-use flow_model::{FieldInfo, FlowBatch, Selection, Source, TagStyle, fields};
+use flow_model::{Before, FieldInfo, FlowBatch, Selection, Source, TagStyle, fields};
 use flow_output::{Format, OutputOptions, RecordPrinter, Zone};
 use flow_testkit::generate::{self, Mix};
 use proptest::prelude::*;
@@ -37,7 +37,7 @@ fn list(format: &str, batch: &FlowBatch, blocks: &[Selection]) -> Vec<u8> {
     for block in blocks {
         // As a worker does it: into a buffer of its own.
         let mut text = Vec::new();
-        printer.rows(batch, block, number, &mut text);
+        printer.rows(batch, block, Before { selected: number, rows: 0 }, &mut text);
         out.extend(text);
         number += block.count() as u64;
     }
@@ -87,7 +87,7 @@ proptest! {
         let batch = generate::batch(seed, rows, Mix::default());
         for format in FORMATS.into_iter().filter(|format| !matches!(*format, "json" | "raw")) {
             let mut out = Vec::new();
-            printer(format).rows(&batch, &Selection::all(rows), 0, &mut out);
+            printer(format).rows(&batch, &Selection::all(rows), Before::default(), &mut out);
             let text = String::from_utf8(out).unwrap();
             prop_assert_eq!(text.lines().count(), rows, "{}", format);
             if format == "csv" {

@@ -1,7 +1,7 @@
 //! The tags of nfdump 1.7.5 and later.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it likes")]
 
-use flow_model::{BatchBuilder, Field, FlowBatch, Selection};
+use flow_model::{BatchBuilder, Before, Field, FlowBatch, Selection};
 use flow_output::{Format, OutputOptions, RecordPrinter, Zone};
 
 fn row(batch: &FlowBatch, format: &str) -> String {
@@ -9,7 +9,7 @@ fn row(batch: &FlowBatch, format: &str) -> String {
     let printer = RecordPrinter::new(Format::parse(format).unwrap(), options);
     let mut out = Vec::new();
     printer.header(&mut out);
-    printer.rows(batch, &Selection::all(1), 0, &mut out);
+    printer.rows(batch, &Selection::all(1), Before::default(), &mut out);
     String::from_utf8(out).unwrap()
 }
 

@@ -3,7 +3,7 @@
 
 use flow_filter::{Filter, ParseOptions};
 use flow_model::{
-    BatchBuilder, CountRule, Counters, Field, FieldSet, FlowBatch, Order, Selection, Totals, Value,
+    BatchBuilder, Before, CountRule, Counters, Field, FieldSet, FlowBatch, Order, Selection, Totals, Value,
     statistic_by_name,
 };
 use flow_query::{
@@ -235,7 +235,9 @@ proptest! {
             listed.push(piece);
             ControlFlow::Continue(())
         };
-        let format = |batch: &FlowBatch, selection: &Selection, number| (number, batch.select(selection));
+        let format = |batch: &FlowBatch, selection: &Selection, before: Before| {
+            (before.selected, batch.select(selection))
+        };
         let report = list_on(&case.sources(), &case.query(), FieldSet::ALL, &mut emit, &format).unwrap();
         let mut builder = BatchBuilder::new();
         for (number, piece) in listed {
@@ -619,7 +621,7 @@ fn who_has_enough_ends_the_listing() {
             numbers.push(number);
             if numbers.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        list_on(&source, &query, FieldSet::EMPTY, &mut emit, &|_, _, number| number).unwrap();
+        list_on(&source, &query, FieldSet::EMPTY, &mut emit, &|_, _, before| before.selected).unwrap();
         assert_eq!(numbers, [0, 10, 20]);
     }
 }

@@ -14,7 +14,7 @@ use flow_cli::{ExitCode, Messages};
 use flow_file::{
     ExporterNumbers, FileError, FileFormat, FileSelection, FileTail, FileWriter, FlowFile, WriteOptions,
 };
-use flow_model::{CountRule, FieldSet, FlowBatch, Selection, Totals};
+use flow_model::{Before, CountRule, FieldSet, FlowBatch, Selection, Totals};
 use flow_output::{Format, NameTable, RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings};
 use flow_query::{
     Aggregate, Bound, Bounds, Listing, Query, QueryError, Ranking, Report, Sort, StatSpec, Statistics,
@@ -58,16 +58,18 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
     }
     let asked = files.len();
     allow_open_files();
+    let mut printer = RecordPrinter::new(plan.format.clone(), plan.options.clone());
     let mut query = Query {
         files,
         window,
         limit: plan.limit,
         threads: plan.threads,
         max_memory: plan.max_memory.or_else(memory::usual),
-        counts_skipped: plan.json_summary || !plan.options.quiet && plan.format.counts_processed(),
+        counts_skipped: plan.json_summary
+            || !plan.options.quiet && plan.format.counts_processed()
+            || printer.shows_numbers() && matches!(plan.mode, Mode::List),
         ..Query::new(filter)
     };
-    let mut printer = RecordPrinter::new(plan.format.clone(), plan.options.clone());
     if printer.shows_names() && prints_records(&plan.mode) {
         let (known, numbers) = known(&query.files);
         if !known.names.is_empty() {
@@ -196,9 +198,9 @@ impl Run<'_> {
     fn list(&self, out: &mut Output) -> anyhow::Result<Report> {
         let printer = &self.printer;
         out.print(|out| printer.header(out))?;
-        let format = |batch: &FlowBatch, selection: &Selection, first_number: u64| {
+        let format = |batch: &FlowBatch, selection: &Selection, before: Before| {
             let mut text = Vec::new();
-            printer.rows(batch, selection, first_number, &mut text);
+            printer.rows(batch, selection, before, &mut text);
             text
         };
         let report = flow_query::list(&self.query, printer.fields(), &mut |text| out.emit(&text), &format)?;
@@ -252,7 +254,8 @@ impl Run<'_> {
             if self.query.interrupt.load(Ordering::Relaxed) {
                 return Err(QueryError::Interrupted.into());
             }
-            out.print(|out| printer.rows(&batch, &Selection::all(batch.len()), number, out))?;
+            let before = Before { selected: number, rows: number };
+            out.print(|out| printer.rows(&batch, &Selection::all(batch.len()), before, out))?;
             number += batch.len() as u64;
         }
         Ok(number)

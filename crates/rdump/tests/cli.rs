@@ -150,6 +150,23 @@ fn a_filter_is_explained_instead_of_run() {
 }
 
 #[test]
+fn rows_are_numbered_by_their_place_in_the_input() {
+    let fixture = Fixture::new();
+    write(&fixture.path("more"), &batches(1, 40, 10, Mix::default()));
+    let rows = |args: &[&str]| -> Vec<String> {
+        let args = [&["-q", "-o", "fmt:%cnt"], args].concat();
+        fixture.stdout(&args).lines().map(|line| line.trim().to_owned()).collect()
+    };
+    assert_eq!(rows(&["-r", FILE, "proto udp"]), ["3", "4", "10", "18"]);
+    // Blocks and files that are not read are counted as well.
+    assert_eq!(rows(&["-r", "more", "-O", "bytes"])[0], "0");
+    fs::rename(fixture.path("more"), fixture.path("a")).unwrap();
+    assert_eq!(rows(&["-R", ".", "host 8.8.8.8"]), ["45", "46"]);
+    let raw = fixture.stdout(&["-q", "-o", "raw", "-R", ".", "host 8.8.8.8"]);
+    assert_eq!(raw.matches("  RecordCount  =                45\n").count(), 1, "{raw}");
+}
+
+#[test]
 fn labels_say_what_decided() {
     let fixture = Fixture::new();
     let filter = "(proto tcp) %web or (proto udp) %dns or proto gre";

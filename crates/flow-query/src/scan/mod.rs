@@ -14,7 +14,7 @@ use crate::spill::Memory;
 use crate::{OpenBlock, Overview, Probe, Query, QueryError, Report, RowOrigin, Sink, Source, totals};
 use flow_file::{FileError, FlowFile, RowCount};
 use flow_filter::{EvalContext, FileContext};
-use flow_model::{Field, FieldSet, FlowBatch, Prune, Range, Selection, Totals};
+use flow_model::{Before, Field, FieldSet, FlowBatch, Prune, Range, Selection, Totals};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,7 +46,8 @@ pub fn run_on<R: Source, S: Sink>(
 
 /// Lists the matching flows of files in their order: `format` makes text (or whatever else) of the flows of a
 /// block, on the workers; `emit` gets the pieces in order, on the calling thread, until it says
-/// [`Break`](ControlFlow::Break). `format` is told the number of the block's first matching flow, from 0.
+/// [`Break`](ControlFlow::Break). `format` is told what comes before the block; all flows there are counted
+/// only if [`Query::counts_skipped`].
 ///
 /// # Errors
 /// When it was interrupted. Files and blocks that cannot be read are left out and reported.
@@ -54,7 +55,7 @@ pub fn list(
     query: &Query,
     columns: FieldSet,
     emit: &mut dyn FnMut(Vec<u8>) -> ControlFlow<()>,
-    format: &(dyn Fn(&FlowBatch, &Selection, u64) -> Vec<u8> + Sync),
+    format: &(dyn Fn(&FlowBatch, &Selection, Before) -> Vec<u8> + Sync),
 ) -> Result<Report, QueryError> {
     let ((), report) = with_files(query, |files, workers| {
         let outcome = Scan::new(query, files, workers).stream(columns, emit, format)?;
@@ -72,7 +73,7 @@ pub fn list_on<R: Source, T: Send>(
     query: &Query,
     columns: FieldSet,
     emit: &mut dyn FnMut(T) -> ControlFlow<()>,
-    format: &(dyn Fn(&FlowBatch, &Selection, u64) -> T + Sync),
+    format: &(dyn Fn(&FlowBatch, &Selection, Before) -> T + Sync),
 ) -> Result<Report, QueryError> {
     let outcome =
         Scan::new(query, sources, &mut Workers::new(query.threads)).stream(columns, emit, format)?;
@@ -393,7 +394,7 @@ impl<'a, R: Source> Scan<'a, R> {
         &self,
         columns: FieldSet,
         emit: &mut dyn FnMut(T) -> ControlFlow<()>,
-        format: &(dyn Fn(&FlowBatch, &Selection, u64) -> T + Sync),
+        format: &(dyn Fn(&FlowBatch, &Selection, Before) -> T + Sync),
     ) -> Result<Outcome, QueryError> {
         let next = AtomicUsize::new(0);
         let pass = Pass { fields: columns, probes: Vec::new(), counts: true };
@@ -402,8 +403,8 @@ impl<'a, R: Source> Scan<'a, R> {
         let results = if self.workers.is_single(self.blocks.len()) {
             vec![self.visit_in_order(&next, &gate, &pass, |index, found| {
                 gate.release(index);
-                if let Some((batch, selection, number)) = found
-                    && emit(format(batch, selection, number)).is_break()
+                if let Some((batch, selection, before)) = found
+                    && emit(format(batch, selection, before)).is_break()
                 {
                     gate.close();
                 }
@@ -413,7 +414,7 @@ impl<'a, R: Source> Scan<'a, R> {
             self.workers.run_beside(
                 |sender| {
                     self.visit_in_order(&next, &gate, &pass, |index, found| {
-                        let piece = found.map(|(batch, selection, number)| format(batch, selection, number));
+                        let piece = found.map(|(batch, selection, before)| format(batch, selection, before));
                         // Nobody receives any more when `emit` has had enough; the gate is closed then.
                         let _ = sender.send((index, piece));
                         Ok(())
@@ -472,13 +473,13 @@ impl<'a, R: Source> Scan<'a, R> {
     }
 
     /// Takes blocks until none is left or the limit is reached, and decides in their order which rows count.
-    /// `found` is called for every block that counts, with the number of its first matching row.
+    /// `found` is called for every block that counts, with what comes before it.
     fn visit_in_order(
         &self,
         next: &AtomicUsize,
         gate: &Gate,
         pass: &Pass,
-        mut found: impl FnMut(usize, Option<(&FlowBatch, &Selection, u64)>) -> Result<(), QueryError>,
+        mut found: impl FnMut(usize, Option<(&FlowBatch, &Selection, Before)>) -> Result<(), QueryError>,
     ) -> Result<Tally, QueryError> {
         let mut tally = Tally::default();
         let mut batch = FlowBatch::new(0);
@@ -508,7 +509,8 @@ impl<'a, R: Source> Scan<'a, R> {
                 tally.end = Some(End { processed: passed.rows_before + last + 1, block: index });
             }
             let matched = self.count(index, examined, &batch, pass, &mut tally);
-            found(index, matched.as_ref().map(|selection| (&batch, selection, passed.number)))?;
+            let before = Before { selected: passed.number, rows: passed.rows_before };
+            found(index, matched.as_ref().map(|selection| (&batch, selection, before)))?;
         }
     }
 
