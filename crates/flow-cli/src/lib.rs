@@ -6,6 +6,7 @@
 //! * [`configured`] does the same and completes it from the environment and the configuration file.
 //! * [`configured`] does the same, and adds what the environment and the configuration file say.
 //! * [`ByteSize`], [`Age`] and [`TimeSpec`] are the arguments that have a grammar of their own.
+//! * [`Describe`] are the options by which a program prints its manual page and completions.
 //! * [`run`] is the frame of a `main`: errors to stderr as `rdump: what: cause`, one [`ExitCode`], and a quiet
 //!   end when whoever reads our output has gone.
 //!
@@ -23,6 +24,7 @@
 mod age;
 mod compression;
 mod config;
+mod describe;
 mod exit;
 mod normalise;
 mod parse;
@@ -34,6 +36,7 @@ mod version;
 pub use age::{Age, AgeError};
 pub use compression::{CompressionError, compression_argument};
 pub use config::{ConfigArgs, Configuration, Configured, configured};
+pub use describe::Describe;
 pub use exit::{ExitCode, WithExitCode, exit_code_of};
 pub use normalise::{Quirk, normalise};
 pub use parse::{parse, usage_error};

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
-use flow_cli::ConfigArgs;
+use flow_cli::{ConfigArgs, Describe};
 
 /// Collect flows from routers and switches: NetFlow, IPFIX and sFlow into rotating files.
 ///
@@ -295,6 +295,9 @@ pub(crate) struct Args {
     /// Capture from an interface
     #[arg(short = 'd', value_name = "DEVICE", hide = true)]
     pub(crate) device: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) describe: Describe,
 
     /// One is ignored, as nfcapd does
     #[arg(value_name = "OPERAND", hide = true)]

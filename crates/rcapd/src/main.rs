@@ -30,6 +30,7 @@ fn main() -> process::ExitCode {
     }
     let code = match configured::<Args>(argv, &quirks()) {
         Ok(read) if read.args.version => print_version(&argv0),
+        Ok(read) if read.args.describe.is_asked_for() => print_description(&read.args),
         Ok(read) if read.args.limits.iter().any(|setting| setting == "list") => explain::list_limits(),
         Ok(read) if read.args.explain.is_some() => explain::explain_capture(&read.args),
         Ok(read) => collect(read, &program_name(&argv0)),
@@ -59,6 +60,16 @@ fn print_version(argv0: &OsStr) -> ExitCode {
 fn print_extensions() -> ExitCode {
     println!("All extensions are stored; there is none to choose.");
     ExitCode::Success
+}
+
+fn print_description(args: &Args) -> ExitCode {
+    match args.describe.print::<Args>() {
+        Ok(()) => ExitCode::Success,
+        Err(error) => {
+            MESSAGES.error(&error.into());
+            ExitCode::Failure
+        }
+    }
 }
 
 /// The name to log under: whatever we are called as.

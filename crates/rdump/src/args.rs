@@ -1,7 +1,7 @@
 //! What was typed: the one declaration of options, help and completions.
 
 use clap::{ArgAction, Parser};
-use flow_cli::ConfigArgs;
+use flow_cli::{ConfigArgs, Describe};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -312,6 +312,9 @@ pub(crate) struct Args {
     /// Print help: -h short, --help long
     #[arg(short = 'h', long = "help", action = ArgAction::Help, help_heading = "Running")]
     pub(crate) help: Option<bool>,
+
+    #[command(flatten, next_help_heading = "Running")]
+    pub(crate) describe: Describe,
 
     /// Filter, for example: proto tcp and dst port 443
     #[arg(value_name = "FILTER")]

@@ -34,6 +34,10 @@ fn main() -> std::process::ExitCode {
                 writeln!(io::stdout().lock(), "{}", version_text(argv0, env!("CARGO_PKG_VERSION")))?;
                 Ok(ExitCode::Success)
             }
+            Ok(read) if read.args.describe.is_asked_for() => {
+                read.args.describe.print::<Args>()?;
+                Ok(ExitCode::Success)
+            }
             Ok(Configured { args, configuration }) => {
                 let (plan, dialect) = configuration.check(args, |args: Args| {
                     let dialect = Dialect::choose(args.dialect.as_deref())?;

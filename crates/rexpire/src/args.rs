@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
-use flow_cli::ConfigArgs;
+use flow_cli::{ConfigArgs, Describe};
 
 /// Keep a directory of flow files under an age and a size
 ///
@@ -93,6 +93,9 @@ pub(crate) struct Args {
     /// Print the version
     #[arg(short = 'V', long = "version", action = ArgAction::SetTrue)]
     pub(crate) version: bool,
+
+    #[command(flatten)]
+    pub(crate) describe: Describe,
 
     /// Words without an option are ignored, as nfexpire does.
     #[arg(hide = true)]

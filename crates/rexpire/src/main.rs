@@ -29,6 +29,10 @@ fn main() -> std::process::ExitCode {
                 writeln!(io::stdout().lock(), "{}", version_text(argv0, env!("CARGO_PKG_VERSION")))?;
                 Ok(ExitCode::Success)
             }
+            Ok(read) if read.args.describe.is_asked_for() => {
+                read.args.describe.print::<Args>()?;
+                Ok(ExitCode::Success)
+            }
             Ok(Configured { args, configuration }) => {
                 let job = configuration.check(args, |args: Args| Job::try_from(args))?;
                 expire(&job, messages)

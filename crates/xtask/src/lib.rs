@@ -4,6 +4,7 @@
 //! * [`process`]: running them, as daemons on loopback or measured.
 //! * [`demo`] and [`bench`](mod@bench): the two long commands.
 //! * [`answers`]: comparing what rdump and nfdump print.
+//! * [`dist`]: the release and its packages; [`licences`] of what is in it.
 //! * [`arrows`], [`words`]: checks of the source tree.
 //! * [`capture`]: making and replaying captures.
 //!
@@ -16,6 +17,8 @@ pub mod arrows;
 pub mod bench;
 pub mod capture;
 pub mod demo;
+pub mod dist;
+pub mod licences;
 pub mod process;
 pub mod programs;
 pub mod words;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{arrows, bench, capture, demo, words};
+use xtask::{arrows, bench, capture, demo, dist, licences, words};
 
 /// Tasks of the project.
 #[derive(Debug, Parser)]
@@ -26,6 +26,10 @@ enum Task {
     Replay(capture::ReplayArgs),
     /// Hold the dependencies between the crates against the picture in docs/ARCHITECTURE.md
     CheckArrows,
+    /// Build the release: a tarball and packages for Debian
+    Dist(dist::DistArgs),
+    /// Check the licences of the libraries that the programs contain
+    CheckLicences,
     /// Look for paths of somebody's machine in the source tree
     CheckWords {
         /// Further words which must not occur
@@ -42,6 +46,8 @@ fn main() -> Result<()> {
         Task::Bench(args) => bench::run(&args),
         Task::Traffic(args) => capture::write(&args),
         Task::Replay(args) => capture::replay(&args),
+        Task::Dist(args) => dist::run(&args),
+        Task::CheckLicences => licences::check(),
         Task::CheckArrows => arrows::check(),
         Task::CheckWords { words, tree } => words::check(&tree, &words),
     }
