@@ -171,7 +171,7 @@ impl Collector {
         log: Arc<Log>,
     ) -> Result<Collector, StartError> {
         if let Sources::Dynamic(directory) = &mut options.sources {
-            let open_files = raise_file_limit();
+            let open_files = raise_file_limit(files_of(options.max_sources));
             let most = usize::try_from(open_files.saturating_sub(FILES_APART)).unwrap_or(usize::MAX);
             options.max_sources = options.max_sources.min(most / FILES_PER_SOURCE);
             *directory = directory.canonicalize().map_err(|_| SpoolError::Missing(directory.clone()))?;
@@ -290,6 +290,11 @@ fn lead_helper(socket: OwnedFd, options: &CollectorOptions, log: &Log) {
     log.info(format_args!("Launcher: Startup. auto-expire {expiry}"));
     helper::serve(socket, log, options.now_ms);
     log.info("Launcher: exit.");
+}
+
+/// Files that so many sources have open, with all others.
+pub(crate) fn files_of(max_sources: usize) -> u64 {
+    FILES_APART.saturating_add((max_sources as u64).saturating_mul(FILES_PER_SOURCE as u64))
 }
 
 /// Takes possession of the sources' directories, those for which dynamic sources left something included.

@@ -17,7 +17,7 @@ use flow_retain::{Inventory, StoredFile};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, Uid, access};
 
-use crate::collector::{CollectorOptions, FILES_PER_SOURCE};
+use crate::collector::{CollectorOptions, FILES_PER_SOURCE, files_of};
 use crate::process::{is_collector, raise_file_limit};
 use crate::socket::{DEFAULT_RECEIVE_BUFFER, Listen, ListenError, Listener, MIN_RECEIVE_BUFFER};
 use crate::source::Sources;
@@ -105,7 +105,7 @@ pub fn examine(options: &CollectorOptions, addresses: &[Listen]) -> Vec<Finding>
             sources.iter().map(|source| (source.ident.clone(), source.directory.clone())).collect()
         }
         Sources::Dynamic(directory) => {
-            findings.push(open_files(options.max_sources, raise_file_limit()));
+            findings.push(open_files(options.max_sources, raise_file_limit(files_of(options.max_sources))));
             findings.extend(directory_of(directory));
             below(directory)
         }
@@ -213,13 +213,13 @@ fn reverse_path(filters: &BTreeMap<String, u64>) -> Finding {
 }
 
 fn open_files(max_sources: usize, limit: u64) -> Finding {
-    let needed = (max_sources * FILES_PER_SOURCE) as u64;
-    if limit >= needed {
+    let enough_for = limit.saturating_sub(files_of(0)) / FILES_PER_SOURCE as u64;
+    if enough_for >= max_sources as u64 {
         return Finding::fine("open files", format!("{limit} allowed, enough for {max_sources} sources"));
     }
     Finding::doubt(
         "open files",
-        format!("{limit} allowed, enough for {} of {max_sources} sources", limit / FILES_PER_SOURCE as u64),
+        format!("{limit} allowed, enough for {enough_for} of {max_sources} sources"),
         "raise LimitNOFILE of the service, or ulimit -Hn",
     )
 }
@@ -399,8 +399,8 @@ mod tests {
             [space(1 << 20), space(1 << 30), space(1 << 40)],
             [Severity::Trouble, Severity::Doubt, Severity::Fine]
         );
-        assert_eq!(open_files(10, 50).severity, Severity::Fine);
-        assert!(open_files(10, 49).text.ends_with("enough for 9 of 10 sources"));
+        assert_eq!(open_files(10, files_of(10)).severity, Severity::Fine);
+        assert!(open_files(10, files_of(10) - 1).text.ends_with("enough for 9 of 10 sources"));
     }
 
     #[test]

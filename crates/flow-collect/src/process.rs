@@ -35,13 +35,13 @@ pub(crate) fn with_patience<T, E>(
     }
 }
 
-/// Allows ourselves as many open files as the system lets us, and says how many.
-pub(crate) fn raise_file_limit() -> u64 {
+/// Allows ourselves so many open files, or as many as the system lets us, and says how many there may be.
+pub(crate) fn raise_file_limit(wanted: u64) -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 0 };
-    match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
-        Ok(()) => hard,
-        Err(_) => soft,
-    }
+    // Beyond the hard limit only root comes.
+    let limits = [wanted.max(hard), hard];
+    let raised = limits.into_iter().find(|&limit| setrlimit(Resource::RLIMIT_NOFILE, limit, limit).is_ok());
+    raised.unwrap_or(soft)
 }
 
 /// Why there can be no pid file.
