@@ -18,6 +18,8 @@ pub struct ParseOptions<'a> {
     /// Finds the addresses of host names, all of them, and is asked once for each name; without it every name is
     /// unknown.
     pub resolve: Option<Resolve<'a>>,
+    /// Whether countries are known, so that filters may ask for them.
+    pub countries: bool,
     /// Reads files the filter names, for `@include` and for lists.
     pub read: Option<Read<'a>>,
     /// What a local time is in UTC; without it times without zone are UTC.

@@ -7,7 +7,7 @@ use crate::parse::Parser;
 use crate::ranges::{AddrSet, NumSet};
 use crate::value::{A_NUMBER, Value, compare};
 use crate::vocabulary::{Phrase, Target, phrases};
-use flow_model::{Derived, Field, Protocol, Side, Source};
+use flow_model::{Derived, Field, Protocol, Side, Source, country_number};
 use std::sync::Arc;
 
 const NOT_EXPECTED: &str = "This token is not expected here!";
@@ -352,7 +352,7 @@ impl Parser<'_, '_> {
         Ok(self.build.and(tests.to_vec()))
     }
 
-    /// `geo CC`: understood, and refused once the whole filter is.
+    /// `geo CC`; where countries are not known it is refused once the whole filter is understood.
     fn geo(&mut self, direction: Direction) -> Result<usize, FilterError> {
         let word = self.advance();
         let token = match self.peek().kind {
@@ -366,8 +366,18 @@ impl Parser<'_, '_> {
         if matches!(direction, Direction::One(side) if !matches!(side, Side::Src | Side::Dst)) {
             return Err(self.value_error(NOT_EXPECTED, token));
         }
-        self.geo.get_or_insert(word);
-        Ok(self.build.constant(false))
+        let mut letters = [0; 2];
+        letters.copy_from_slice(text.to_ascii_uppercase().as_bytes());
+        if !self.options.countries {
+            self.geo.get_or_insert(word);
+        }
+        let tests = [(Side::Src, Field::SrcCountry), (Side::Dst, Field::DstCountry)]
+            .into_iter()
+            .filter(|(side, _)| !matches!(direction, Direction::One(asked) if asked != *side))
+            .map(|(_, field)| Test::number(Number::Field(field), NumSet::only(country_number(letters))))
+            .map(|test| self.build.test(test))
+            .collect::<Vec<_>>();
+        Ok(if direction == Direction::SrcAndDst { self.build.and(tests) } else { self.build.or(tests) })
     }
 
     /// Adds the test of one field or derived value.

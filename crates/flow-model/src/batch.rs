@@ -19,7 +19,7 @@ pub struct FlowBatch {
 }
 
 static ABSENT: LazyLock<Vec<Column>> = LazyLock::new(|| {
-    Field::ALL
+    Field::EVERY
         .iter()
         .map(|&field| {
             Column::Constant(match field_info(field).kind {

@@ -36,7 +36,7 @@ impl BatchBuilder {
     pub fn new() -> BatchBuilder {
         BatchBuilder {
             len: 0,
-            columns: Field::ALL.iter().map(|&field| Values::new(field_info(field).kind)).collect(),
+            columns: Field::EVERY.iter().map(|&field| Values::new(field_info(field).kind)).collect(),
             touched: FieldSet::EMPTY,
             used: FieldSet::EMPTY,
             groups: Groups::default(),

@@ -352,20 +352,6 @@ pub static DERIVED: &[DerivedInfo] = &[
         &[word("count", Side::None, true, UNLIMITED), word("cnt", Side::None, true, UNLIMITED)],
         &[dtag("cnt", "Count", 5, TagStyle::Num, Derived::Count)],
     ),
-    derived(Derived::SrcCountry, &[], &[], &[dtag("sc", "SC", 2, TagStyle::Country, Derived::SrcCountry)]),
-    derived(Derived::DstCountry, &[], &[], &[dtag("dc", "DC", 2, TagStyle::Country, Derived::DstCountry)]),
-    derived(
-        Derived::SrcLocation,
-        &[],
-        &[],
-        &[dtag("sloc", "Src IP location info", 0, TagStyle::Nothing, Derived::SrcLocation)],
-    ),
-    derived(
-        Derived::DstLocation,
-        &[],
-        &[],
-        &[dtag("dloc", "Src IP location info", 0, TagStyle::Nothing, Derived::DstLocation)],
-    ),
     derived(
         Derived::InputName,
         &[],
@@ -539,6 +525,17 @@ pub(crate) static FIELDS: [FieldInfo; Field::COUNT] = [
     row(Field::MaxTtl, "max_ttl", Kind::U8, Unit::None, Group::Extension(Groups::IP_INFO)).elements(&[both(53)]).filter(&[word("max ttl", Side::None, true, number(255, true, false, "TTL number out of range")), word("ttl", Side::None, true, number(255, true, false, "TTL number out of range"))]).statistics(&[stat("maxttl", "Max TTL", &[Field::MaxTtl])]).tags(&[tag("maxttl", "maxTTL", 6, TagStyle::Num, Field::MaxTtl)]),
     row(Field::SecurityGroupTag, "security_group_tag", Kind::U16, Unit::None, Group::Extension(Groups::SECURITY_GROUP)).tags(&[tag("sgt", "  SGT  ", 5, TagStyle::Num, Field::SecurityGroupTag)]),
     row(Field::ReverseTcpFlags, "reverse_tcp_flags", Kind::U8, Unit::Flags, Group::Extension(Groups::MISC)).elements(&[enterprise(29305, 6)]),
+    row(Field::SrcCountry, "src_country", Kind::U16, Unit::None, Group::Header).tags(&[tag("sc", "SC", 2, TagStyle::Country, Field::SrcCountry)]).statistics(&[stat("srcgeo", "Src Geo", &[Field::SrcCountry]), stat("geo", "Geo", &[Field::SrcCountry, Field::DstCountry])]).aggregates(&[agg("srcgeo", "sc", Field::SrcCountry)]),
+    row(Field::DstCountry, "dst_country", Kind::U16, Unit::None, Group::Header).tags(&[tag("dc", "DC", 2, TagStyle::Country, Field::DstCountry)]).statistics(&[stat("dstgeo", "Dst Geo", &[Field::DstCountry])]).aggregates(&[agg("dstgeo", "dc", Field::DstCountry)]),
+    row(Field::SrcAsName, "src_as_name", Kind::Bytes, Unit::Text, Group::Header).tags(&[tag("sasn", "Src AS organisation", 0, TagStyle::TextOr("none"), Field::SrcAsName)]).statistics(&[stat("srcasn", "Src AS organisation", &[Field::SrcAsName]), stat("asn", "AS organisation", &[Field::SrcAsName, Field::DstAsName])]),
+    row(Field::DstAsName, "dst_as_name", Kind::Bytes, Unit::Text, Group::Header).tags(&[tag("dasn", "Dst AS organisation", 0, TagStyle::TextOr("none"), Field::DstAsName)]).statistics(&[stat("dstasn", "Dst AS organisation", &[Field::DstAsName])]),
+    row(Field::SrcLocation, "src_location", Kind::Bytes, Unit::Text, Group::Header).tags(&[tag("sloc", "Src IP location info", 0, TagStyle::Text, Field::SrcLocation)]),
+    row(Field::DstLocation, "dst_location", Kind::Bytes, Unit::Text, Group::Header).tags(&[tag("dloc", "Src IP location info", 0, TagStyle::Text, Field::DstLocation)]),
+    row(Field::SrcZone, "src_zone", Kind::Bytes, Unit::Text, Group::Header).tags(&[tag("stz", "Src timezone", 0, TagStyle::TextOr("none"), Field::SrcZone)]).statistics(&[stat("srctz", "Src timezone", &[Field::SrcZone]), stat("tz", "Timezone", &[Field::SrcZone, Field::DstZone])]),
+    row(Field::DstZone, "dst_zone", Kind::Bytes, Unit::Text, Group::Header).tags(&[tag("dtz", "Dst timezone", 0, TagStyle::TextOr("none"), Field::DstZone)]).statistics(&[stat("dsttz", "Dst timezone", &[Field::DstZone])]),
+    row(Field::Ja3, "ja3", Kind::Bytes, Unit::Text, Group::Header).statistics(&[stat("ja3", "                             ja3", &[Field::Ja3])]),
+    row(Field::Ja4, "ja4", Kind::Bytes, Unit::Text, Group::Header).statistics(&[stat("ja4", "                                 ja4", &[Field::Ja4])]),
+    row(Field::Ident, "ident", Kind::Bytes, Unit::Text, Group::Header).tags(&[tag("idt", "Ident       ", 12, TagStyle::TextLeft("<no ident>"), Field::Ident)]),
 ];
 
 #[cfg(test)]

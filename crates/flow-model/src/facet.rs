@@ -171,14 +171,6 @@ pub enum Derived {
     IcmpCode,
     /// Position of the record in the output.
     Count,
-    /// Source country.
-    SrcCountry,
-    /// Destination country.
-    DstCountry,
-    /// Source location.
-    SrcLocation,
-    /// Destination location.
-    DstLocation,
     /// Name of the ingress interface.
     InputName,
     /// Name of the egress interface.
@@ -285,6 +277,8 @@ pub enum TagStyle {
     Payload,
     /// Text, right-justified.
     Text,
+    /// Text, left-justified; this when empty.
+    TextLeft(&'static str),
     /// Text, right-justified; this when empty.
     TextOr(&'static str),
     /// One of these names, right-justified, or the number; this when the record does not carry the field's group.

@@ -3,25 +3,39 @@
 use std::fmt;
 
 macro_rules! fields {
-    ($($(#[doc = $doc:literal])+ $name:ident = $id:literal,)*) => {
-        /// One attribute of a flow. The number is the field's identity on disk and never changes.
+    (
+        stored { $($(#[doc = $doc:literal])+ $name:ident = $id:literal,)* }
+        computed { $($(#[doc = $computed_doc:literal])+ $computed:ident = $computed_id:literal,)* }
+    ) => {
+        /// One attribute of a flow. The number of one that is stored is the field's identity on disk and never changes;
+        /// those of computed fields come behind and mean nothing outside of the program.
         ///
         /// Everything else that is known about a field stands in its row of the catalogue,
         /// [`field_info`](crate::field_info).
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
-        pub enum Field { $($(#[doc = $doc])+ $name = $id,)* }
+        pub enum Field {
+            $($(#[doc = $doc])+ $name = $id,)*
+            $($(#[doc = $computed_doc])+ $computed = $computed_id,)*
+        }
 
         impl Field {
-            /// Every field, in the order of their numbers.
+            /// Every field that records carry, in the order of their numbers.
             pub const ALL: &'static [Field] = &[$(Field::$name,)*];
 
-            const NAMES: &'static [&'static str] = &[$(stringify!($name),)*];
+            /// Every field that is computed when flows are read, in the order of their numbers.
+            pub const COMPUTED: &'static [Field] = &[$(Field::$computed,)*];
+
+            /// All of both, in the order of their numbers.
+            pub const EVERY: &'static [Field] = &[$(Field::$name,)* $(Field::$computed,)*];
+
+            const NAMES: &'static [&'static str] = &[$(stringify!($name),)* $(stringify!($computed),)*];
         }
     };
 }
 
 fields! {
+stored {
     /// Which groups of fields the record carried, a [`Groups`](crate::Groups) bit set: absent differs from 0.
     Groups = 0,
     /// Start of the flow, ms since 1970 UTC.
@@ -261,10 +275,35 @@ fields! {
     /// TCP flags of the reverse direction.
     ReverseTcpFlags = 118,
 }
+computed {
+    /// Country of the source address, its two letters as a number ([`country_number`](crate::country_number)).
+    SrcCountry = 119,
+    /// Country of the destination address.
+    DstCountry = 120,
+    /// Organisation of the source address's AS.
+    SrcAsName = 121,
+    /// Organisation of the destination address's AS.
+    DstAsName = 122,
+    /// Place of the source address.
+    SrcLocation = 123,
+    /// Place of the destination address.
+    DstLocation = 124,
+    /// Time zone of the source address.
+    SrcZone = 125,
+    /// Time zone of the destination address.
+    DstZone = 126,
+    /// JA3 or JA3S hash of the payload received, hexadecimal.
+    Ja3 = 127,
+    /// JA4 fingerprint of the payload received.
+    Ja4 = 128,
+    /// Ident of the collector.
+    Ident = 129,
+}
+}
 
 impl Field {
     /// How many fields there are; `field as usize` is below it.
-    pub const COUNT: usize = Field::ALL.len();
+    pub const COUNT: usize = Field::EVERY.len();
 
     /// The MPLS labels, outermost first.
     pub const MPLS: [Field; 10] = [
@@ -304,22 +343,25 @@ impl fmt::Debug for Field {
 
 /// A set of fields.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub struct FieldSet(u128);
+pub struct FieldSet([u128; 2]);
 
-const _: () = assert!(Field::COUNT <= 128, "FieldSet holds one bit per field");
+const _: () = assert!(Field::COUNT <= 256, "FieldSet holds one bit per field");
 
 impl FieldSet {
     /// No field.
-    pub const EMPTY: FieldSet = FieldSet(0);
-    /// Every field.
-    pub const ALL: FieldSet = FieldSet(u128::MAX >> (128 - Field::COUNT));
+    pub const EMPTY: FieldSet = FieldSet([0; 2]);
+    /// Every field that records carry.
+    pub const ALL: FieldSet = FieldSet::of(Field::ALL);
+    /// Every field that is computed.
+    pub const COMPUTED: FieldSet = FieldSet::of(Field::COMPUTED);
 
     /// The set of the given fields.
     pub const fn of(fields: &[Field]) -> FieldSet {
-        let mut bits = 0;
+        let mut bits = [0; 2];
         let mut i = 0;
         while i < fields.len() {
-            bits |= 1 << fields[i] as u8;
+            let (word, bit) = place(fields[i]);
+            bits[word] |= bit;
             i += 1;
         }
         FieldSet(bits)
@@ -327,51 +369,59 @@ impl FieldSet {
 
     /// Adds `field`.
     pub fn insert(&mut self, field: Field) {
-        self.0 |= 1 << field as u8;
+        let (word, bit) = place(field);
+        self.0[word] |= bit;
     }
 
     /// Whether `field` is in the set.
     pub const fn contains(self, field: Field) -> bool {
-        self.0 >> field as u8 & 1 == 1
+        let (word, bit) = place(field);
+        self.0[word] & bit != 0
     }
 
     /// Fields in either set.
     #[must_use]
     pub const fn union(self, other: FieldSet) -> FieldSet {
-        FieldSet(self.0 | other.0)
+        FieldSet([self.0[0] | other.0[0], self.0[1] | other.0[1]])
     }
 
     /// Fields of this set that are not in `other`.
     #[must_use]
     pub const fn without(self, other: FieldSet) -> FieldSet {
-        FieldSet(self.0 & !other.0)
+        FieldSet([self.0[0] & !other.0[0], self.0[1] & !other.0[1]])
     }
 
     /// Fields in both sets.
     #[must_use]
     pub const fn intersect(self, other: FieldSet) -> FieldSet {
-        FieldSet(self.0 & other.0)
+        FieldSet([self.0[0] & other.0[0], self.0[1] & other.0[1]])
     }
 
     /// Whether the set is empty.
     pub const fn is_empty(self) -> bool {
-        self.0 == 0
+        self.0[0] | self.0[1] == 0
     }
 
     /// How many fields are in the set.
     pub const fn len(self) -> usize {
-        self.0.count_ones() as usize
+        (self.0[0].count_ones() + self.0[1].count_ones()) as usize
     }
 
     /// The fields in the order of their numbers.
     pub fn iter(self) -> impl Iterator<Item = Field> {
-        let mut rest = self.0;
+        let [mut low, mut high] = self.0;
         std::iter::from_fn(move || {
-            let field = Field::ALL.get(rest.trailing_zeros() as usize).copied()?;
-            rest &= rest - 1;
+            let (word, start) = if low == 0 { (&mut high, 128) } else { (&mut low, 0) };
+            let field = Field::EVERY.get(start + word.trailing_zeros() as usize).copied()?;
+            *word &= word.wrapping_sub(1);
             Some(field)
         })
     }
+}
+
+/// The word that holds the field's bit, and the bit.
+const fn place(field: Field) -> (usize, u128) {
+    (field as usize / 128, 1 << (field as usize % 128))
 }
 
 impl FromIterator<Field> for FieldSet {
@@ -394,9 +444,9 @@ mod tests {
 
     #[test]
     fn numbers_are_dense_and_stand_for_themselves() {
-        for (index, field) in Field::ALL.iter().enumerate() {
+        for (index, field) in Field::EVERY.iter().enumerate() {
             assert_eq!(*field as usize, index);
-            assert_eq!(Field::from_id(field.id()), Some(*field));
+            assert_eq!(Field::from_id(field.id()), Field::ALL.get(index).copied());
         }
         assert_eq!(Field::from_id(Field::COUNT as u16), None);
     }
@@ -406,7 +456,9 @@ mod tests {
         let set = FieldSet::of(&[Field::Proto, Field::ReverseTcpFlags]);
         assert_eq!(set.len(), 2);
         assert_eq!(set.iter().collect::<Vec<_>>(), [Field::Proto, Field::ReverseTcpFlags]);
-        assert_eq!(FieldSet::ALL.len(), Field::COUNT);
+        assert_eq!(FieldSet::ALL.union(FieldSet::COMPUTED).len(), Field::COUNT);
+        assert!(FieldSet::ALL.union(FieldSet::COMPUTED).iter().eq(Field::EVERY.iter().copied()));
+        assert!(FieldSet::ALL.intersect(FieldSet::COMPUTED).is_empty());
         assert!(set.without(set).is_empty());
     }
 }

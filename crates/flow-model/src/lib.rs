@@ -29,6 +29,7 @@ mod column;
 mod exporter;
 mod facet;
 mod field;
+mod gazetteer;
 mod group;
 mod order;
 pub mod payload;
@@ -50,6 +51,7 @@ pub use facet::{
     TagStyle, Unit,
 };
 pub use field::{Field, FieldSet};
+pub use gazetteer::{Gazetteer, country_letters, country_number};
 pub use group::{Group, Groups, RecordFlags};
 pub use order::{CounterSide, Counters, Order, bpp, bps, pps};
 pub use protocol::{Protocol, protocol_by_name, protocol_name};

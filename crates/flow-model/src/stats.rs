@@ -1,5 +1,6 @@
 //! What is known about a block without decoding it, and totals over flows.
 
+use crate::FieldSet;
 use crate::column::UNSPECIFIED;
 use crate::{Column, Field, FlowBatch, Kind, Protocol, Selection, ValueRef, field_info};
 use std::net::IpAddr;
@@ -37,8 +38,9 @@ impl BlockStats {
     pub fn absent(rows: usize) -> BlockStats {
         // Asked for once per block of every file of a query: copying is cheaper than a look at every field.
         static RANGES: LazyLock<Vec<Option<Range>>> = LazyLock::new(|| {
-            let ranges = Field::ALL.iter().map(|&field| match field_info(field).kind {
+            let ranges = Field::EVERY.iter().map(|&field| match field_info(field).kind {
                 Kind::Bytes => None,
+                _ if FieldSet::COMPUTED.contains(field) => None,
                 Kind::Ip => Some(Range::Ip { min: UNSPECIFIED, max: UNSPECIFIED }),
                 _ => Some(Range::Num { min: field.default_num(), max: field.default_num() }),
             });

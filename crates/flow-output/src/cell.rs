@@ -9,7 +9,9 @@ use crate::text::{
     per_second, printable, right, scaled, spaces, tcp_flags, thousandths,
 };
 use crate::zone::TimeWriter;
-use flow_model::{Column, Field, FieldSet, Groups, Protocol, RecordFlags, bpp, protocol_name};
+use flow_model::{
+    Column, Field, FieldSet, Groups, Protocol, RecordFlags, bpp, country_letters, protocol_name,
+};
 use std::net::IpAddr;
 
 /// How values become text. The comments name what the sources are when it is more than one.
@@ -93,6 +95,10 @@ pub(crate) enum Form {
     NatEventLong,
     /// Text, right-justified; this for none.
     Text { none: &'static str },
+    /// Text, left-justified; this for none.
+    TextLeft { none: &'static str },
+    /// A country's two letters.
+    Country,
     /// The inside of a json string; this for none.
     JsonText { none: &'static str },
     /// Application id: class..number.
@@ -276,6 +282,12 @@ impl Cell {
             Form::FirewallEvent => out.extend_from_slice(firewall_event(first()).as_bytes()),
             Form::NatEventLong => out.extend_from_slice(nat_event_long(first()).as_bytes()),
             Form::Text { none } => text(out, columns[0].bytes(row), width, none),
+            Form::TextLeft { none } => {
+                let start = out.len();
+                text(out, columns[0].bytes(row), 0, none);
+                spaces(out, width.saturating_sub(out.len() - start));
+            }
+            Form::Country => out.extend_from_slice(&country_letters(first())),
             Form::JsonText { none } => match columns[0].bytes(row) {
                 [] | [0, ..] => out.extend_from_slice(none.as_bytes()),
                 bytes => json_string(out, bytes),

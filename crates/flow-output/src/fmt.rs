@@ -194,9 +194,6 @@ pub(crate) fn layout(pieces: &[Piece], look: &Look) -> Layout {
 /// Columns of a port behind an address.
 const PORT_WIDTH: usize = 5;
 
-/// What stands for a country that is not known.
-const NO_COUNTRY: &str = "..";
-
 /// Appends what a tag prints.
 pub(crate) fn push_tag(layout: &mut Layout, tag: &Tag, look: &Look) {
     let width = look.width(tag.width.into());
@@ -219,13 +216,17 @@ pub(crate) fn push_tag(layout: &mut Layout, tag: &Tag, look: &Look) {
         TagStyle::Proto if plain => layout.cell(Form::NumLeft, [field], width),
         TagStyle::Proto => layout.cell(Form::Proto, [field], width),
         TagStyle::Addr => layout.cell(Form::Addr { condensed }, [field], addr_width),
-        TagStyle::AddrCountry => layout.cell(Form::Addr { condensed }, [field], addr_width).literal("(..)"),
+        TagStyle::AddrCountry => {
+            layout.cell(Form::Addr { condensed }, [field], addr_width);
+            push_country(layout, field)
+        }
         TagStyle::AddrPort(port) => {
             layout.cell(Form::Addr { condensed }, [field], addr_width);
             push_port(layout, field, port, look)
         }
         TagStyle::AddrCountryPort(port) => {
-            layout.cell(Form::Addr { condensed }, [field], addr_width).literal("(..)");
+            layout.cell(Form::Addr { condensed }, [field], addr_width);
+            push_country(layout, field);
             push_port(layout, field, port, look)
         }
         TagStyle::Network(mask) => {
@@ -267,10 +268,17 @@ pub(crate) fn push_tag(layout: &mut Layout, tag: &Tag, look: &Look) {
             layout.cell(Form::Num, [Field::MaxTtl], look.width(5))
         }
         TagStyle::Fragment => layout.cell(Form::Fragment, [field], 0),
-        TagStyle::Country => layout.literal(NO_COUNTRY),
+        TagStyle::TextLeft(none) => layout.cell(Form::TextLeft { none }, [field], width),
+        TagStyle::Country => layout.cell(Form::Country, [field], 0),
         TagStyle::Newline => layout.literal("\n"),
         TagStyle::Nothing | TagStyle::Duration | TagStyle::DurationSeconds => layout,
     };
+}
+
+/// Appends an address's country in parentheses.
+fn push_country(layout: &mut Layout, addr: Field) -> &mut Layout {
+    let country = if addr == Field::SrcAddr { Field::SrcCountry } else { Field::DstCountry };
+    layout.literal("(").cell(Form::Country, [country], 0).literal(")")
 }
 
 fn push_port<'a>(layout: &'a mut Layout, addr: Field, port: Field, look: &Look) -> &'a mut Layout {
@@ -318,7 +326,6 @@ fn push_derived(layout: &mut Layout, derived: Derived, tag: &Tag, look: &Look) {
         Derived::IcmpType => layout.cell(Form::IcmpType, [Field::DstPort, Field::Proto], width),
         Derived::IcmpCode => layout.cell(Form::IcmpCode, [Field::DstPort, Field::Proto], width),
         Derived::Count => layout.cell(Form::Count, [], width),
-        Derived::SrcCountry | Derived::DstCountry => layout.literal(NO_COUNTRY),
         Derived::AppName => layout.cell(Form::AppName, [Field::AppId, Field::ExporterId], 0),
         Derived::InputName => layout.cell(Form::InterfaceName, [Field::Input, Field::ExporterId], 0),
         Derived::OutputName => layout.cell(Form::InterfaceName, [Field::Output, Field::ExporterId], 0),
@@ -329,6 +336,5 @@ fn push_derived(layout: &mut Layout, derived: Derived, tag: &Tag, look: &Look) {
         Derived::Ja4 => layout.cell(Form::Ja4, [Field::InPayload], width),
         Derived::TlsVersion => layout.cell(Form::TlsVersion, [Field::InPayload], width),
         Derived::Sni => layout.cell(Form::ServerName, [Field::InPayload], width),
-        Derived::SrcLocation | Derived::DstLocation => layout,
     };
 }

@@ -12,7 +12,8 @@ use crate::text::{
 use crate::zone::TimeWriter;
 use crate::{Format, OutputOptions, cell};
 use flow_model::{
-    CounterSide, Counters, Field, FlowBatch, Kind, Order, Statistic, Totals, Unit, ValueRef, bpp, field_info,
+    CounterSide, Counters, Field, FlowBatch, Kind, Order, Statistic, Totals, Unit, ValueRef, bpp,
+    country_letters, field_info,
 };
 
 /// What a table is about.
@@ -328,6 +329,7 @@ fn element(line: &Line<'_>, look: Look, out: &mut Vec<u8>) {
     match (field, field_info(field).unit) {
         (Field::FwEvent | Field::NatEvent, _) => out.extend_from_slice(event_of_statistic(value).as_bytes()),
         (Field::TcpFlags, _) => tcp_flags(out, value),
+        (Field::SrcCountry | Field::DstCountry, _) => out.extend_from_slice(&country_letters(value)),
         (
             Field::IngressAcl
             | Field::IngressAce
@@ -354,6 +356,7 @@ const MPLS_LABEL: u64 = 0x00ff_fff0;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flow_model::FieldSet;
     use flow_model::{BatchBuilder, statistic_by_name, statistics};
 
     #[test]
@@ -361,7 +364,8 @@ mod tests {
         let mut builder = BatchBuilder::new();
         builder.set(Field::Flows, 1);
         builder.finish_row();
-        let batch = builder.finish();
+        let mut batch = builder.finish();
+        batch.mark_decoded(FieldSet::COMPUTED);
         for statistic in statistics() {
             for format in ["line", "csv", "json", "pipe"] {
                 let table = StatisticTable {

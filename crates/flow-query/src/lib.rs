@@ -36,6 +36,7 @@
 #![forbid(unsafe_code)]
 
 mod arrange;
+mod computed;
 mod counts;
 mod fetch;
 mod group;
@@ -52,6 +53,7 @@ mod topn;
 mod totals;
 mod write;
 
+pub use computed::{Knowledge, compute};
 pub use group::{Aggregate, Bound, Bounds, Direction, KeyPart, Ranking};
 pub use listing::Listing;
 pub use query::{Query, QueryError, Report, TimeWindow};

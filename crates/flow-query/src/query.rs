@@ -2,7 +2,7 @@
 
 use flow_file::{ExporterNumbers, FileError};
 use flow_filter::Filter;
-use flow_model::{Column, Field, FlowBatch, LossLedger, Prune, Range, Selection, Totals, Values};
+use flow_model::{Column, Field, FlowBatch, Gazetteer, LossLedger, Prune, Range, Selection, Totals, Values};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +21,8 @@ pub struct Query {
     pub filter: Filter,
     /// Only the first so many matching flows, in the order of the files (`-c`).
     pub limit: Option<u64>,
+    /// Where addresses are, for the computed fields that tell it.
+    pub gazetteer: Option<Arc<dyn Gazetteer>>,
     /// Worker threads; 0 = one per core.
     pub threads: usize,
     /// Whether [`Report::processed`] counts the rows of blocks that were skipped, too, where counting them means to open
@@ -42,6 +44,7 @@ impl Query {
             window: None,
             filter,
             limit: None,
+            gazetteer: None,
             threads: 0,
             counts_skipped: false,
             max_memory: None,

@@ -10,5 +10,6 @@
 pub mod conditions;
 pub mod fixture;
 pub mod generate;
+pub mod mmdb;
 pub mod naive;
 pub mod traffic;

@@ -298,8 +298,11 @@ pub(crate) struct Args {
     #[arg(short = 'K', value_name = "KEY", hide = true)]
     pub(crate) anonymisation: Option<String>,
 
-    /// Geo database; `none` and every other value are accepted without effect
-    #[arg(short = 'G', long = "geo", value_name = "FILE", hide = true)]
+    /// Take countries, places and names of AS from MaxMind's databases: FILE, or several with commas between; or none
+    ///
+    /// For the tags %sc %dc %gsa %gdap %sloc %sasn %stz and the like, the statistics srcgeo, srcasn, srctz and the like,
+    /// -A srcgeo,dstgeo, and `geo CC` in filters. Without -o, flows are listed as gline.
+    #[arg(short = 'G', long = "geo", value_name = "FILE", help_heading = "Selection")]
     pub(crate) geo: Option<String>,
 
     #[command(flatten)]

@@ -21,12 +21,16 @@ const MAX_FILE: u64 = 1 << 29;
 /// How long the system may take to find a host.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Reads and compiles the filter. Host names are looked up by `name_server` (`-D`), or by the system.
+/// Reads and compiles the filter, which may ask for countries if they are known. Host names are looked up by `name_server` (`-D`), or by the system.
 ///
 /// # Errors
 /// When a file cannot be read, the name server is unknown, or the filter does not compile: nfdump's line, the place
 /// underlined below it, and nfdump's exit code.
-pub(crate) fn compile(source: &FilterSource, name_server: Option<&str>) -> anyhow::Result<Filter> {
+pub(crate) fn compile(
+    source: &FilterSource,
+    name_server: Option<&str>,
+    countries: bool,
+) -> anyhow::Result<Filter> {
     let (text, file) = match source {
         FilterSource::Text(text) => (text.clone(), None),
         FilterSource::File(path) => {
@@ -49,6 +53,7 @@ pub(crate) fn compile(source: &FilterSource, name_server: Option<&str>) -> anyho
     let options = ParseOptions {
         file: file.as_deref(),
         resolve: Some(&resolve),
+        countries,
         read: Some(&|path| read(Path::new(path))),
         local_ms: Some(&local_ms),
     };

@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) selection: FileSelection,
     pub(crate) window: Option<TimeSpec>,
     pub(crate) filter: FilterSource,
+    /// Databases of places.
+    pub(crate) geo: Vec<PathBuf>,
     /// Who knows the host names in the filter; `None` is the system.
     pub(crate) name_server: Option<String>,
     pub(crate) limit: Option<u64>,
@@ -117,6 +119,9 @@ pub(crate) struct RecordStatistic {
 /// What is printed when nobody says how (D-01).
 const DEFAULT_FORMAT: &str = "line";
 
+/// The same when countries are known.
+const DEFAULT_GEO_FORMAT: &str = "gline";
+
 /// Rows of a statistic when `-n` is not given.
 const DEFAULT_TOP: usize = 10;
 
@@ -180,7 +185,12 @@ impl Plan {
         let (grouping, columns) = grouping(&args)?;
         let formats =
             Formats::new(dialect.release, &args.text_formats, &args.csv_formats).map_err(usage_of)?;
-        let default = args.default_format.as_deref().unwrap_or(DEFAULT_FORMAT);
+        let geo: Vec<PathBuf> = match args.geo.as_deref() {
+            None | Some("none" | "") => Vec::new(),
+            Some(paths) => paths.split(',').map(PathBuf::from).collect(),
+        };
+        let usual = if geo.is_empty() { DEFAULT_FORMAT } else { DEFAULT_GEO_FORMAT };
+        let default = args.default_format.as_deref().unwrap_or(usual);
         let default = formats.parse(default).map_err(usage_of)?;
         let format = match (&args.output, columns) {
             (Some(text), _) => formats.parse(text).map_err(usage_of)?,
@@ -245,6 +255,7 @@ impl Plan {
                 Some(path) if args.filter.is_empty() => FilterSource::File(path),
                 _ => FilterSource::Text(args.filter.join(" ")),
             },
+            geo,
             name_server: args.name_server,
             limit,
             threads: args.threads.unwrap_or(0),

@@ -14,7 +14,8 @@ use flow_cli::{ExitCode, Messages};
 use flow_file::{
     ExporterNumbers, FileError, FileFormat, FileSelection, FileTail, FileWriter, FlowFile, WriteOptions,
 };
-use flow_model::{Before, CountRule, FieldSet, FlowBatch, Selection, Totals};
+use flow_geo::{Databases, GeoError};
+use flow_model::{Before, CountRule, FieldSet, FlowBatch, Gazetteer, Selection, Totals};
 use flow_output::{Format, NameTable, RecordPrinter, StatisticPrinter, StatisticTable, Summary, Timings};
 use flow_query::{
     Aggregate, Bound, Bounds, Listing, Query, QueryError, Ranking, Report, Sort, StatSpec, Statistics,
@@ -22,6 +23,7 @@ use flow_query::{
 };
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -32,7 +34,8 @@ use std::time::Instant;
 pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     plan.notices.iter().for_each(|notice| messages.raw(notice));
-    let filter = filter::compile(&plan.filter, plan.name_server.as_deref())?;
+    let gazetteer = gazetteer(&plan.geo, messages)?;
+    let filter = filter::compile(&plan.filter, plan.name_server.as_deref(), gazetteer.is_some())?;
     match plan.mode {
         Mode::CheckFilter => return Ok(ExitCode::Success),
         Mode::ExplainFilter => {
@@ -63,6 +66,7 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         files,
         window,
         limit: plan.limit,
+        gazetteer,
         threads: plan.threads,
         max_memory: plan.max_memory.or_else(memory::usual),
         counts_skipped: plan.json_summary
@@ -101,6 +105,21 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         messages.line(&format_args!("{mebibytes} MiB went to temporary files for want of memory"));
     }
     Ok(verdict(&report.problems, report.files, asked, plan.strict, messages))
+}
+
+/// The databases of places; a file of nfdump's own format is named and left aside (D-103).
+fn gazetteer(paths: &[PathBuf], messages: &Messages) -> anyhow::Result<Option<Arc<dyn Gazetteer>>> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    match Databases::open(paths) {
+        Ok(databases) => Ok(Some(Arc::new(databases))),
+        Err(error @ GeoError::OfNfdump { .. }) => {
+            messages.line(&error);
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Reports damage; the exit code says whether anything could be read (D-12).

@@ -490,3 +490,59 @@ fn a_configuration_file_sets_options_and_defines_formats() {
     let expected = (Some(1), "rdump: path does not exist: /no/such\n".to_owned());
     assert_eq!(fixture.failure(&["-C", "/no/such", "-r", FILE]), expected);
 }
+
+#[test]
+fn countries_come_from_maxminds_databases() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut builder = flow_model::BatchBuilder::new();
+    for (src, dst, bytes) in [
+        ("192.0.2.1", "203.0.113.5", 100),
+        ("203.0.113.5", "198.51.100.1", 20),
+        ("2001:db8::1", "2001:db8::2", 3),
+    ] {
+        builder.set_ip(flow_model::Field::SrcAddr, src.parse().unwrap());
+        builder.set_ip(flow_model::Field::DstAddr, dst.parse().unwrap());
+        builder.set(flow_model::Field::InBytes, bytes);
+        builder.set(flow_model::Field::InPackets, 1);
+        builder.finish_row();
+    }
+    let fixture = Fixture { dir };
+    write(&fixture.path(FILE), &[builder.finish()]);
+    fs::write(fixture.path("city"), flow_testkit::mmdb::write(flow_testkit::mmdb::CITY)).unwrap();
+    fs::write(fixture.path("asn"), flow_testkit::mmdb::write(flow_testkit::mmdb::ASN)).unwrap();
+    let run = |args: &[&str]| fixture.stdout(&[&["-G", "city,asn", "-q", "-r", FILE], args].concat());
+    assert_eq!(
+        run(&["-o", "fmt:%sc>%dc|%sasn|%sloc|%stz|%idt|"]),
+        "\
+CH>FR|Example Networks|Europe/Switzerland/Zurich long/lat: 8.5500/47.3667|Europe/Zurich|border      |
+FR>..|none||none|border      |
+SE>SE|none||none|border      |
+"
+    );
+    assert_eq!(run(&["-o", "fmt:%gsap", "-O", "bytes:a", "-n", "1"]), "     2001:db8::1(SE).0    \n");
+    assert!(run(&[]).contains("       192.0.2.1(CH):0     ->      203.0.113.5(FR):0    "));
+    for (filter, sum) in [
+        ("geo fr", "2"),
+        ("src geo CH", "1"),
+        ("not src geo CH", "2"),
+        ("src and dst geo se", "1"),
+        ("geo US", "0"),
+    ] {
+        assert_eq!(run(&["-o", "ndjson", filter]).lines().count().to_string(), sum, "{filter}");
+    }
+    let table = run(&["-o", "csv", "-s", "srcgeo/bytes", "-s", "asn/flows"]);
+    let values: Vec<&str> =
+        table.lines().filter_map(|line| line.split(',').nth(4)).filter(|value| *value != "val").collect();
+    assert_eq!(values, ["CH", "FR", "SE", "", "Example Networks"]);
+    let grouped = run(&["-A", "srcgeo", "-O", "bytes"]);
+    assert_eq!(grouped.lines().map(|line| line[42..44].to_owned()).collect::<Vec<_>>(), ["CH", "FR", "SE"]);
+    fixture.rdump(&["-G", "city", "-r", FILE, "-A", "srcgeo", "-w", "out"]);
+    assert_eq!(fixture.rdump(&["-v", "out"]).status.code(), Some(0), "what is computed is not stored");
+
+    fs::write(fixture.path("nf"), [0xa5, 0x0c, 2, 0]).unwrap();
+    let output = fixture.rdump(&["-G", "nf", "-q", "-r", FILE, "-o", "fmt:%sc"]);
+    assert_eq!(output.stdout, b"..\n..\n..\n");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("nf is in nfdump's own format"));
+    let (code, message) = fixture.failure(&["-G", "missing", "-r", FILE]);
+    assert_eq!((code, message.starts_with("rdump: missing: ")), (Some(1), true), "{message}");
+}

@@ -228,7 +228,7 @@ impl Writer {
         totals.add(batch, &Selection::all(rows), self.header.rule);
         let mut directory =
             Directory { rule: self.header.rule, totals, chunks: Vec::new(), filters: Vec::new() };
-        let present = batch.fields();
+        let present = batch.fields().intersect(FieldSet::ALL);
         let mut body = Vec::new();
         let mut members: [Addresses; GROUPS.len()] = Default::default();
         for field in present.iter() {
@@ -303,7 +303,8 @@ fn put_block(rows: u32, directory: &mut Directory, body: &[u8], out: &mut Vec<u8
 
 /// The most octets that a field of octet strings has over all rows.
 fn most_octets(batch: &FlowBatch) -> usize {
-    let strings = batch.fields().iter().filter(|&field| field_info(field).kind == Kind::Bytes);
+    let strings =
+        batch.fields().intersect(FieldSet::ALL).iter().filter(|&field| field_info(field).kind == Kind::Bytes);
     let octets = strings.map(|field| match batch.column(field) {
         Column::Plain(Values::Bytes(strings)) => strings.total_len(),
         Column::Constant(value) => match value.as_ref() {

@@ -7,6 +7,7 @@ mod workers;
 use self::gate::{CloseOnDrop, Gate};
 use self::tally::{End, Tally};
 use crate::arrange::Windows;
+use crate::computed::{self, Knowledge};
 use crate::counts::Counts;
 use crate::fetch;
 use crate::listing::row_octets;
@@ -543,26 +544,26 @@ impl<'a, R: Source> Scan<'a, R> {
         let fields = pass.fields.union(self.total_fields(number, pass));
         let mut read = || {
             if let Some(window) = window {
-                block.read(FieldSet::of(&[Field::FirstMs, Field::LastMs]), &selection, batch)?;
+                self.read(&block, source, FieldSet::of(&[Field::FirstMs, Field::LastMs]), &selection, batch)?;
                 window.select(batch, &mut selection);
             }
             if filter == Prune::Maybe && !selection.is_empty() {
-                block.read(self.filter_fields, &selection, batch)?;
+                self.read(&block, source, self.filter_fields, &selection, batch)?;
                 let context = EvalContext { ident: source.ident(), first_row };
                 self.query.filter.eval(batch, &context, &mut selection);
             }
             for probe in &pass.probes {
                 if !selection.is_empty() {
-                    block.read(FieldSet::of(&[probe.field]), &selection, batch)?;
+                    self.read(&block, source, FieldSet::of(&[probe.field]), &selection, batch)?;
                     probe.select(batch, &mut selection);
                 }
             }
             if selection.is_empty() {
                 return Ok(());
             }
-            block.read(fields, &selection, batch)?;
+            self.read(&block, source, fields, &selection, batch)?;
             if let Some(labels) = self.query.filter.labels().filter(|_| fields.contains(Field::Label)) {
-                block.read(labels.columns(), &selection, batch)?;
+                self.read(&block, source, labels.columns(), &selection, batch)?;
                 labels.apply(batch, &EvalContext { ident: source.ident(), first_row }, &selection);
             }
             if self.renumbers(fields) {
@@ -574,6 +575,21 @@ impl<'a, R: Source> Scan<'a, R> {
             Ok(()) => Examined::Matched { selection, problems: block.problems().to_vec() },
             Err(error) => Examined::Damaged(error),
         }
+    }
+
+    /// Adds columns to a batch of an open block's rows, stored and computed ones.
+    fn read(
+        &self,
+        block: &impl OpenBlock,
+        source: &R,
+        fields: FieldSet,
+        selection: &Selection,
+        batch: &mut FlowBatch,
+    ) -> Result<(), FileError> {
+        block.read(computed::stored(fields), selection, batch)?;
+        let knowledge = Knowledge { ident: source.ident(), gazetteer: self.query.gazetteer.as_deref() };
+        computed::compute(fields, selection, knowledge, batch);
+        Ok(())
     }
 
     /// Whether exporters have other numbers in the answer than in their files.
@@ -729,7 +745,8 @@ impl<R: Source> Rows for Scan<'_, R> {
         let report = |error| {
             self.found_late.lock().unwrap_or_else(PoisonError::into_inner).push((block, error));
         };
-        let opened = match self.sources[source as usize].open(number as usize) {
+        let origin = &self.sources[source as usize];
+        let opened = match origin.open(number as usize) {
             Ok(opened) => opened,
             Err(error) => {
                 report(error);
@@ -740,10 +757,11 @@ impl<R: Source> Rows for Scan<'_, R> {
         };
         let mut batch = FlowBatch::new(opened.rows());
         let selection = Selection::from_rows(batch.len(), rows);
-        if opened.read(fields, &selection, &mut batch).is_err() {
+        if self.read(&opened, origin, fields, &selection, &mut batch).is_err() {
             // Columns that cannot be read are absent; the others are shown.
             for field in fields.iter() {
-                if let Err(error) = opened.read(FieldSet::of(&[field]), &selection, &mut batch) {
+                let read = self.read(&opened, origin, FieldSet::of(&[field]), &selection, &mut batch);
+                if let Err(error) = read {
                     report(error);
                     batch.mark_decoded(FieldSet::of(&[field]));
                 }

@@ -178,7 +178,12 @@ impl RowEncoder {
     fn count_omitted(&self, planned: &Planned<'_>, has_mixed_pairs: bool, omitted: &mut Omitted) {
         let batch = planned.batch;
         let mut lossy = Vec::new();
-        for field in batch.fields().iter().filter(|&field| self.may_omit(field, has_mixed_pairs)) {
+        for field in batch
+            .fields()
+            .intersect(FieldSet::ALL)
+            .iter()
+            .filter(|&field| self.may_omit(field, has_mixed_pairs))
+        {
             let column = batch.column(field);
             let mut count = 0;
             for (row, planned_row) in planned.rows.iter().enumerate() {
@@ -545,7 +550,7 @@ fn carried_groups(batch: &FlowBatch) -> (Vec<u64>, bool) {
     let mut has_mixed_pairs = false;
     batch.column(Field::Groups).gather_range(0..batch.len(), &mut groups);
     let in_all = groups.iter().fold(u64::MAX, |all, groups| all & groups);
-    for field in batch.fields().iter() {
+    for field in batch.fields().intersect(FieldSet::ALL).iter() {
         if let Group::Extension(id) = field_info(field).group
             && in_all >> id & 1 == 0
         {
