@@ -27,6 +27,31 @@ pub struct FileSelection {
     pub sources: Option<OsString>,
 }
 
+impl FileSelection {
+    /// The directories that are looked into, or that hold the files which are named; they may not exist.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let bases = match &self.sources {
+            Some(sources) => {
+                split_sources(sources).map_or_else(|_| Vec::new(), |(directories, _)| directories)
+            }
+            None => vec![PathBuf::new()],
+        };
+        let first = |range: &OsString| {
+            let first = range.as_bytes().split(|byte| *byte == b':').next().unwrap_or_default();
+            clean(OsStr::from_bytes(first))
+        };
+        let named = self.single.iter().map(|single| clean(single)).chain(self.ranges.iter().map(first));
+        let paths: Vec<PathBuf> =
+            named.flat_map(|name| bases.iter().map(move |base| base.join(&name))).collect();
+        let directory = |path: PathBuf| match path.parent() {
+            Some(parent) if !path.is_dir() => parent.to_owned(),
+            _ => path,
+        };
+        let found = paths.into_iter().map(directory);
+        found.map(|path| if path.as_os_str().is_empty() { PathBuf::from(".") } else { path }).collect()
+    }
+}
+
 /// The files to read, in reading order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileSet {

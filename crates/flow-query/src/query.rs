@@ -1,6 +1,6 @@
 //! What is asked, and what is said beside the answer.
 
-use flow_file::{ExporterNumbers, FileError};
+use flow_file::{ExporterNumbers, FileError, FlowFile};
 use flow_filter::Filter;
 use flow_model::{Column, Field, FlowBatch, Gazetteer, LossLedger, Prune, Range, Selection, Totals, Values};
 use std::path::PathBuf;
@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Query {
     /// The files, in the order in which their flows count.
     pub files: Vec<PathBuf>,
+    /// Files that are open already, behind those: what a collector is writing, as it was at one moment.
+    pub live: Vec<Arc<FlowFile>>,
     /// Which numbers the exporters of each of the files have in the answer, in the order of `files`. With none, flows have the
     /// numbers of their file. Filters go by those of the file.
     pub numbers: Vec<ExporterNumbers>,
@@ -40,6 +42,7 @@ impl Query {
     pub fn new(filter: Filter) -> Query {
         Query {
             files: Vec::new(),
+            live: Vec::new(),
             numbers: Vec::new(),
             window: None,
             filter,

@@ -5,6 +5,7 @@ use flow_model::{
     BlockStats, CountRule, Field, FieldSet, FlowBatch, LossLedger, Membership, NoMembership, Range,
     Selection, Totals,
 };
+use std::sync::Arc;
 
 /// Flows in blocks, each of which can be read alone and in parallel.
 pub trait Source: Sync {
@@ -131,6 +132,60 @@ impl Source for FlowFile {
 
     fn open(&self, block: usize) -> Result<impl OpenBlock, FileError> {
         self.block(block)
+    }
+}
+
+impl<S: Source + Send> Source for Arc<S> {
+    fn ident(&self) -> &str {
+        (**self).ident()
+    }
+
+    fn totals(&self) -> &Totals {
+        (**self).totals()
+    }
+
+    fn rule(&self) -> Option<CountRule> {
+        (**self).rule()
+    }
+
+    fn ledger(&self) -> &LossLedger {
+        (**self).ledger()
+    }
+
+    fn problems(&self) -> &[FileError] {
+        (**self).problems()
+    }
+
+    fn block_count(&self) -> usize {
+        (**self).block_count()
+    }
+
+    fn block_rows(&self, block: usize) -> RowCount {
+        (**self).block_rows(block)
+    }
+
+    fn block_stats(&self, block: usize) -> &BlockStats {
+        (**self).block_stats(block)
+    }
+
+    fn block_range(&self, block: usize, field: Field) -> Option<Range> {
+        (**self).block_range(block, field)
+    }
+
+    fn block_fields(&self, block: usize) -> FieldSet {
+        (**self).block_fields(block)
+    }
+
+    fn block_bytes(&self, block: usize) -> u64 {
+        (**self).block_bytes(block)
+    }
+
+    fn membership(&self, block: usize) -> Box<dyn Membership + '_> {
+        (**self).membership(block)
+    }
+
+    fn open(&self, block: usize) -> Result<impl OpenBlock, FileError> {
+        (**self).open(block)
     }
 }
 

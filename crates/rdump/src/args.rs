@@ -248,6 +248,19 @@ pub(crate) struct Args {
     #[arg(short = 'j', help_heading = "Output")]
     pub(crate) bz2: bool,
 
+    /// Count in the flows that are in no finished file yet
+    ///
+    /// Of the collectors that write to the selected directories. They come behind those of the files, and are complete up to
+    /// about a second ago.
+    #[arg(long = "live", conflicts_with = "follow", help_heading = "Input")]
+    pub(crate) live: bool,
+
+    /// Print flows as they are stored, from now on
+    ///
+    /// Until it is interrupted or nobody reads any more. The files that are selected say which directories.
+    #[arg(long = "follow", help_heading = "Input")]
+    pub(crate) follow: bool,
+
     /// Use N threads (all cores)
     #[arg(short = 'W', long = "threads", value_name = "N", help_heading = "Running")]
     pub(crate) threads: Option<usize>,

@@ -9,6 +9,7 @@ mod files;
 mod filter;
 mod input;
 mod interrupt;
+mod live;
 mod memory;
 mod output;
 mod plan;

@@ -12,6 +12,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// Everything a run needs to know.
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub(crate) struct Plan {
     pub(crate) dialect: &'static Dialect,
     pub(crate) selection: FileSelection,
@@ -33,6 +34,10 @@ pub(crate) struct Plan {
     /// Whether the summary is json, whatever the format.
     pub(crate) json_summary: bool,
     pub(crate) strict: bool,
+    /// Whether flows count that are in no finished file yet.
+    pub(crate) live: bool,
+    /// Whether to print flows as they are stored.
+    pub(crate) follow: bool,
     /// Lines for stderr which nfdump prints too.
     pub(crate) notices: Vec<&'static str>,
 }
@@ -124,6 +129,10 @@ const DEFAULT_GEO_FORMAT: &str = "gline";
 
 /// Rows of a statistic when `-n` is not given.
 const DEFAULT_TOP: usize = 10;
+
+const FOLLOWING: &str =
+    "--follow lists flows as they come: no statistics, no order, no file, and no json (but ndjson)";
+const LIVE_FLOWS: &str = "--live is about flows, not about files";
 
 impl Plan {
     /// Makes sense of the arguments.
@@ -243,6 +252,12 @@ impl Plan {
         if lists_flows && bounds != Bounds::default() {
             return Err(usage(LIMITS_OF_A_LISTING.to_owned())).exit_with(ExitCode::Files);
         }
+        if args.follow && (!matches!(mode, Mode::List) || format.is_one_document()) {
+            return Err(usage(FOLLOWING.to_owned())).exit_with(dialect.failure);
+        }
+        if args.live && matches!(mode, Mode::Files(_)) {
+            return Err(usage(LIVE_FLOWS.to_owned())).exit_with(dialect.failure);
+        }
         Ok(Plan {
             dialect,
             selection: only.unwrap_or(FileSelection {
@@ -273,6 +288,8 @@ impl Plan {
             mode,
             json_summary,
             strict: args.strict,
+            live: args.live,
+            follow: args.follow,
             notices,
         })
     }

@@ -5,6 +5,7 @@ use crate::files;
 use crate::filter;
 use crate::input::Input;
 use crate::interrupt;
+use crate::live;
 use crate::memory;
 use crate::output::Output;
 use crate::plan::{Grouping, Mode, Plan, RecordStatistic, SortOrder};
@@ -46,7 +47,8 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         }
         _ => {}
     }
-    let input = Input::find(plan, messages)?;
+    let (input, live) =
+        if plan.live { live::find(plan, messages)? } else { (Input::find(plan, messages)?, Vec::new()) };
     let mut files = input.files.clone();
     if let Mode::Files(task) = &plan.mode {
         return files::answer(task, &files, plan, messages);
@@ -59,11 +61,12 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
     if let (Some(window), true) = (window, names_files(&plan.selection)) {
         leave_out(&mut files, window);
     }
-    let asked = files.len();
+    let asked = files.len() + live.len();
     allow_open_files();
     let mut printer = RecordPrinter::new(plan.format.clone(), plan.options.clone());
     let mut query = Query {
         files,
+        live,
         window,
         limit: plan.limit,
         gazetteer,
@@ -82,6 +85,10 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         }
     }
     interrupt::watch(&query.interrupt)?;
+    if plan.follow {
+        live::follow(plan, &query, &printer, &mut Output::new(), messages)?;
+        return Ok(ExitCode::Success);
+    }
     let mut run = Run { plan, query, printer, started };
     let mut out = Output::new();
     let report = match &plan.mode {

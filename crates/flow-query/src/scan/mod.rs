@@ -19,7 +19,7 @@ use flow_model::{Before, Field, FieldSet, FlowBatch, Prune, Range, Selection, To
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use tally::Outcome;
 pub(crate) use workers::Workers;
@@ -84,7 +84,7 @@ pub fn list_on<R: Source, T: Send>(
 /// Opens the query's files and lets `answer` have those that could be opened.
 pub(crate) fn with_files<T>(
     query: &Query,
-    answer: impl FnOnce(&[FlowFile], &mut Workers) -> Result<(T, Outcome), QueryError>,
+    answer: impl FnOnce(&[Arc<FlowFile>], &mut Workers) -> Result<(T, Outcome), QueryError>,
 ) -> Result<(T, Report), QueryError> {
     let mut workers = Workers::new(query.threads);
     let opened = workers.map_if_slow(&query.files, |path| FlowFile::open(path));
@@ -95,12 +95,14 @@ pub(crate) fn with_files<T>(
         match result {
             Ok(file) => {
                 let numbers = query.numbers.get(position).cloned().unwrap_or_default();
-                files.push(file.with_numbers(numbers));
+                files.push(Arc::new(file.with_numbers(numbers)));
                 positions.push(position);
             }
             Err(error) => unopened.push((position, error)),
         }
     }
+    files.extend(query.live.iter().cloned());
+    positions.extend(query.files.len()..query.files.len() + query.live.len());
     let (answer, mut outcome) = answer(&files, &mut workers)?;
     for (position, _) in &mut outcome.problems {
         *position = positions[*position];
