@@ -6,7 +6,7 @@ use crate::plan::Plan;
 use anyhow::{Context, bail};
 use flow_cli::Messages;
 use flow_file::{COLLECTOR_LOCK, FileError, FlowFile, HeldFile, LiveDirectory, LiveFile, working_pid};
-use flow_model::{FieldSet, FlowBatch, Selection};
+use flow_model::{Before, FieldSet, FlowBatch, Selection};
 use flow_output::RecordPrinter;
 use flow_query::{MemorySource, Query, QueryError, list_on};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -65,7 +65,7 @@ pub(crate) fn follow(
     messages: &Messages,
 ) -> anyhow::Result<()> {
     let mut followed: Vec<Followed> = directories(plan)?.into_iter().map(Followed::new).collect();
-    let mut printed = 0;
+    let mut seen = Before::default();
     let mut is_first = true;
     out.print(|out| printer.header(out))?;
     out.finish().context("writing to stdout")?;
@@ -76,14 +76,17 @@ pub(crate) fn follow(
         }
         is_first = false;
         if !batches.is_empty() {
-            let (fields, before) = (printer.fields(), printed);
+            let (fields, so_far) = (printer.fields(), seen);
+            seen.rows += batches.iter().map(|batch| batch.len() as u64).sum::<u64>();
             let mut emit = |(text, count): (Vec<u8>, u64)| {
-                printed += count;
+                seen.selected += count;
                 out.emit(&text)
             };
-            let format = |batch: &FlowBatch, selection: &Selection, first_number: u64| {
+            let format = |batch: &FlowBatch, selection: &Selection, before: Before| {
                 let mut text = Vec::new();
-                printer.rows(batch, selection, before + first_number, &mut text);
+                let before =
+                    Before { selected: so_far.selected + before.selected, rows: so_far.rows + before.rows };
+                printer.rows(batch, selection, before, &mut text);
                 (text, selection.count() as u64)
             };
             match list_on(&[MemorySource::new(batches)], query, fields, &mut emit, &format) {
