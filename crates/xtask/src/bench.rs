@@ -6,6 +6,7 @@
 //! slow minute of the machine cannot tilt.
 
 mod data;
+mod duckdb;
 mod feed;
 mod queries;
 mod report;
@@ -88,6 +89,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         report.start("both on nfdump's LZ4 files");
         queries::run_on_their_files(&data, &programs, peer, runs, &mut report)?;
     }
+    duckdb::run(&data, &programs, runs, &mut report)?;
     report.print();
     println!("{flows} flows; {:.0} s in all", start.elapsed().as_secs_f64());
     ensure!(report.agrees(), "the programs' answers differ: see the column `same`");

@@ -2,6 +2,7 @@
 //!
 //! * [`programs`]: building and finding `rcapd`, `rdump` and `rexpire`.
 //! * [`process`]: running them, as daemons on loopback or measured.
+//! * [`counts`]: instructions of the hottest kernels.
 //! * [`demo`] and [`bench`](mod@bench): the two long commands.
 //! * [`answers`]: comparing what rdump and nfdump print.
 //! * [`dist`]: the release and its packages; [`licences`] of what is in it.
@@ -16,6 +17,7 @@ pub mod answers;
 pub mod arrows;
 pub mod bench;
 pub mod capture;
+pub mod counts;
 pub mod demo;
 pub mod dist;
 pub mod licences;

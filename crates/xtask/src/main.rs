@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{arrows, bench, capture, demo, dist, licences, words};
+use xtask::{arrows, bench, capture, counts, demo, dist, licences, words};
 
 /// Tasks of the project.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ enum Task {
     Demo(demo::DemoArgs),
     /// Measure the programs beside nfdump on the same generated flows
     Bench(bench::BenchArgs),
+    /// Count the instructions of the hottest kernels with callgrind
+    Counts,
     /// Write a capture of generated flows
     Traffic(capture::TrafficArgs),
     /// Send the datagrams of a capture to a collector on this machine
@@ -44,6 +46,7 @@ fn main() -> Result<()> {
     match Args::parse().task {
         Task::Demo(args) => demo::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Counts => counts::run(),
         Task::Traffic(args) => capture::write(&args),
         Task::Replay(args) => capture::replay(&args),
         Task::Dist(args) => dist::run(&args),

@@ -105,11 +105,12 @@ impl Report {
         let ours = median_cost(pairs.iter().map(|pair| pair.ours));
         let theirs = median_cost(pairs.iter().filter_map(|pair| pair.theirs));
         let ratio = median(ratios(pairs, |cost| cost.wall.as_secs_f64()));
+        let cpu_ratio = median(ratios(pairs, |cost| cost.cpu.as_secs_f64()));
         self.push(Row {
             name: name.to_owned(),
             ours: ours.map(cost_text).unwrap_or_default(),
             theirs: theirs.map(cost_text).unwrap_or_default(),
-            ratio: ratio_text(goal, ratio),
+            ratio: [ratio, cpu_ratio].map(|ratio| ratio_text(goal, ratio)).join(" / "),
             goal: goal_text(goal, ratio, ours.map(|cost| cost.wall)),
             agreement,
         });
@@ -175,7 +176,7 @@ impl Report {
             println!("\n{title}\n{}", table(rows));
         }
         println!(
-            "memory: peak anonymous memory, sampled; ratio: median over pairs of runs, nfdump's value by ours"
+            "memory: peak anonymous memory, sampled; ratio: median over pairs of runs, the other's value by ours"
         );
     }
 
@@ -193,9 +194,9 @@ fn table(rows: &[Row]) -> Table {
     table.set_header([
         "",
         "ours: wall / CPU / memory",
-        "nfdump: wall / CPU / memory",
-        "ratio",
-        "goal",
+        "the other: wall / CPU / memory",
+        "ratio: wall / CPU",
+        "goal (wall)",
         "same",
     ]);
     for row in rows {
