@@ -212,6 +212,9 @@ struct Flows<'a> {
     bounds: Bounds,
 }
 
+/// So many rows are put into words at once: their text takes a few megabytes at most.
+const ROWS_OF_PIECE: usize = 1 << 13;
+
 /// A query under way.
 struct Run<'a> {
     plan: &'a Plan,
@@ -277,11 +280,15 @@ impl Run<'_> {
         let mut number = printed;
         for batch in listing {
             let batch = batch?;
-            if self.query.interrupt.load(Ordering::Relaxed) {
-                return Err(QueryError::Interrupted.into());
+            for first in (0..batch.len()).step_by(ROWS_OF_PIECE) {
+                if self.query.interrupt.load(Ordering::Relaxed) {
+                    return Err(QueryError::Interrupted.into());
+                }
+                let rows = first..batch.len().min(first + ROWS_OF_PIECE);
+                let rows = Selection::from_rows(batch.len(), rows.map(|row| row as u32).collect());
+                let before = Before { selected: number + first as u64, rows: number };
+                out.print(|out| printer.rows(&batch, &rows, before, out))?;
             }
-            let before = Before { selected: number, rows: number };
-            out.print(|out| printer.rows(&batch, &Selection::all(batch.len()), before, out))?;
             number += batch.len() as u64;
         }
         Ok(number)

@@ -92,8 +92,8 @@ impl Sorter {
 
     #[inline]
     fn relieve(&mut self) -> Result<(), QueryError> {
-        // Offsets of octets have 32 bits.
-        let taken = self.items.len() * size_of::<Item>() + self.octets.len();
+        // A vector that grows is there twice for a moment. Offsets of octets have 32 bits.
+        let taken = 2 * (self.items.len() * size_of::<Item>() + self.octets.len());
         if taken > self.memory.octets() || self.octets.len() > (u32::MAX / 2) as usize {
             return self.write_run();
         }
