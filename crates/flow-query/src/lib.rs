@@ -56,7 +56,7 @@ mod write;
 pub use computed::{Knowledge, compute};
 pub use group::{Aggregate, Bound, Bounds, Direction, KeyPart, Ranking};
 pub use listing::Listing;
-pub use query::{Query, QueryError, Report, TimeWindow};
+pub use query::{Progress, Query, QueryError, Report, TimeWindow};
 pub use scan::{Scanned, list, list_on, run, run_on};
 pub use sink::{Overview, Planned, Probe, RowOrigin, Sink};
 pub use sort::Sort;

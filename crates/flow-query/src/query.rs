@@ -5,7 +5,7 @@ use flow_filter::Filter;
 use flow_model::{Column, Field, FlowBatch, Gazetteer, LossLedger, Prune, Range, Selection, Totals, Values};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Which flows are meant.
 #[derive(Clone, Debug)]
@@ -35,6 +35,29 @@ pub struct Query {
     pub max_memory: Option<u64>,
     /// Set it to make the query end soon with [`QueryError::Interrupted`].
     pub interrupt: Arc<AtomicBool>,
+    /// Says how far the query is.
+    pub progress: Arc<Progress>,
+}
+
+/// How far a query is, for whoever watches it from another thread.
+#[derive(Debug, Default)]
+pub struct Progress {
+    blocks: AtomicUsize,
+    taken: AtomicUsize,
+}
+
+impl Progress {
+    /// The share of blocks that were looked at or are being looked at, up to 1; `None` before the first.
+    pub fn done(&self) -> Option<f64> {
+        let blocks = self.blocks.load(Ordering::Relaxed);
+        (blocks > 0).then(|| self.taken.load(Ordering::Relaxed) as f64 / blocks as f64)
+    }
+
+    /// Block number `index` of `blocks` is looked at.
+    pub(crate) fn take(&self, index: usize, blocks: usize) {
+        self.blocks.store(blocks, Ordering::Relaxed);
+        self.taken.fetch_max(index, Ordering::Relaxed);
+    }
 }
 
 impl Query {
@@ -52,6 +75,7 @@ impl Query {
             counts_skipped: false,
             max_memory: None,
             interrupt: Arc::default(),
+            progress: Arc::default(),
         }
     }
 

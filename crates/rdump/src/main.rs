@@ -13,6 +13,7 @@ mod live;
 mod memory;
 mod output;
 mod plan;
+mod progress;
 mod query;
 mod scratch;
 

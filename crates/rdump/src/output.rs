@@ -1,17 +1,25 @@
 //! Standard output: whole texts, and the end of a reader noticed.
 
-use std::io::{self, StdoutLock, Write};
+use crate::progress::Bar;
+use std::io::{self, IsTerminal, StdoutLock, Write};
 use std::ops::ControlFlow;
 
 /// Standard output, written in the large pieces that the printers make.
 pub(crate) struct Output {
     stdout: StdoutLock<'static>,
     failed: Option<io::Error>,
+    /// A bar on the terminal, and whether what is written would come on top of it.
+    bar: Option<(Bar, bool)>,
 }
 
 impl Output {
     pub(crate) fn new() -> Output {
-        Output { stdout: io::stdout().lock(), failed: None }
+        Output { stdout: io::stdout().lock(), failed: None, bar: None }
+    }
+
+    /// Keeps a bar until the output is finished, or begins on the same terminal.
+    pub(crate) fn keep(&mut self, bar: Option<Bar>) {
+        self.bar = bar.map(|bar| (bar, self.stdout.is_terminal()));
     }
 
     /// Writes what `print` appends.
@@ -39,6 +47,7 @@ impl Output {
 
     /// The error that [`emit`](Self::emit) stopped with.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.bar = None;
         match self.failed.take() {
             Some(error) => Err(error),
             None => self.stdout.flush(),
@@ -47,6 +56,9 @@ impl Output {
 
     /// Past the line buffer of `Stdout`, which would look for line ends in every piece.
     fn write(&mut self, text: &[u8]) -> io::Result<()> {
+        if matches!(self.bar, Some((_, true))) && !text.is_empty() {
+            self.bar = None;
+        }
         self.stdout.write_all(text)
     }
 }

@@ -9,6 +9,7 @@ use crate::live;
 use crate::memory;
 use crate::output::Output;
 use crate::plan::{Grouping, Mode, Plan, RecordStatistic, SortOrder};
+use crate::progress::Bar;
 use anyhow::Context;
 use chrono::Local;
 use flow_cli::{ExitCode, Messages};
@@ -89,8 +90,9 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         live::follow(plan, &query, &printer, &mut Output::new(), messages)?;
         return Ok(ExitCode::Success);
     }
-    let mut run = Run { plan, query, printer, started };
     let mut out = Output::new();
+    out.keep(Bar::watch(&query.progress));
+    let mut run = Run { plan, query, printer, started };
     let report = match &plan.mode {
         Mode::List => run.list(&mut out)?,
         Mode::Sort { order, top } => run.sort(&mut out, *order, *top)?,

@@ -468,6 +468,7 @@ impl<'a, R: Source> Scan<'a, R> {
             if self.query.is_interrupted() {
                 return Err(QueryError::Interrupted);
             }
+            self.query.progress.take(index, self.blocks.len());
             let examined = self.examine(index, pass, &mut batch);
             if let Some(selection) = self.count(index, examined, &batch, pass, &mut tally) {
                 found(index, &batch, &selection)?;
@@ -496,6 +497,7 @@ impl<'a, R: Source> Scan<'a, R> {
             if self.query.is_interrupted() {
                 return Err(QueryError::Interrupted);
             }
+            self.query.progress.take(index, self.blocks.len());
             let mut examined = self.examine(index, pass, &mut batch);
             let count = match &examined {
                 Examined::Matched { selection, .. } => selection.count() as u64,
