@@ -278,6 +278,13 @@ pub(crate) struct Args {
     #[arg(long = "verbose", help_heading = "Running")]
     pub(crate) verbose: bool,
 
+    /// Say on stderr how many flows were lost on the way into the files, and why
+    ///
+    /// Without it, only where stderr is a terminal and something is missing. NetFlow v9 and sFlow count datagrams: what is
+    /// missing of them is an estimate, marked with ~.
+    #[arg(long = "loss", help_heading = "Running")]
+    pub(crate) loss: bool,
+
     /// Speak as this generation of nfdump: 1.7, or 1.6
     ///
     /// Columns, lines, exit codes and standard input as the default input are those of nfdump 1.6.25 then. Where this is

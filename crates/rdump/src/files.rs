@@ -1,6 +1,7 @@
 //! What is asked about files themselves: their totals, whether they are sound, who sent to them; and what is changed
 //! about them.
 
+use crate::loss::causes;
 use crate::output::Output;
 use crate::plan::{FileTask, Plan};
 use crate::query::verdict;
@@ -85,18 +86,8 @@ fn totals(files: &[PathBuf], plan: &Plan, out: &mut Output, messages: &Messages)
 
 /// What was lost, below the keys that callers know, and only what there is (D-108).
 fn losses(ledger: &LossLedger, out: &mut Vec<u8>) {
-    for (key, count) in [
-        ("Missed by sequence", ledger.missed),
-        ("Kernel drops", ledger.kernel_drops),
-        ("Queue drops", ledger.queue_drops),
-        ("Flows not written", ledger.unwritten),
-        ("Sets without template", ledger.no_template),
-        ("Malformed", ledger.malformed),
-        ("Refused", ledger.refused),
-    ] {
-        if count > 0 {
-            out.extend_from_slice(format!("{key}: {count}\n").as_bytes());
-        }
+    for (key, count) in causes(ledger) {
+        out.extend_from_slice(format!("{key}: {count}\n").as_bytes());
     }
 }
 

@@ -10,6 +10,7 @@ mod filter;
 mod input;
 mod interrupt;
 mod live;
+mod loss;
 mod memory;
 mod output;
 mod plan;

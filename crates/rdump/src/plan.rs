@@ -11,6 +11,14 @@ use flow_query::{Bound, Bounds, Direction, KeyPart, StatSpec};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+/// Whether something is told of beside the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Always,
+    IfAny,
+    Never,
+}
+
 /// Everything a run needs to know.
 #[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub(crate) struct Plan {
@@ -28,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) max_memory: Option<u64>,
     /// Whether to say how the answer came about.
     pub(crate) verbose: bool,
+    /// Whether losses are told of.
+    pub(crate) loss: Told,
     pub(crate) format: Format,
     pub(crate) options: OutputOptions,
     pub(crate) mode: Mode,
@@ -275,6 +285,11 @@ impl Plan {
             limit,
             threads: args.threads.unwrap_or(0),
             max_memory,
+            loss: match (args.loss, std::io::stderr().is_terminal()) {
+                (true, _) => Told::Always,
+                (false, true) => Told::IfAny,
+                (false, false) => Told::Never,
+            },
             verbose: args.verbose || std::io::stderr().is_terminal(),
             options: OutputOptions {
                 long_ipv6: args.long_ipv6,

@@ -6,9 +6,10 @@ use crate::filter;
 use crate::input::Input;
 use crate::interrupt;
 use crate::live;
+use crate::loss::Loss;
 use crate::memory;
 use crate::output::Output;
-use crate::plan::{Grouping, Mode, Plan, RecordStatistic, SortOrder};
+use crate::plan::{Grouping, Mode, Plan, RecordStatistic, SortOrder, Told};
 use crate::progress::Bar;
 use anyhow::Context;
 use chrono::Local;
@@ -112,6 +113,12 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
     if report.spilled > 0 && plan.verbose {
         let mebibytes = report.spilled.div_ceil(1 << 20);
         messages.line(&format_args!("{mebibytes} MiB went to temporary files for want of memory"));
+    }
+    if plan.loss != Told::Never {
+        let loss = Loss::of(&run.query.files, run.query.window);
+        if plan.loss == Told::Always || loss.is_known() {
+            messages.line(&loss.line());
+        }
     }
     Ok(verdict(&report.problems, report.files, asked, plan.strict, messages))
 }

@@ -104,6 +104,24 @@ fn totals_of_several_files_are_summed_and_losses_follow() {
     );
 }
 
+/// The exporter speaks v9, whose sequence counts datagrams.
+#[test]
+fn losses_are_told_of_when_asked_for() {
+    let fixture = Fixture::new();
+    let ask = |args: &[&str]| {
+        let (stdout, stderr, code) = fixture.rdump(args);
+        assert_eq!((code, stdout.lines().count()), (0, 18), "{stderr}");
+        stderr
+    };
+    assert_eq!(ask(&["-r", FILE, "-q", "-o", "fmt:%sp"]), "");
+    let said = ask(&["-r", FILE, "-q", "-o", "fmt:%sp", "--loss"]);
+    let expected = "rdump: ~75.0% of the flows are missing: ~54 beside 18; \
+                    Missed by sequence: 12, Kernel drops: 3, Malformed: 1\n";
+    assert_eq!(said, expected);
+    let (_, said, _) = fixture.rdump(&["-R", ".", "-q", "--loss", "-t", "1990/01/01-1990/01/02"]);
+    assert_eq!(said, "rdump: no loss is known of: 0 flows are stored\n");
+}
+
 #[test]
 fn a_plot_has_a_row_for_each_file_under_the_time_of_its_name() {
     let fixture = Fixture::new();

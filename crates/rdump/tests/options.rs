@@ -131,7 +131,7 @@ const LONG_ONLY: &[(&str, Option<&str>)] = &[
 ];
 
 /// Options that have tests of their own.
-const ELSEWHERE: &[&str] = &["completions", "follow", "live", "man"];
+const ELSEWHERE: &[&str] = &["completions", "follow", "live", "loss", "man"];
 
 fn fixture() -> Fixture {
     let fixture = Fixture::new();
