@@ -1,28 +1,13 @@
 //! Writing blocks and decoding columns.
 
 use std::hint::black_box;
-use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use flow_benches::batches;
-use flow_file::{Compression, FileTail, FileWriter, FlowFile, WriteOptions};
-use flow_model::{CountRule, Field, FieldSet, FlowBatch};
+use flow_benches::{batches, store};
+use flow_file::{Compression, FlowFile};
+use flow_model::{Field, FieldSet, FlowBatch};
 
 const FLOWS: u64 = 200_000;
-
-fn store(path: &Path, batches: &[FlowBatch], compression: Compression) {
-    let options = WriteOptions {
-        ident: "bench".into(),
-        format: compression.into(),
-        rule: CountRule::Collected,
-        created_ms: 0,
-    };
-    let mut writer = FileWriter::create(path, options).expect("a temporary file can be created");
-    for batch in batches {
-        writer.write(batch).expect("a temporary file can be written");
-    }
-    writer.finish(FileTail::default()).expect("a temporary file can be written");
-}
 
 fn write(criterion: &mut Criterion) {
     let batches = batches(FLOWS);

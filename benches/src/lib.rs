@@ -5,8 +5,10 @@
 #![forbid(unsafe_code)]
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 
-use flow_model::{BatchBuilder, FlowBatch};
+use flow_file::{Compression, FileTail, FileWriter, WriteOptions};
+use flow_model::{BatchBuilder, CountRule, FlowBatch};
 use flow_testkit::traffic::{Datagram, Datagrams, Profile, Protocol};
 use flow_wire::{Decoder, DecoderOptions, Exporter, Limits};
 
@@ -23,6 +25,24 @@ pub fn datagrams(protocol: Protocol, flows: u64) -> Vec<Datagram> {
 
 /// Far more than an exporter can hold back for the few seconds that it waits.
 const FLOWS_PER_MS: u64 = 10;
+
+/// Writes batches into a file of ours, a block for each.
+///
+/// # Panics
+/// When the file cannot be written.
+pub fn store(path: &Path, batches: &[FlowBatch], compression: Compression) {
+    let options = WriteOptions {
+        ident: "bench".into(),
+        format: compression.into(),
+        rule: CountRule::Collected,
+        created_ms: 0,
+    };
+    let mut writer = FileWriter::create(path, options).expect("a temporary file can be created");
+    for batch in batches {
+        writer.write(batch).expect("a temporary file can be written");
+    }
+    writer.finish(FileTail::default()).expect("a temporary file can be written");
+}
 
 /// Decodes datagrams into full batches.
 pub fn decode(datagrams: &[Datagram]) -> Vec<FlowBatch> {

@@ -7,10 +7,10 @@ use std::hint::black_box;
 use std::path::Path;
 use std::process::ExitCode;
 
-use flow_benches::batches;
-use flow_file::{Compression, FileTail, FileWriter, FlowFile, WriteOptions};
+use flow_benches::{batches, store};
+use flow_file::{Compression, FlowFile};
 use flow_filter::Filter;
-use flow_model::{CountRule, Field, FieldSet, FlowBatch, Order, statistic_by_name};
+use flow_model::{Field, FieldSet, FlowBatch, Order, statistic_by_name};
 use flow_query::{
     Aggregate, Bounds, Direction, MemorySource, Query, Ranking, Sink, StatSpec, Statistics, run_on,
 };
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [name, path] = args.as_slice() else { return usage() };
     let path = Path::new(path);
-    store(path, &batches(FLOWS));
+    store(path, &batches(FLOWS), Compression::Lz4);
     let file = FlowFile::open(path).expect("the file just written");
     match name.as_str() {
         "decode" => kernel_decode(&file),
@@ -89,18 +89,4 @@ fn source(file: &FlowFile) -> [MemorySource; 1] {
         batch
     };
     [MemorySource::new((0..file.block_count()).map(read).collect())]
-}
-
-fn store(path: &Path, batches: &[FlowBatch]) {
-    let options = WriteOptions {
-        ident: "bench".into(),
-        format: Compression::Lz4.into(),
-        rule: CountRule::Collected,
-        created_ms: 0,
-    };
-    let mut writer = FileWriter::create(path, options).expect("a temporary file can be created");
-    for batch in batches {
-        writer.write(batch).expect("a temporary file can be written");
-    }
-    writer.finish(FileTail::default()).expect("a temporary file can be written");
 }
