@@ -276,8 +276,8 @@ pub(crate) struct Args {
     #[arg(short = 'T', value_name = "LIST", hide = true)]
     pub(crate) extensions: Option<String>,
 
-    /// Extension list of nfcapd 1.7.8: accepted
-    #[arg(short = 'X', value_name = "LIST", hide = true)]
+    /// Extension list of nfcapd 1.7.8: accepted; without one, as in 1.6, what there is to choose from
+    #[arg(short = 'X', value_name = "LIST", num_args = 0..=1, default_missing_value = "", hide = true)]
     pub(crate) more_extensions: Option<String>,
 
     /// Number of workers: accepted

@@ -25,11 +25,9 @@ const MESSAGES: Messages = Messages::new("rcapd");
 fn main() -> process::ExitCode {
     let argv: Vec<OsString> = std::env::args_os().collect();
     let argv0 = argv.first().cloned().unwrap_or_else(|| "rcapd".into());
-    if argv.len() > 1 && argv.last().is_some_and(|last| last == "-X") {
-        return print_extensions().into();
-    }
     let code = match configured::<Args>(argv, &quirks()) {
         Ok(read) if read.args.version => print_version(&argv0),
+        Ok(read) if read.args.more_extensions.as_deref() == Some("") => print_extensions(),
         Ok(read) if read.args.describe.is_asked_for() => print_description(&read.args),
         Ok(read) if read.args.limits.iter().any(|setting| setting == "list") => explain::list_limits(),
         Ok(read) if read.args.explain.is_some() => explain::explain_capture(&read.args),
@@ -55,7 +53,7 @@ fn print_version(argv0: &OsStr) -> ExitCode {
     ExitCode::Success
 }
 
-/// nfcapd 1.6 has a list of extensions to choose from; its flag comes last, later ones' option has a value.
+/// nfcapd 1.6 has a list of extensions to choose from.
 #[expect(clippy::print_stdout, reason = "-X prints on stdout")]
 fn print_extensions() -> ExitCode {
     println!("All extensions are stored; there is none to choose.");

@@ -6,7 +6,7 @@ use crate::filter;
 use crate::input::Input;
 use crate::interrupt;
 use crate::live;
-use crate::loss::Loss;
+use crate::loss::{Loss, causes};
 use crate::memory;
 use crate::output::Output;
 use crate::plan::{Grouping, Mode, Plan, RecordStatistic, SortOrder, Told};
@@ -114,7 +114,13 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         let mebibytes = report.spilled.div_ceil(1 << 20);
         messages.line(&format_args!("{mebibytes} MiB went to temporary files for want of memory"));
     }
-    if plan.loss != Told::Never {
+    // How much of the losses is of this window takes another look at the files.
+    let is_looked_for = match plan.loss {
+        Told::Always => true,
+        Told::IfAny => causes(&report.ledger).next().is_some(),
+        Told::Never => false,
+    };
+    if is_looked_for {
         let loss = Loss::of(&run.query.files, run.query.window);
         if plan.loss == Told::Always || loss.is_known() {
             messages.line(&loss.line());
