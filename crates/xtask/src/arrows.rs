@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("flow-file", &["flow-model"]),
     ("flow-filter", &["flow-model"]),
     ("flow-geo", &["flow-model"]),
+    ("flow-hosts", &["flow-model"]),
     ("flow-output", &["flow-model"]),
     ("flow-query", &["flow-model", "flow-file", "flow-filter"]),
     ("flow-collect", &["flow-model", "flow-wire", "flow-file", "flow-retain"]),
@@ -32,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that only compute: nothing that opens, maps, waits, forks or signals.
-const PURE: [&str; 4] = ["flow-model", "flow-wire", "flow-filter", "flow-output"];
+const PURE: [&str; 5] = ["flow-model", "flow-wire", "flow-filter", "flow-hosts", "flow-output"];
 const IMPURE: [&str; 7] = ["memmap2", "nix", "rayon", "sd-notify", "signal-hook", "socket2", "tempfile"];
 
 /// Who may know command lines and exit codes.
