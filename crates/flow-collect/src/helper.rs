@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use chrono::Local;
-use flow_retain::{Access, Session};
+use flow_retain::{Access, RunLimits, Session};
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, recv, send, shutdown, socketpair,
@@ -197,7 +197,7 @@ fn expire(directory: &Path, log: &Log, now_ms: fn() -> u64) -> bool {
             return false;
         }
     };
-    let plan = session.plan(0);
+    let plan = session.plan(&RunLimits::default());
     let outcome = session.execute(&plan, &mut || true);
     if !outcome.deleted.is_empty() {
         log.info(format_args!(

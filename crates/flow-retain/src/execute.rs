@@ -112,7 +112,7 @@ mod tests {
 
     fn delete_first(count: usize) -> Plan {
         let deletion = |index| Deletion { index, reason: Reason::Age };
-        Plan { deletions: (0..count).map(deletion).collect() }
+        Plan { deletions: (0..count).map(deletion).collect(), kept: Vec::new() }
     }
 
     fn exists(base: &TempDir, path: &str) -> bool {

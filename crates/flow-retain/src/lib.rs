@@ -12,7 +12,7 @@
 //! let file = |hour: i64| StoredFile { path: format!("{hour}").into(), start_s: hour * 3600, allocated_bytes: 4096 };
 //! let files: Vec<_> = (0..10).map(file).collect();
 //! let limits = Limits { max_bytes: 20_000, max_age_s: 0, missing_bytes: 0, low_water_percent: 100 };
-//! assert_eq!(plan(&files, &limits, 10 * 3600).deletions.len(), 6);
+//! assert_eq!(plan(&files, &limits, &[], 10 * 3600, &mut |_| false).deletions.len(), 6);
 //! ```
 //!
 //! Files are only ever unlinked, never truncated or changed, so that whoever has one open or mapped goes on
@@ -29,13 +29,14 @@ mod plan;
 mod session;
 mod space;
 mod stat_record;
+mod translation;
 
 pub use booking::Booking;
 pub use collector::collector_pid;
 pub use error::RetainError;
 pub use execute::{Outcome, execute};
 pub use inventory::{Inventory, StoredFile};
-pub use plan::{Deletion, Limits, Plan, Reason, plan};
-pub use session::{Access, Directory, LimitChange, Origin, Session};
+pub use plan::{Deletion, Limits, Plan, Quota, Reason, plan};
+pub use session::{Access, Directory, LimitChange, Origin, RunLimits, Session};
 pub use space::MinFree;
 pub use stat_record::{StatRecord, StatStatus};

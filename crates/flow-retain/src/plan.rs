@@ -1,5 +1,7 @@
 //! Which files have to go.
 
+use std::path::PathBuf;
+
 use crate::inventory::StoredFile;
 
 /// The limits of a directory.
@@ -22,10 +24,21 @@ impl Limits {
     }
 }
 
+/// A size limit of one sub-directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// The directory; files below it, however deep, count.
+    pub directory: PathBuf,
+    /// The most bytes that they may occupy on disk; 0 = any number.
+    pub max_bytes: u64,
+}
+
 /// Why a file has to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Reason {
+    /// The files of its sub-directory occupy too much.
+    Quota,
     /// The files occupy too much.
     Size,
     /// It is too old.
@@ -46,8 +59,10 @@ pub struct Deletion {
 /// The files that have to go, in the order in which to delete them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The oldest first, those for their size before those for their age, and those for others' use of the file system last.
+    /// By reason, in the order of [`Reason`]; the oldest of each first.
     pub deletions: Vec<Deletion>,
+    /// Those that would have to go, and are kept.
+    pub kept: Vec<Deletion>,
 }
 
 /// Decides which of the `files`, oldest first, have to go at the time `now_s` (seconds since 1970 UTC).
@@ -56,44 +71,126 @@ pub struct Plan {
 /// the low-water mark, first by size, then by age. Whether the age is reached, the oldest of all files says,
 /// which may have gone for the size. There is no file too young and no number of files too
 /// small to be deleted.
-pub fn plan(files: &[StoredFile], limits: &Limits, now_s: i64) -> Plan {
-    let age_s = |file: &StoredFile| u64::try_from(now_s.saturating_sub(file.start_s)).unwrap_or(0);
-    let mut deletions = Vec::new();
-    let mut rest = files.iter().enumerate().peekable();
+///
+/// Quotas come before, each by the same rule as the size. `is_kept` is asked, once, of every file that would have to go;
+/// where it says yes, younger files go instead.
+pub fn plan(
+    files: &[StoredFile],
+    limits: &Limits,
+    quotas: &[Quota],
+    now_s: i64,
+    is_kept: &mut dyn FnMut(&StoredFile) -> bool,
+) -> Plan {
+    let mut planner = Planner { files, is_kept, fates: vec![Fate::Open; files.len()], plan: Plan::default() };
+    for quota in quotas {
+        let goal = limits.low_water(quota.max_bytes);
+        planner.shrink(|file| file.path.starts_with(&quota.directory), quota.max_bytes, goal, Reason::Quota);
+    }
+    planner.shrink(|_| true, limits.max_bytes, limits.low_water(limits.max_bytes), Reason::Size);
+    if limits.max_age_s > 0 {
+        planner.age(now_s, limits.max_age_s, limits.low_water(limits.max_age_s));
+    }
+    planner.free(limits.missing_bytes);
+    planner.plan
+}
 
-    let mut occupied: u64 = files.iter().map(|file| file.allocated_bytes).sum();
-    if limits.max_bytes > 0 && occupied >= limits.max_bytes {
-        let goal = limits.low_water(limits.max_bytes);
-        while occupied > goal
-            && let Some((index, file)) = rest.next()
-        {
-            occupied -= file.allocated_bytes;
-            deletions.push(Deletion { index, reason: Reason::Size });
+/// The age of a file in seconds; one from the future is not old.
+pub(crate) fn age_s(file: &StoredFile, now_s: i64) -> u64 {
+    u64::try_from(now_s.saturating_sub(file.start_s)).unwrap_or(0)
+}
+
+/// What becomes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Open,
+    Goes,
+    IsKept,
+}
+
+struct Planner<'a> {
+    files: &'a [StoredFile],
+    is_kept: &'a mut dyn FnMut(&StoredFile) -> bool,
+    fates: Vec<Fate>,
+    plan: Plan,
+}
+
+impl Planner<'_> {
+    /// Says that a file has to go, unless that was said before; gives whether it does now.
+    fn take(&mut self, index: usize, reason: Reason) -> bool {
+        if self.fates[index] != Fate::Open {
+            return false;
+        }
+        let is_kept = (self.is_kept)(&self.files[index]);
+        let (fate, list) = if is_kept {
+            (Fate::IsKept, &mut self.plan.kept)
+        } else {
+            (Fate::Goes, &mut self.plan.deletions)
+        };
+        self.fates[index] = fate;
+        list.push(Deletion { index, reason });
+        !is_kept
+    }
+
+    /// Brings files that occupy `limit` or more down to `goal`.
+    fn shrink(&mut self, counts: impl Fn(&StoredFile) -> bool, limit: u64, goal: u64, reason: Reason) {
+        let files = self.files;
+        let counted: Vec<usize> = (0..files.len())
+            .filter(|&index| self.fates[index] != Fate::Goes && counts(&files[index]))
+            .collect();
+        let mut occupied: u64 = counted.iter().map(|&index| files[index].allocated_bytes).sum();
+        if limit == 0 || occupied < limit {
+            return;
+        }
+        for index in counted {
+            if occupied <= goal {
+                break;
+            }
+            if self.take(index, reason) {
+                occupied -= files[index].allocated_bytes;
+            }
         }
     }
 
-    if limits.max_age_s > 0 && files.first().is_some_and(|oldest| age_s(oldest) >= limits.max_age_s) {
-        let goal = limits.low_water(limits.max_age_s);
-        while let Some((index, _)) = rest.next_if(|(_, file)| age_s(file) > goal) {
-            deletions.push(Deletion { index, reason: Reason::Age });
+    /// Takes what is older than `goal_s`, if anything that is not kept has reached `limit_s`.
+    fn age(&mut self, now_s: i64, limit_s: u64, goal_s: u64) {
+        let files = self.files;
+        let too_old = files.iter().take_while(|file| age_s(file, now_s) >= limit_s).count();
+        if (0..too_old).any(|index| self.fates[index] == Fate::Goes || self.take(index, Reason::Age)) {
+            let beyond_goal = files.iter().take_while(|file| age_s(file, now_s) > goal_s).count();
+            for index in 0..beyond_goal {
+                self.take(index, Reason::Age);
+            }
         }
     }
 
-    let mut freed: u64 = deletions.iter().map(|deletion| files[deletion.index].allocated_bytes).sum();
-    while freed < limits.missing_bytes
-        && let Some((index, file)) = rest.next()
-    {
-        freed += file.allocated_bytes;
-        deletions.push(Deletion { index, reason: Reason::Space });
+    /// Takes the oldest until all that go give back so much.
+    fn free(&mut self, missing_bytes: u64) {
+        let files = self.files;
+        let bytes = |deletion: &Deletion| files[deletion.index].allocated_bytes;
+        let mut freed: u64 = self.plan.deletions.iter().map(bytes).sum();
+        for (index, file) in files.iter().enumerate() {
+            if freed >= missing_bytes {
+                break;
+            }
+            if self.take(index, Reason::Space) {
+                freed += file.allocated_bytes;
+            }
+        }
     }
-    Plan { deletions }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
+
+    use super::{Deletion, Limits, Plan, Quota, Reason, StoredFile, age_s};
 
     const HOUR_S: i64 = 3600;
+
+    /// Without quotas, and nothing is kept.
+    fn plan(files: &[StoredFile], limits: &Limits, now_s: i64) -> Plan {
+        super::plan(files, limits, &[], now_s, &mut |_| false)
+    }
 
     /// Ten files of 4 KiB, one an hour, the newest as old as `newest_age_s`.
     fn files(now_s: i64, newest_age_s: i64) -> Vec<StoredFile> {
@@ -220,5 +317,125 @@ mod tests {
         assert_eq!(plan(std::slice::from_ref(&file), &limits, now_s), Plan::default());
         let ancient = StoredFile { start_s: i64::MIN, ..file };
         assert_eq!(plan(&[ancient], &limits, now_s).deletions.len(), 1);
+    }
+
+    /// Files in two sub-directories, of 1 to 9 blocks and any age up to three days, oldest first.
+    fn mixed() -> impl Strategy<Value = Vec<StoredFile>> {
+        let file = (0..2_usize, 0..72 * HOUR_S, 1..10_u64).prop_map(|(source, age_s, blocks)| StoredFile {
+            path: format!("/flows/{source}/{age_s}").into(),
+            start_s: NOW_S - age_s,
+            allocated_bytes: blocks * 4096,
+        });
+        prop::collection::vec(file, 0..60).prop_map(|mut files| {
+            files.sort_by_key(|file| file.start_s);
+            files
+        })
+    }
+
+    fn limits() -> impl Strategy<Value = Limits> {
+        let some = |most: u64| prop_oneof![Just(0), 1..most];
+        (some(1 << 20), some(96 * 3600), some(1 << 20), 0..=100_u8).prop_map(
+            |(max_bytes, max_age_s, missing_bytes, low_water_percent)| Limits {
+                max_bytes,
+                max_age_s,
+                missing_bytes,
+                low_water_percent,
+            },
+        )
+    }
+
+    const NOW_S: i64 = 1_700_000_000;
+
+    fn quotas(max_bytes: u64) -> [Quota; 1] {
+        [Quota { directory: "/flows/1".into(), max_bytes }]
+    }
+
+    fn bytes<'f>(files: impl IntoIterator<Item = &'f StoredFile>) -> u64 {
+        files.into_iter().map(|file| file.allocated_bytes).sum()
+    }
+
+    proptest! {
+        /// Whatever is asked: nothing that is kept goes, nothing goes twice, and every limit holds for what is left and not kept.
+        #[test]
+        fn limits_hold_and_what_is_kept_stays(
+            files in mixed(),
+            limits in limits(),
+            quota in prop_oneof![Just(0), 1..1_u64 << 19],
+            kept_age_s in 0..48 * 3600_u64,
+        ) {
+            let is_kept = |file: &StoredFile| age_s(file, NOW_S) < kept_age_s && file.allocated_bytes.is_multiple_of(8192);
+            let mut asked = vec![0; files.len()];
+            let plan = super::plan(&files, &limits, &quotas(quota), NOW_S, &mut |file| {
+                let index = files.iter().position(|other| std::ptr::eq(other, file)).unwrap();
+                asked[index] += 1;
+                is_kept(file)
+            });
+            prop_assert!(asked.iter().all(|&times| times <= 1));
+            let mut gone: Vec<usize> = plan.deletions.iter().map(|deletion| deletion.index).collect();
+            prop_assert!(plan.deletions.is_sorted_by_key(|deletion| (deletion.reason, deletion.index)));
+            gone.sort_unstable();
+            prop_assert!(gone.is_sorted_by(|a, b| a < b));
+            prop_assert!(gone.iter().all(|&index| !is_kept(&files[index])));
+            prop_assert!(plan.kept.iter().all(|kept| is_kept(&files[kept.index])));
+
+            let left = || files.iter().enumerate().filter(|(index, _)| !gone.contains(index)).map(|(_, file)| file);
+            let movable = || left().filter(|file| !is_kept(file));
+            if limits.max_bytes > 0 && bytes(left()) >= limits.max_bytes && limits.low_water_percent < 100 {
+                prop_assert_eq!(movable().count(), 0);
+            }
+            if limits.max_age_s > 0 {
+                prop_assert!(movable().all(|file| age_s(file, NOW_S) <= limits.max_age_s));
+            }
+            let freed: u64 = gone.iter().map(|&index| files[index].allocated_bytes).sum();
+            if freed < limits.missing_bytes {
+                prop_assert_eq!(movable().count(), 0);
+            }
+            let of_quota = |file: &&StoredFile| file.path.starts_with("/flows/1");
+            if quota > 0 && bytes(left().filter(of_quota)) > quota {
+                prop_assert_eq!(movable().filter(of_quota).count(), 0);
+            }
+        }
+
+        /// No more goes than has to: each file that goes is the oldest that can, and without the last of them the limit would not hold.
+        #[test]
+        fn no_more_goes_than_has_to(files in mixed(), max_bytes in 1..1_u64 << 20, percent in 0..=100_u8) {
+            let limits = Limits { max_bytes, max_age_s: 0, missing_bytes: 0, low_water_percent: percent };
+            let goal = max_bytes * u64::from(percent) / 100;
+            let of_quota: Vec<StoredFile> =
+                files.iter().filter(|file| file.path.starts_with("/flows/1")).cloned().collect();
+            for (counted, plan) in [
+                (&files, plan(&files, &limits, NOW_S)),
+                (&of_quota, super::plan(&files, &Limits { max_bytes: 0, ..limits }, &quotas(max_bytes), NOW_S, &mut |_| false)),
+            ] {
+                let count = plan.deletions.len();
+                let gone: Vec<&StoredFile> = plan.deletions.iter().map(|deletion| &files[deletion.index]).collect();
+                prop_assert_eq!(&gone, &counted[..count].iter().collect::<Vec<_>>());
+                if count > 0 {
+                    prop_assert!(bytes(counted) >= max_bytes && bytes(&counted[count - 1..]) > goal);
+                } else {
+                    prop_assert!(bytes(counted) < max_bytes || bytes(counted) <= goal);
+                }
+            }
+        }
+
+        /// Without quotas and without anything kept, a file goes only if all older ones do: nfexpire's way.
+        #[test]
+        fn without_exceptions_the_oldest_go(files in mixed(), limits in limits()) {
+            let plan = plan(&files, &limits, NOW_S);
+            let indices: Vec<usize> = plan.deletions.iter().map(|deletion| deletion.index).collect();
+            prop_assert_eq!(indices, (0..plan.deletions.len()).collect::<Vec<_>>());
+            prop_assert!(plan.kept.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_kept_file_does_not_make_younger_ones_too_old() {
+        let limits = Limits { max_bytes: 0, max_age_s: 5 * 3600, missing_bytes: 0, low_water_percent: 50 };
+        let files = files(NOW_S, 600);
+        let all_kept = super::plan(&files, &limits, &[], NOW_S, &mut |file| age_s(file, NOW_S) > 4 * 3600);
+        assert_eq!((all_kept.deletions.len(), all_kept.kept.len()), (0, 5));
+        let oldest_kept = super::plan(&files, &limits, &[], NOW_S, &mut |file| age_s(file, NOW_S) > 9 * 3600);
+        assert_eq!((oldest_kept.deletions.len(), oldest_kept.kept.len()), (6, 1));
+        assert_eq!(oldest_kept.kept, [Deletion { index: 0, reason: Reason::Age }]);
     }
 }

@@ -8,8 +8,9 @@ use chrono::TimeZone;
 use crate::error::RetainError;
 use crate::execute::{Outcome, execute};
 use crate::inventory::{Inventory, list};
-use crate::plan::{Limits, Plan, plan};
+use crate::plan::{Limits, Plan, Quota, age_s, plan};
 use crate::stat_record::{StatFile, StatRecord, StatStatus};
+use crate::translation::may_hold_translations;
 
 /// Limits to be set; `None` leaves one as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,17 @@ pub struct LimitChange {
     pub max_age_s: Option<u64>,
     /// The low-water mark in percent, at most 100; 0 means 100.
     pub low_water_percent: Option<u8>,
+}
+
+/// What one run is to heed besides the limits that the directory keeps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunLimits {
+    /// How many bytes are missing on the file system.
+    pub missing_bytes: u64,
+    /// The most bytes for sub-directories, by their paths below the directory.
+    pub quotas: Vec<(PathBuf, u64)>,
+    /// Files that may hold records of address translation stay until they are so old, in seconds, whatever the limits say.
+    pub keep_translations_s: u64,
 }
 
 /// Where the limits and counts of a session came from.
@@ -166,13 +178,20 @@ impl Session {
         self.count();
     }
 
-    /// Decides what has to go under the limits, and to free `missing_bytes` on the file system. The low-water mark, if none
-    /// is set, is then nfexpire's default.
-    pub fn plan(&mut self, missing_bytes: u64) -> Plan {
+    /// Decides what has to go under the limits, and those of this run. The low-water mark, if none is set, is then nfexpire's
+    /// default.
+    pub fn plan(&mut self, run: &RunLimits) -> Plan {
         self.record.default_watermark();
         self.count();
-        let limits = Limits { missing_bytes, ..self.record.limits() };
-        plan(self.inventory.files(), &limits, self.now_s)
+        let limits = Limits { missing_bytes: run.missing_bytes, ..self.record.limits() };
+        let quota = |(path, max_bytes): &(PathBuf, u64)| Quota {
+            directory: self.base.join(path),
+            max_bytes: *max_bytes,
+        };
+        let quotas: Vec<Quota> = run.quotas.iter().map(quota).collect();
+        plan(self.inventory.files(), &limits, &quotas, self.now_s, &mut |file| {
+            age_s(file, self.now_s) < run.keep_translations_s && may_hold_translations(&file.path)
+        })
     }
 
     /// Deletes what a plan of this session says. `keep_going` is asked before every file.
@@ -322,7 +341,7 @@ mod tests {
         let mut session = Session::open(base.path(), Access::Change, &Utc, NOW_S).unwrap();
         assert_eq!(session.directories()[0].origin(), &Origin::Kept);
         assert_eq!((session.record().lifetime_s, session.record().watermark), (900, 100));
-        let plan = session.plan(0);
+        let plan = session.plan(&RunLimits::default());
         assert_eq!(plan.deletions.len(), 1);
         let mut during = String::new();
         let outcome = session.execute(&plan, &mut || {
@@ -341,7 +360,7 @@ mod tests {
         let base = directory();
         let mut session = Session::open(base.path(), Access::Change, &Utc, NOW_S).unwrap();
         session.change_limits(&LimitChange { max_age_s: Some(60), ..LimitChange::default() });
-        let plan = session.plan(0);
+        let plan = session.plan(&RunLimits::default());
         session.execute(&plan, &mut || true);
         let record = session.close().unwrap();
         assert_eq!((record.first_s, record.last_s, record.file_count), (NOW_S, NOW_S, 0));
@@ -360,7 +379,7 @@ mod tests {
         fs::write(base.path().join(".nfstat"), wrong).unwrap();
         let mut session = Session::open(base.path(), Access::Change, &Utc, NOW_S).unwrap();
         assert_eq!(session.directories()[0].origin(), &Origin::Invalid(vec!["junk".to_owned()]));
-        assert_eq!(session.plan(0), Plan::default());
+        assert_eq!(session.plan(&RunLimits::default()), Plan::default());
         assert_eq!(session.record().file_count, 3);
     }
 
@@ -369,7 +388,7 @@ mod tests {
         let base = directory();
         let mut session = Session::open(base.path(), Access::Look, &Utc, NOW_S).unwrap();
         session.change_limits(&LimitChange { max_bytes: Some(1), ..LimitChange::default() });
-        let plan = session.plan(0);
+        let plan = session.plan(&RunLimits::default());
         assert_eq!(plan.deletions.len(), 3);
         assert!(session.execute(&plan, &mut || true).deleted.is_empty());
         session.close().unwrap();
@@ -396,7 +415,7 @@ mod tests {
             low_water_percent: Some(100),
             ..LimitChange::default()
         });
-        let plan = session.plan(0);
+        let plan = session.plan(&RunLimits::default());
         assert_eq!(plan.deletions.len(), 2, "the oldest of all channels first");
         assert_eq!(session.execute(&plan, &mut || true).deleted, [0, 1]);
         let record = session.close().unwrap();

@@ -57,9 +57,24 @@ pub(crate) struct Args {
 
     /// Delete the oldest files until so much of the file system is free: a share (10%) or a size as for -s
     ///
-    /// Goes with -e, comes after -s and -t, and is not stored.
+    /// Heeded by -e alone, after -s and -t, and not stored: the configuration file is the place for it.
     #[arg(long = "min-free", value_name = "SIZE")]
     pub(crate) min_free: Option<String>,
+
+    /// Size limit of the sub-directory NAME of DIR, before the others; may be repeated
+    ///
+    /// NAME is a source's directory, as rcapd's -M makes them, or a channel of -p. SIZE is as for -s, and the low-water mark
+    /// is the same. Heeded by -e alone, and not stored: the configuration file is the place for it.
+    #[arg(long = "quota", value_name = "NAME=SIZE")]
+    pub(crate) quota: Vec<String>,
+
+    /// Keep files with records of address translation until they are AGE old, whatever other limits say
+    ///
+    /// A file is kept as a whole; one that does not say whether it has such records (nfdump's layout, a damaged file) is kept, too.
+    /// Younger files of other content go instead where a size has to be met. Heeded by -e alone, and not stored: the
+    /// configuration file is the place for it.
+    #[arg(long = "keep-nat", value_name = "AGE")]
+    pub(crate) keep_nat: Option<String>,
 
     /// DIR is a profile of NfSen's: its sub-directories are channels under common limits
     ///
@@ -79,7 +94,7 @@ pub(crate) struct Args {
     #[arg(short = 'Y', long = "machine-readable", action = ArgAction::SetTrue)]
     pub(crate) machine_readable: bool,
 
-    /// Print one json object instead of the table
+    /// Print one json object instead of the table; with -n, of what would be deleted
     #[arg(long = "json", action = ArgAction::SetTrue, conflicts_with = "machine_readable")]
     pub(crate) json: bool,
 
@@ -97,7 +112,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) describe: Describe,
 
-    /// Words without an option are ignored, as nfexpire does.
+    /// Words without an option are ignored, as nfexpire does, but for a unit that a blank separates from its number.
     #[arg(hide = true)]
-    pub(crate) _operands: Vec<OsString>,
+    pub(crate) operands: Vec<OsString>,
 }

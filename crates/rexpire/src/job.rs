@@ -1,6 +1,7 @@
 //! What was meant.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -19,6 +20,12 @@ pub(crate) struct Job {
     pub(crate) directory: PathBuf,
     pub(crate) limits: LimitChange,
     pub(crate) min_free: Option<MinFree>,
+    /// Sub-directories and the most bytes of each.
+    pub(crate) quotas: Vec<(PathBuf, u64)>,
+    /// Until what age files with records of translation are kept, in seconds.
+    pub(crate) keep_nat_s: Option<u64>,
+    /// A unit that stood behind a blank and was taken for that of `-t`.
+    pub(crate) separated_unit: Option<String>,
     pub(crate) runtime: Option<Duration>,
     /// Whether the directory is a profile of NfSen's.
     pub(crate) profile: bool,
@@ -82,12 +89,11 @@ impl TryFrom<Args> for Job {
             !args.dry_run || action == Action::Expire,
             "-n shows what -e would do, and goes with it only"
         );
-        ensure!(
-            args.min_free.is_none() || action == Action::Expire,
-            "--min-free says what -e deletes, and goes with it only"
-        );
         let size = args.size.map(|text| text.parse::<ByteSize>()).transpose().context("-s")?;
-        let age = args.age.map(|text| text.parse::<Age>()).transpose().context("-t")?;
+        let separated_unit = args.age.as_deref().and_then(|age| separated_unit(age, &args.operands));
+        let age = args.age.map(|age| age + separated_unit.as_deref().unwrap_or_default());
+        let age = age.map(|text| text.parse::<Age>()).transpose().context("-t")?;
+        let keep_nat = args.keep_nat.map(|text| text.parse::<Age>()).transpose().context("--keep-nat")?;
         let runtime_s = args.runtime.as_deref().map(leading_number);
         ensure!(
             runtime_s.flatten().is_none_or(|seconds| seconds <= MAX_RUNTIME_S),
@@ -102,6 +108,14 @@ impl TryFrom<Args> for Job {
                 low_water_percent: args.watermark.as_deref().map(watermark).transpose().context("-w")?,
             },
             runtime: runtime_s.flatten().filter(|seconds| *seconds > 0).map(Duration::from_secs),
+            quotas: args
+                .quota
+                .iter()
+                .map(|text| quota(text))
+                .collect::<anyhow::Result<_>>()
+                .context("--quota")?,
+            keep_nat_s: keep_nat.map(Age::seconds),
+            separated_unit,
             min_free: args.min_free.as_deref().map(min_free).transpose().context("--min-free")?,
             profile: args.profile,
             report: match (args.json, args.machine_readable) {
@@ -112,6 +126,26 @@ impl TryFrom<Args> for Job {
             dry_run: args.dry_run,
         })
     }
+}
+
+/// The unit in `-t 3 d`, which consoles' manuals have. nfexpire sees 3 hours there; no unit is taken that means less.
+fn separated_unit(age: &str, operands: &[OsString]) -> Option<String> {
+    let is_number = !age.is_empty() && age.bytes().all(|octet| octet.is_ascii_digit());
+    match operands {
+        [unit] if is_number && ["H", "d", "w"].iter().any(|known| unit == known) => {
+            unit.to_str().map(str::to_owned)
+        }
+        _ => None,
+    }
+}
+
+/// A sub-directory and a size.
+fn quota(text: &str) -> anyhow::Result<(PathBuf, u64)> {
+    let (name, size) = text.rsplit_once('=').with_context(|| format!("'{text}' is not NAME=SIZE"))?;
+    let path = Path::new(name);
+    let is_below = |component| matches!(component, Component::Normal(_));
+    ensure!(!name.is_empty() && path.components().all(is_below), "'{name}' is no name of a sub-directory");
+    Ok((path.to_owned(), size.parse::<ByteSize>()?.bytes()))
 }
 
 /// A share of the file system or a size.
@@ -142,8 +176,6 @@ fn leading_number(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsString;
-
     use super::*;
 
     fn job(line: &str) -> anyhow::Result<Job> {
@@ -198,8 +230,45 @@ mod tests {
         );
         assert_eq!(error("-e a --min-free 101%"), "--min-free: '101%' is no share from 0% to 100%");
         assert_eq!(error("-e a --min-free x"), "--min-free: Missing number in 'x'");
-        assert_eq!(error("-l a --min-free 1%"), "--min-free says what -e deletes, and goes with it only");
+        // From a configuration file they come with every action.
+        assert!(job("-l a --min-free 1% --quota x=1 --keep-nat 1w").is_ok());
         assert_eq!(job("-e a").unwrap().min_free, None);
+    }
+
+    #[test]
+    fn quotas_are_names_and_sizes() {
+        let job = job("-e a --quota 192-0-2-1=1g --quota border/x=512").unwrap();
+        let quotas: Vec<(&str, u64)> =
+            job.quotas.iter().map(|(path, bytes)| (path.to_str().unwrap(), *bytes)).collect();
+        assert_eq!(quotas, [("192-0-2-1", 1 << 30), ("border/x", 512)]);
+        assert_eq!(error("-e a --quota x"), "--quota: 'x' is not NAME=SIZE");
+        for name in ["", "/x", "../x", "."] {
+            let expected = format!("--quota: '{name}' is no name of a sub-directory");
+            assert_eq!(error(&format!("-e a --quota {name}=1")), expected);
+        }
+        assert_eq!(error("-e a --quota x=1q"), "--quota: Garbage character(s) 'q' in '1q'");
+    }
+
+    #[test]
+    fn translations_are_kept_for_an_age() {
+        assert_eq!(job("-e a --keep-nat 26w").unwrap().keep_nat_s, Some(26 * 7 * 86_400));
+        assert_eq!(error("-e a --keep-nat 5h"), "--keep-nat: Unknown time unit '5h'");
+    }
+
+    #[test]
+    fn a_unit_behind_a_blank_is_understood() {
+        let age = |line: &str| {
+            let job = job(line).unwrap();
+            (job.limits.max_age_s, job.separated_unit)
+        };
+        assert_eq!(age("-e a -t 3 d"), (Some(3 * 86_400), Some("d".to_owned())));
+        assert_eq!(age("-e a -t 3 w"), (Some(21 * 86_400), Some("w".to_owned())));
+        assert_eq!(age("-t 3 H -e a"), (Some(3 * 3600), Some("H".to_owned())));
+        // nfexpire keeps hours; whatever else stands there must not make it less.
+        for line in ["-e a -t 3 M", "-e a -t 3 x", "-e a -t 3 d d", "-e a -t 3"] {
+            assert_eq!(age(line), (Some(3 * 3600), None), "{line}");
+        }
+        assert_eq!(age("-e a -t 3d d"), (Some(3 * 86_400), None));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod job;
 mod prompt;
 mod report;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -13,11 +14,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use chrono::Local;
 use flow_cli::{Configured, ExitCode, Messages, configured, run, usage_error, version_text};
-use flow_retain::{Access, Origin, Plan, Session, collector_pid};
+use flow_retain::{Access, Origin, Plan, Reason, RunLimits, Session, collector_pid};
 
 use crate::args::Args;
 use crate::job::{Action, Job, Report};
-use crate::report::Figures;
+use crate::report::{Exceptions, Figures, Kept, Preview, QuotaUse};
 
 fn main() -> std::process::ExitCode {
     let messages = Messages::new("rexpire");
@@ -55,6 +56,10 @@ fn expire(job: &Job, messages: &Messages) -> anyhow::Result<ExitCode> {
     let open = if job.profile { Session::open_profile } else { Session::open };
     let mut session = open(&base, access, &Local, now_s)?;
     let mut out = io::stdout().lock();
+    if let Some(unit) = &job.separated_unit {
+        messages
+            .line(&format_args!("`{unit}` is taken for the unit of -t, although a blank is in front of it"));
+    }
     if job.report != Report::Json {
         announce(&mut out, job, &session, messages)?;
         tell_of_collectors(&mut out, job, &session, messages)?;
@@ -69,12 +74,21 @@ fn expire(job: &Job, messages: &Messages) -> anyhow::Result<ExitCode> {
 
     let mut complete = session.inventory().problems().is_empty();
     session.inventory().problems().iter().for_each(|problem| messages.problem(problem));
-    let mut figures = None;
+    let mut deletion = None;
     if job.action == Action::Expire {
-        let missing_bytes = job.min_free.map_or(Ok(0), |goal| goal.missing_bytes(&base))?;
-        let plan = session.plan(missing_bytes);
+        let run = RunLimits {
+            missing_bytes: job.min_free.map_or(Ok(0), |goal| goal.missing_bytes(&base))?,
+            quotas: job.quotas.clone(),
+            keep_translations_s: job.keep_nat_s.unwrap_or(0),
+        };
+        let plan = session.plan(&run);
+        tell_of_exceptions(job, &session, &plan, messages);
         if job.dry_run {
-            report::dry_run(&mut out, &session, &plan)?;
+            let preview = Preview::new(job, &session, &plan);
+            match job.report {
+                Report::Json => preview.json(&mut out)?,
+                _ => preview.table(&mut out)?,
+            }
             return Ok(exit_code(complete));
         }
         if prompt::is_due(&session, &plan)
@@ -84,18 +98,20 @@ fn expire(job: &Job, messages: &Messages) -> anyhow::Result<ExitCode> {
             writeln!(out, "Expire canceled!")?;
             return Ok(ExitCode::Success);
         }
-        let (deleted, all) = delete(job, &mut session, &plan, started, messages);
+        let kept = Kept::new(job, &session, &plan);
+        let (figures, all) = delete(job, &mut session, &plan, started, messages);
+        let exceptions = Exceptions { quotas: QuotaUse::all(job, &session, &[]), kept };
         complete &= all;
-        figures = Some(deleted);
+        deletion = Some((figures, exceptions));
     }
 
     // Before anything is printed: whoever reads may be gone.
     let record = session.close()?;
-    if let (Some(figures), Report::Table | Report::Line) = (&figures, job.report) {
+    if let (Some((figures, _)), Report::Table | Report::Line) = (&deletion, job.report) {
         report::expired(&mut out, figures)?;
     }
     match job.report {
-        Report::Json => report::json(&mut out, &base, &record, figures.as_ref())?,
+        Report::Json => report::json(&mut out, &base, &record, deletion.as_ref())?,
         Report::Line => {
             writeln!(out, "Stat|{}|{}|{}", record.size_bytes, record.first_s, record.last_s)?;
         }
@@ -119,9 +135,15 @@ fn delete(
     if outcome.stopped {
         messages.line(&"maximum run time reached, the rest stays for the next run");
     }
+    let deleted: BTreeSet<usize> = outcome.deleted.iter().copied().collect();
+    let mut by_reason = BTreeMap::new();
+    for deletion in plan.deletions.iter().filter(|deletion| deleted.contains(&deletion.index)) {
+        *by_reason.entry(deletion.reason).or_default() += 1;
+    }
     let figures = Figures {
         files: outcome.deleted.len(),
         bytes: outcome.freed_bytes,
+        by_reason,
         range_s: if outcome.deleted.is_empty() {
             0
         } else {
@@ -129,6 +151,25 @@ fn delete(
         },
     };
     (figures, outcome.problems.is_empty())
+}
+
+/// Says which limits cannot hold because files are kept, and which quotas are for nothing.
+fn tell_of_exceptions(job: &Job, session: &Session, plan: &Plan, messages: &Messages) {
+    let kept = plan.kept.iter().filter(|kept| kept.reason != Reason::Age).count();
+    if kept > 0 {
+        messages.line(&format_args!(
+            "{kept} files are kept for their records of translation, although they are too large together"
+        ));
+    }
+    for (name, _) in &job.quotas {
+        let path = session.base().join(name);
+        if path.is_dir() && !session.inventory().files().iter().any(|file| file.path.starts_with(&path)) {
+            messages.line(&format_args!(
+                "no file in `{}` is counted: without -p, names of sub-directories start with a digit",
+                path.display()
+            ));
+        }
+    }
 }
 
 /// Says which collectors work in the directories, where that is asked for, or where they will go by other limits from now on.

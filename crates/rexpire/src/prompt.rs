@@ -48,7 +48,7 @@ mod tests {
     use std::fs;
 
     use chrono::Utc;
-    use flow_retain::{Access, LimitChange};
+    use flow_retain::{Access, LimitChange, RunLimits};
     use tempfile::TempDir;
 
     use super::*;
@@ -67,7 +67,7 @@ mod tests {
         let base = TempDir::new().unwrap();
         let due = |limits| {
             let mut session = session(&base, limits);
-            let plan = session.plan(0);
+            let plan = session.plan(&RunLimits::default());
             is_due(&session, &plan)
         };
         assert!(due(LimitChange { max_age_s: Some(300), ..LimitChange::default() }));

@@ -215,7 +215,7 @@ fn json_is_one_object_and_nothing_else() {
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
     let expected = serde_json::json!({
         "directory": "D", "first": 1_700_000_100, "last": 1_700_000_400, "files": 2, "bytes": 2 * block,
-        "max_bytes": 2 * block + 1, "max_age": 0, "watermark": 100, "deleted": { "files": 1, "bytes": block },
+        "max_bytes": 2 * block + 1, "max_age": 0, "watermark": 100, "deleted": { "files": 1, "bytes": block, "size": 1 },
     });
     assert_eq!(report, expected);
     let (_, out, _) = directory.run("--json -l D");
@@ -234,6 +234,115 @@ fn the_oldest_go_until_enough_is_free() {
     let (code, out, _) = directory.run("-e D --min-free 9999999t");
     assert!(code == 0 && out.contains("Expired files:      3\n"), "{out}");
     assert!(FILES.iter().all(|file| !directory.has(file)));
+}
+
+#[test]
+fn a_source_has_a_quota_of_its_own() {
+    let files = [
+        "10-0-0-1/nfcapd.202311142200",
+        "10-0-0-1/nfcapd.202311142205",
+        "10-0-0-2/nfcapd.202311142155",
+        "border/nfcapd.202311142150",
+    ];
+    let directory = Directory::new(&files);
+    let block = directory.allocated_bytes(files[0]);
+    let line = format!("-e D -w 100 --quota 10-0-0-1={block} --quota border=1 --quota absent=1");
+    let (code, out, err) = directory.run(&format!("-n {line}"));
+    let not_counted = "rexpire: no file in `D/border` is counted: without -p, names of sub-directories start with a digit\n";
+    assert_eq!((code, err.as_str()), (0, not_counted));
+    let row = |name: &str| {
+        let row = out.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_default();
+        row.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(row("10-0-0-1/").last().map(String::as_str), Some("quota"), "{out}");
+    let block = block.to_string();
+    assert_eq!(row("10-0-0-1 "), ["10-0-0-1", "1", &block, &block], "{out}");
+    assert!(out.contains("Would delete 1 of 3 files, "), "{out}");
+    let (code, out, _) = directory.run(&format!("--json {line}"));
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &report["deleted"]["quota"], &report["quotas"][0]["files"]), (0, &1.into(), &1.into()));
+    assert_eq!(files.map(|file| directory.has(file)), [false, true, true, true]);
+    // Channels may have any name.
+    let (code, out, err) = directory.run("-p -e D --quota border=1");
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.starts_with("Force rebuild") && !directory.has(files[3]) && directory.has(files[1]), "{out}");
+}
+
+/// A file with one flow, translated or not.
+fn write_flow(path: &Path, translated: bool) {
+    use flow_file::{Compression, FileTail, FileWriter, WriteOptions};
+    use flow_model::{BatchBuilder, CountRule, Field};
+    let options = WriteOptions {
+        ident: String::new(),
+        format: Compression::Lz4.into(),
+        rule: CountRule::Collected,
+        created_ms: 0,
+    };
+    let mut writer = FileWriter::create(path, options).unwrap();
+    let mut builder = BatchBuilder::new();
+    builder.set(Field::Proto, 6);
+    if translated {
+        builder.set(Field::XlateSrcPort, 1024);
+    }
+    builder.finish_row();
+    writer.write(&builder.finish()).unwrap();
+    writer.finish(FileTail::default()).unwrap();
+}
+
+#[test]
+fn records_of_translation_are_kept_longer() {
+    let directory = Directory::new(&[]);
+    let files = FILES.map(|file| directory.0.path().join(file));
+    fs::create_dir_all(files[2].parent().unwrap()).unwrap();
+    for (path, translated) in files.iter().zip([true, false, true]) {
+        write_flow(path, translated);
+    }
+    let (_, out, _) = directory.run("-n -e D -t 1d --keep-nat 9999w");
+    assert!(out.contains("Would delete 1 of 3 files, ") && out.contains("of which     2 files, "), "{out}");
+    let (_, out, _) = directory.run("-n --json -e D -t 1d --keep-nat 9999w");
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["would_delete"]["list"][0]["file"], FILES[1]);
+    assert_eq!(
+        (&report["would_delete"]["list"][0]["reason"], &report["kept"]["files"]),
+        (&"age".into(), &2.into())
+    );
+    assert_eq!(FILES.map(|file| directory.has(file)), [true; 3]);
+    // A size that cannot be met is said to be so.
+    let (code, out, err) = directory.run("-e D -s 1 -t 0 --keep-nat 9999w");
+    let unmet =
+        "rexpire: 2 files are kept for their records of translation, although they are too large together\n";
+    assert_eq!((code, err.as_str()), (0, unmet));
+    assert!(out.contains("Expired files:      1\n"), "{out}");
+    assert_eq!(FILES.map(|file| directory.has(file)), [true, false, true]);
+    let (code, out, err) = directory.run("-e D -s 0 -t 1d --keep-nat 1w");
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("Expired files:      2\n"), "they are older than a week: {out}");
+}
+
+#[test]
+fn the_configuration_keeps_what_is_not_stored() {
+    let directory = Directory::new(&FILES);
+    let file = directory.0.path().join("rdump.toml");
+    fs::write(&file, "[rexpire]\nkeep_nat = \"9999w\"\nquota = { 2023 = \"1\" }\nmin_free = \"0%\"\n")
+        .unwrap();
+    for action in ["-u D -t 1d", "-r D", "-l D", "-L D"] {
+        let (code, _, err) = directory.run(&format!("-C D/rdump.toml {action}"));
+        assert_eq!((code, err.as_str()), (0, ""), "{action}");
+    }
+    // What is no flow file does not say that it has none.
+    let (code, out, _) = directory.run("-C D/rdump.toml -e D");
+    assert!(code == 0 && out.contains("Expired files:      0\n"), "{out}");
+    let (code, out, _) = directory.run("-C none -e D");
+    assert!(code == 0 && out.contains("Expired files:      3\n"), "{out}");
+}
+
+#[test]
+fn a_blank_in_front_of_the_unit_is_warned_about() {
+    let directory = Directory::new(&FILES);
+    let (code, out, err) = directory.run("-u D -t 3 d");
+    let warning = "rexpire: `d` is taken for the unit of -t, although a blank is in front of it\n";
+    assert_eq!((code, err.as_str()), (0, warning));
+    assert!(out.contains("\nMax Life:  259200 = 3.0 days\n"), "{out}");
 }
 
 #[test]

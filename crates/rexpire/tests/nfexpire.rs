@@ -2,15 +2,19 @@
 //!
 //! Each case makes one random directory twice, lets one program work on each, and compares what is left, the
 //! output and `.nfstat`. Where nfexpire is not installed the cases are reported as ignored; with `CI=true`
-//! they fail.
+//! they fail. What each deleted is printed as a table at the end, and kept in `tmp/deletions.txt` of cargo's target directory.
+#![expect(clippy::print_stdout, reason = "the table is for whoever runs the tests")]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::Local;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
 use flow_file::{SlotName, SubDir};
 use flow_testkit::conditions::{program, trial};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -29,29 +33,88 @@ const LAYOUTS: [SubDir; 7] = [
 const DIRECTORIES: u64 = 40;
 const PROFILES: u64 = 6;
 
-fn main() -> ExitCode {
+fn main() -> std::io::Result<ExitCode> {
     let nfexpire = || program("nfexpire");
-    let mut trials: Vec<Trial> = (0..DIRECTORIES)
-        .map(|seed| trial(format!("expires_as_nfexpire_{seed:02}"), nfexpire(), move |_| expires(seed)))
-        .collect();
+    let deletions = Arc::new(Mutex::new(BTreeMap::new()));
+    let mut trials: Vec<Trial> = Vec::new();
+    for seed in 0..DIRECTORIES {
+        let deletions = Arc::clone(&deletions);
+        trials.push(trial(format!("expires_as_nfexpire_{seed:02}"), nfexpire(), move |_| {
+            let row = expires(seed)?;
+            deletions.lock().map_err(|_| "a test has failed")?.insert(seed, row);
+            Ok(())
+        }));
+    }
     trials.extend((0..PROFILES).map(|seed| {
         trial(format!("expires_a_profile_as_nfexpire_{seed}"), nfexpire(), move |_| profile(seed))
     }));
     trials.push(trial("takes_turns_with_nfexpire", nfexpire(), |_| takes_turns()));
     trials.push(trial("refuses_what_nfexpire_refuses", nfexpire(), |_| refuses()));
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    if let Ok(deletions) = deletions.lock()
+        && !deletions.is_empty()
+    {
+        let mut table = Table::new();
+        table.load_style(NOTHING).set_header([
+            "directory",
+            "layout",
+            "limits",
+            "files",
+            "nfexpire",
+            "rexpire",
+            "left",
+        ]);
+        for (seed, Row { layout, limits, files, theirs, ours, left }) in &*deletions {
+            let cells = [seed.to_string(), format!("{layout:?}"), limits.clone()];
+            let numbers = [files, theirs, ours, left].map(usize::to_string);
+            table.add_row(cells.into_iter().chain(numbers));
+        }
+        let table = table.trim_fmt();
+        println!("\nfiles deleted, of copies of the same directories:\n{table}");
+        fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("deletions.txt"), table + "\n")?;
+    }
+    Ok(conclusion.exit_code())
+}
+
+/// What became of one directory.
+struct Row {
+    layout: SubDir,
+    limits: String,
+    files: usize,
+    theirs: usize,
+    ours: usize,
+    left: usize,
 }
 
 /// One directory, expired once with limits that bite more or less, then once more with the stored ones.
-fn expires(seed: u64) -> Result<(), Failed> {
+fn expires(seed: u64) -> Result<Row, Failed> {
     let mut random = Random(seed);
     let layout = LAYOUTS[random.below(LAYOUTS.len() as u64) as usize];
     let pair = Pair::new(&mut random, layout);
     let limits = pair.limits(&mut random);
     let limits: Vec<&str> = limits.iter().map(String::as_str).collect();
+    let (ours, theirs) = (slots(&pair.ours)?, slots(&pair.theirs)?);
     pair.compare(&[&["-e"], limits.as_slice()].concat())?;
     pair.compare(&["-e"])?;
-    pair.compare(&["-l"])
+    pair.compare(&["-l"])?;
+    let left = slots(&pair.ours)?;
+    Ok(Row {
+        layout,
+        limits: limits.join(" "),
+        files: ours,
+        theirs: theirs - slots(&pair.theirs)?,
+        ours: ours - left,
+        left,
+    })
+}
+
+/// How many finished files there are.
+fn slots(directory: &TempDir) -> Result<usize, Failed> {
+    let is_slot = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.and_then(SlotName::parse).is_some() && !path.starts_with("archive")
+    };
+    Ok(tree(directory.path())?.iter().filter(|path| is_slot(path)).count())
 }
 
 /// A profile of three channels as NfSen has it expired.
