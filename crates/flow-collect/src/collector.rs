@@ -71,6 +71,8 @@ pub struct CollectorOptions {
     pub sandbox: bool,
     /// Files that whoever runs the collector removes when it has ended.
     pub removed_files: Vec<PathBuf>,
+    /// Keep what is known of exporters, beside their flows, for the next start. Not for captures.
+    pub keeps_state: bool,
     /// Wait for the disk whenever something was written, so that a loss of power costs no more than being killed does.
     pub sync: bool,
     /// The clock, ms since 1970.
@@ -188,7 +190,10 @@ impl Collector {
                     inherited.into_iter().map(|socket| Listener::inherited(socket, buffer)).collect()
                 })
             }
-            Input::Capture(path) => Port::Capture(Box::new(CaptureReader::open(path)?)),
+            Input::Capture(path) => {
+                options.keeps_state = false;
+                Port::Capture(Box::new(CaptureReader::open(path)?))
+            }
         };
         let own: Vec<SocketAddr> = match &port {
             Port::Sockets(listeners) => {

@@ -39,6 +39,7 @@ counters! {
     repeated: "Datagrams sent on to another collector.";
     repeat_losses: "Datagrams that should have been sent on and were not.";
     lost_flows: "Flows that were decoded and could not be written.";
+    state_failures: "How often what is known of exporters could not be saved for the next start.";
 }
 
 impl fmt::Display for Counters {

@@ -212,12 +212,12 @@ impl Dispatch {
     /// Ends the last slot. Data that still wait for their template are lost, and counted.
     pub(crate) fn finish(&mut self) {
         self.intakes().for_each(Intake::give_up_waiting);
-        self.end_slot();
+        self.end_slot(true);
     }
 
     /// Ends the current slot, if there is one, and begins the one of this time.
     pub(crate) fn begin_slot(&mut self, now_ms: u64) {
-        self.end_slot();
+        self.end_slot(false);
         self.slots.enter(now_ms);
         self.intakes().for_each(|intake| intake.begin_slot(now_ms));
         if let Some(dynamic) = &mut self.dynamic {
@@ -292,10 +292,10 @@ impl Dispatch {
         }
     }
 
-    fn end_slot(&mut self) {
+    fn end_slot(&mut self, is_last: bool) {
         let (Some(start_ms), Some(end_ms)) = (self.slots.start_ms(), self.slots.end_ms()) else { return };
         self.share_kernel_drops();
-        self.intakes().for_each(|intake| intake.end_slot(start_ms, end_ms));
+        self.intakes().for_each(|intake| intake.end_slot(start_ms, end_ms, is_last));
         let ignored = std::mem::take(&mut self.ignored);
         if ignored > 0 {
             self.workshop.log.info(format_args!("Total ignored packets: {ignored}"));

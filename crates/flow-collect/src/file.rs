@@ -11,9 +11,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::UNIX_EPOCH;
 
-use flow_file::{FileError, FileFormat, FileTail, FileWriter, Finished, FlowFile, WriteOptions, merge_files};
+use flow_file::{
+    FileError, FileFormat, FileTail, FileWriter, Finished, FlowFile, StateImage, WriteOptions, merge_files,
+};
 use flow_model::{ExporterInfo, FlowBatch, LossLedger, NameInfo, SamplerInfo, Totals};
 
+use crate::counters::count;
 use crate::follow_up::FollowUp;
 use crate::log::Log;
 use crate::slot::Slots;
@@ -66,6 +69,8 @@ pub(crate) struct SlotEnd {
     pub(crate) tail: FileTail,
     /// Datagrams with something wrong.
     pub(crate) bad_datagrams: u64,
+    /// What the next run should know of exporters, when that is news.
+    pub(crate) state: Option<StateImage>,
 }
 
 /// What the filing thread is told: a slot has ended.
@@ -188,18 +193,29 @@ impl Filer {
         drop(leftovers);
         let mut unfiled = Vec::new();
         for filing in filings {
-            let Filing { source, writer, path, end } = *filing;
+            let Filing { source, writer, path, mut end } = *filing;
+            let state = end.state.take();
             // What failed earlier may succeed now: there may be room on the disk again.
             unfiled.retain(|leftover: &Leftover| {
                 leftover.source.number != source.number || !self.adopt(leftover)
             });
             if let Err(error) = self.finish(&source, writer, &path, *end) {
                 self.log.error(format_args!("{error}; kept as {}", path.display()));
-                unfiled.push(Leftover { source, path });
+                unfiled.push(Leftover { source: Arc::clone(&source), path });
+            }
+            if let Some(state) = state {
+                self.save(&source, &state);
             }
         }
         self.follow_up.finish();
         unfiled.len() as u64
+    }
+
+    fn save(&self, source: &Source, state: &StateImage) {
+        if let Err(error) = state.write(&source.spool.state_path()) {
+            count(&self.follow_up.counters.state_failures, 1);
+            self.log.error(format_args!("what is known of exporters is not saved: {error}"));
+        }
     }
 
     fn finish(
@@ -210,7 +226,7 @@ impl Filer {
         end: SlotEnd,
     ) -> Result<(), FilerError> {
         let Source { ident, spool, .. } = source;
-        let SlotEnd { start_ms, tail, bad_datagrams } = end;
+        let SlotEnd { start_ms, tail, bad_datagrams, .. } = end;
         let (ledger, sequence_failures) = (tail.ledger, tail.sequence_failures);
         let Finished { totals, mut omitted } = writer.finish(tail)?;
         let is_empty = totals.flows == 0 && ledger == LossLedger::default();
@@ -373,7 +389,7 @@ mod tests {
         let ledger = LossLedger { datagrams: 1, kernel_drops: 7, missed: 3, ..LossLedger::default() };
         let span_if_empty = Some((start_ms, start_ms + 300_000));
         let tail = FileTail { ledger, sequence_failures: 2, span_if_empty, ..FileTail::default() };
-        Job::Close(Box::new(SlotEnd { start_ms, tail, bad_datagrams: 5 }))
+        Job::Close(Box::new(SlotEnd { start_ms, tail, bad_datagrams: 5, state: None }))
     }
 
     fn writer(log: &Arc<Log>) -> (BlockWriter, Receiver<Box<Filing>>) {

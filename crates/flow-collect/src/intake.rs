@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use flow_file::FileTail;
+use flow_file::{FileTail, StateImage, take_state};
 use flow_model::{BatchBuilder, ExporterInfo, FlowBatch, MAX_BATCH_ROWS, NameInfo, SamplerInfo};
 use flow_wire::{DecodeError, Decoded, Decoder, DecoderOptions, Exporter, Fault};
 
@@ -39,6 +39,8 @@ pub(crate) struct Workshop {
     pub(crate) report_gaps: bool,
     /// Where ledgers are put for those who ask; nobody does if `None`.
     pub(crate) board: Option<Arc<Board>>,
+    /// The clock by which what is known of exporters ages between two runs; nothing outlives a run if `None`.
+    pub(crate) memory: Option<fn() -> u64>,
 }
 
 /// Decodes the datagrams of a source into blocks for the writer.
@@ -55,6 +57,8 @@ pub(crate) struct Intake {
     block_since_ms: u64,
     /// Octets of memory that the builder was given back.
     recycled: usize,
+    /// The fingerprint of what the next run will know of exporters.
+    saved: u64,
     slot: SlotCounts,
 }
 
@@ -72,8 +76,13 @@ struct SlotCounts {
 
 impl Intake {
     pub(crate) fn new(source: Arc<Source>, workshop: Arc<Workshop>) -> Intake {
+        let mut decoder = Decoder::new(workshop.decoder);
+        if let Some(now_ms) = workshop.memory {
+            remember(&mut decoder, &source, now_ms(), &workshop.log);
+        }
         Intake {
-            decoder: Decoder::new(workshop.decoder),
+            saved: StateImage::new(&decoder.remembered(false)).fingerprint(),
+            decoder,
             builder: BatchBuilder::new(),
             complaints: Complaints::default(),
             ledger: SourceLedger { ident: source.ident.clone(), ..SourceLedger::default() },
@@ -155,9 +164,12 @@ impl Intake {
         self.recycled = 0;
     }
 
-    /// Ends the slot of these bounds.
-    pub(crate) fn end_slot(&mut self, start_ms: u64, end_ms: u64) {
-        self.decoder.expire(end_ms);
+    /// Ends the slot of these bounds; `is_last` if there will be no other.
+    pub(crate) fn end_slot(&mut self, start_ms: u64, end_ms: u64, is_last: bool) {
+        if !is_last {
+            // The last slot is not over yet.
+            self.decoder.expire(end_ms);
+        }
         self.write_block();
         self.complaints.summarise(&self.workshop.log, &self.source.ident);
         let slot = std::mem::take(&mut self.slot);
@@ -190,7 +202,16 @@ impl Intake {
             sequence_failures: slot.sequence_failures,
             ..FileTail::default()
         };
-        self.send(Job::Close(Box::new(SlotEnd { start_ms, tail, bad_datagrams: slot.bad_datagrams })));
+        let state = self.state(is_last);
+        self.send(Job::Close(Box::new(SlotEnd { start_ms, tail, bad_datagrams: slot.bad_datagrams, state })));
+    }
+
+    /// What the next run should know of exporters, when that is news.
+    fn state(&mut self, is_last: bool) -> Option<StateImage> {
+        self.workshop.memory?;
+        let state = StateImage::new(&self.decoder.remembered(is_last));
+        let fingerprint = state.fingerprint();
+        (std::mem::replace(&mut self.saved, fingerprint) != fingerprint).then_some(state)
     }
 
     fn account(&mut self, from: Exporter, decoded: &Decoded, len: usize) {
@@ -287,6 +308,22 @@ impl Intake {
 impl Workshop {
     fn reusable(&self) -> std::sync::MutexGuard<'_, Receiver<FlowBatch>> {
         self.reusable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the decoder of a source what the run before knew. Where nothing can be read of it, it begins with nothing.
+fn remember(decoder: &mut Decoder, source: &Source, now_ms: u64, log: &Log) {
+    let ident = &source.ident;
+    let known = match take_state(&source.spool.state_path()) {
+        Ok(known) => known,
+        Err(error) => {
+            log.error(format_args!("Ident: '{ident}' begins without knowing any exporter: {error}"));
+            return;
+        }
+    };
+    let count = decoder.remember(&known, now_ms);
+    if count > 0 {
+        log.info(format_args!("Ident: '{ident}' exporters known from the run before: {count}"));
     }
 }
 
@@ -406,6 +443,7 @@ mod tests {
             decoder: DecoderOptions::default(),
             report_gaps,
             board: None,
+            memory: None,
         };
         let source = Arc::new(Source { number: 0, ident: "x".to_owned(), spool });
         let mut dispatch = Dispatch::new(workshop, 300);

@@ -34,6 +34,7 @@
 //!     repeat: Vec::new(),
 //!     identity: None,
 //!     sandbox: false,
+//!     keeps_state: false,
 //!     removed_files: Vec::new(),
 //!     sync: false,
 //!     now_ms: || 1_700_000_000_000,

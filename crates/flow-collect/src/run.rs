@@ -255,6 +255,7 @@ impl Run {
             },
             report_gaps: self.options.report_gaps,
             board: self.board.clone(),
+            memory: self.options.keeps_state.then_some(self.options.now_ms),
         };
         let mut dispatch = Dispatch::new(workshop, naming.interval_s);
         if !self.options.allowed.is_empty() {

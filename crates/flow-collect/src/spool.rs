@@ -9,6 +9,7 @@
 //! | `nfcapd.current.*.orphan` | one that a dead predecessor left |
 //! | `*.merge`, `*.merged` | a merger under way: its result, and the newer part once the result is complete |
 //! | `.rcapd.stat` | locked while a collector uses the directory; contains its pid |
+//! | `.rcapd.state` | what is known of exporters, for the next start |
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -18,8 +19,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::{FixedOffset, Local};
 use flow_file::{
-    COLLECTOR_LOCK, FileError, FileFormat, FileLayout, FlowFile, Journaled, SlotName, SubDir, WORKING_PREFIX,
-    journal_of, journaled, merge_files, working_name, working_pid,
+    COLLECTOR_LOCK, COLLECTOR_STATE, FileError, FileFormat, FileLayout, FlowFile, Journaled, SlotName,
+    SubDir, WORKING_PREFIX, journal_of, journaled, merge_files, working_name, working_pid,
 };
 
 use crate::log::Log;
@@ -234,6 +235,11 @@ impl Spool {
     /// Where the `number`th complete file waits to be filed.
     pub(crate) fn waiting_path(&self, number: u64) -> PathBuf {
         self.directory.join(format!("{}.{number}", working_name(self.pid)))
+    }
+
+    /// Where what is known of exporters is kept for the next start.
+    pub(crate) fn state_path(&self) -> PathBuf {
+        self.directory.join(COLLECTOR_STATE)
     }
 
     /// Finds what dead predecessors left. Every file of ours gets a name that no living collector uses; mergers

@@ -69,6 +69,14 @@ pub enum FileError {
         /// Minor version of the file.
         minor: u16,
     },
+    /// What a collector knew of its exporters cannot be used.
+    #[error("{}: {damage}", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        damage: Damage,
+    },
     /// The file header is damaged.
     #[error("{}: file header: {damage}", path.display())]
     Header {
@@ -176,6 +184,7 @@ impl FileError {
             | FileError::ForeignLayout { path, .. }
             | FileError::NotOurs { path, .. }
             | FileError::NewerVersion { path, .. }
+            | FileError::State { path, .. }
             | FileError::Header { path, .. }
             | FileError::Footer { path, .. }
             | FileError::Appendix { path, .. }

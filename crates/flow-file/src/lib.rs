@@ -47,6 +47,7 @@ mod nfdump;
 mod numbers;
 mod replace;
 mod rewrite;
+mod state;
 mod verify;
 mod writer;
 
@@ -64,5 +65,6 @@ pub use name::{
 pub use nfdump::{BlockCompression, ExtensionMap, NfdumpRelease, UnknownCompression};
 pub use numbers::ExporterNumbers;
 pub use rewrite::{Change, rewrite_file};
+pub use state::{COLLECTOR_STATE, StateImage, take_state};
 pub use verify::{Counts, Verification};
 pub use writer::{FileFormat, FileTail, FileWriter, Finished, Omitted, UnknownFormat, WriteOptions};

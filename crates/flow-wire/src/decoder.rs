@@ -131,7 +131,7 @@ impl Decoder {
             }
         }
         self.tell_others(&mut message);
-        self.registry.account(1, &message.decoded);
+        self.registry.account(Some(received_ms), &message.decoded);
         message.decoded
     }
 
@@ -160,7 +160,7 @@ impl Decoder {
         };
         sets::drain(&mut message, state, memory, &mut self.scratch, out);
         self.tell_others(&mut message);
-        self.registry.account(0, &message.decoded);
+        self.registry.account(None, &message.decoded);
         message.decoded
     }
 
@@ -176,6 +176,7 @@ impl Decoder {
                 agent: None,
             };
             let told = self.registry.mentioned(key, &limits).and_then(|(state, memory)| {
+                state.heard_ms = said.received_ms;
                 state.init_ms = said.init_ms.or(state.init_ms);
                 state.exported = said.exported.or(state.exported);
                 match said.sampler {

@@ -163,6 +163,17 @@ pub enum WireProtocol {
 const SFLOW: u16 = 0x80;
 
 impl WireProtocol {
+    const KNOWN: [WireProtocol; 8] = [
+        WireProtocol::V1,
+        WireProtocol::V5,
+        WireProtocol::V7,
+        WireProtocol::V9,
+        WireProtocol::Ipfix,
+        WireProtocol::SflowV2,
+        WireProtocol::SflowV4,
+        WireProtocol::SflowV5,
+    ];
+
     /// The protocol of a datagram, by the version it begins with: 16 bits, or in sFlow 32.
     ///
     /// # Errors
@@ -184,6 +195,11 @@ impl WireProtocol {
             10 => WireProtocol::Ipfix,
             _ => return Err(Fault::UnknownVersion { found }),
         })
+    }
+
+    /// The protocol whose [number](WireProtocol::version) this is.
+    pub(crate) fn from_version(version: u16) -> Option<WireProtocol> {
+        WireProtocol::KNOWN.into_iter().find(|protocol| protocol.version() == version)
     }
 
     /// Its number in [`Field::NfVersion`](flow_model::Field::NfVersion): the version in headers, for sFlow and 128;

@@ -44,8 +44,10 @@ pub(crate) struct Key {
 pub(crate) struct State {
     pub(crate) sysid: u16,
     pub(crate) key: Key,
-    /// Whether a datagram came from it. Another exporter may speak of it before.
+    /// Whether a datagram came from it. Another exporter may speak of it before, or an earlier run.
     is_heard: bool,
+    /// When it was heard, or spoken of, last.
+    pub(crate) heard_ms: u64,
     /// Since it was last taken.
     pub(crate) ledger: LossLedger,
     pub(crate) sequence: Sequence,
@@ -63,11 +65,11 @@ pub(crate) struct State {
     pub(crate) skew: Option<ClockSkew>,
     /// Before the ledger was last taken.
     before: LossLedger,
-    clock: Option<Clock>,
+    pub(crate) clock: Option<Clock>,
     /// A UDP port that sent a template to which another port gave another meaning.
     rival: Option<u16>,
     /// Whether a port has a state of its own.
-    is_split: bool,
+    pub(crate) is_split: bool,
 }
 
 /// How far an exporter's clock is behind ours, in ms; the time a datagram takes is part of it.
@@ -83,9 +85,9 @@ pub struct ClockSkew {
 
 /// A header's two clocks.
 #[derive(Clone, Copy, Debug)]
-struct Clock {
-    unix_ms: u64,
-    uptime_ms: u32,
+pub(crate) struct Clock {
+    pub(crate) unix_ms: u64,
+    pub(crate) uptime_ms: u32,
 }
 
 /// Header clocks that agree within this are those of one run of the exporter.
@@ -97,6 +99,7 @@ impl State {
             sysid,
             key,
             is_heard: false,
+            heard_ms: 0,
             ledger: LossLedger::default(),
             sequence: Sequence::default(),
             templates: Templates::default(),
@@ -222,7 +225,7 @@ impl Registry {
         Ok((state, memory))
     }
 
-    /// The exporter `key`, of which another one of its address speaks.
+    /// The exporter `key`, of which another one of its address speaks, or an earlier run.
     ///
     /// # Errors
     /// When it would be one too many.
@@ -272,19 +275,31 @@ impl Registry {
         !self.pending.is_empty()
     }
 
-    /// Writes the account of `datagrams` datagrams, 1 or 0, into the ledger of their exporter.
-    pub(crate) fn account(&mut self, datagrams: u64, decoded: &Decoded) {
+    /// Writes the account of a datagram that came at `received_ms` into the ledger of its exporter; `None` when these are
+    /// flows of earlier ones.
+    pub(crate) fn account(&mut self, received_ms: Option<u64>, decoded: &Decoded) {
         self.note_pending(decoded);
         let exporter =
             decoded.exporter.and_then(|sysid| self.states.get_mut(usize::from(sysid).wrapping_sub(1)));
-        let ledger = exporter.map_or(&mut self.unattributed, |state| &mut state.ledger);
-        ledger.datagrams += datagrams;
+        let ledger = match exporter {
+            Some(state) => {
+                state.heard_ms = received_ms.unwrap_or(state.heard_ms);
+                &mut state.ledger
+            }
+            None => &mut self.unattributed,
+        };
+        ledger.datagrams += u64::from(received_ms.is_some());
         ledger.flows += decoded.flows as u64;
         ledger.sequence_failures += u64::from(decoded.sequence_failure);
         ledger.missed = (ledger.missed + decoded.missed).saturating_sub(decoded.recovered);
         ledger.no_template += decoded.sets_skipped as u64;
         ledger.malformed += decoded.malformed as u64;
         ledger.refused += decoded.refused as u64;
+    }
+
+    /// The exporter `key`, if it is known.
+    pub(crate) fn find(&mut self, key: &Key) -> Option<&mut State> {
+        self.by_key.get(key).and_then(|&index| self.states.get_mut(index))
     }
 
     pub(crate) fn states(&self) -> &[State] {

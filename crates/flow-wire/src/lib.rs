@@ -67,6 +67,7 @@ mod plan;
 mod points;
 mod quirk;
 mod records;
+mod remember;
 mod sampling;
 mod sequence;
 mod sets;

@@ -119,6 +119,22 @@ impl Sequence {
         Continuity { missed: 0, recovered: u64::from(self.fill(number, units)), failure: true }
     }
 
+    /// Whether numbers count the units of their own datagram, and number and units of the latest one in order, as far as
+    /// that is known.
+    pub(crate) fn known(&self) -> (Option<bool>, Option<(u32, u32)>) {
+        ((self.rule != Rule::Undecided).then(|| self.is_including()), self.last)
+    }
+
+    /// Goes on where the sequence stood that [knew](Sequence::known) this.
+    pub(crate) fn resumed(counts_itself: Option<bool>, last: Option<(u32, u32)>) -> Sequence {
+        let rule = match counts_itself {
+            None => Rule::Undecided,
+            Some(false) => Rule::Before,
+            Some(true) => Rule::Including,
+        };
+        Sequence { last, rule, ..Sequence::default() }
+    }
+
     /// Whether numbers count the units of their own datagram.
     pub(crate) fn is_including(&self) -> bool {
         self.rule == Rule::Including

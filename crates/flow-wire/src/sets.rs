@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 const SET_HEADER_LEN: usize = 4;
 
 /// The smallest id of a template, and so of a data set.
-const FIRST_TEMPLATE: u16 = 256;
+pub(crate) const FIRST_TEMPLATE: u16 = 256;
 
 /// What the sets of one message are decoded with.
 pub(crate) struct Sets<'a, 'm> {

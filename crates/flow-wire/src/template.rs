@@ -6,6 +6,7 @@ use crate::element::{Dialect, Specifier, specifier};
 use crate::memory::Memory;
 use crate::options::OptionsPlan;
 use crate::plan::Plan;
+use flow_model::RememberedTemplate;
 use hashbrown::HashMap;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -100,6 +101,10 @@ impl Templates {
     /// What the records of template `id` are.
     pub(crate) fn get(&self, id: u16) -> Option<&Meaning> {
         self.find(id).map(|template| &template.meaning)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
     }
 
     /// Every template with its id, ordered by id.
@@ -259,6 +264,16 @@ impl Template {
         self.usage.set(Usage { last_ms, records: usage.records + records as u64, ..usage });
     }
 
+    /// What is to be known of it in the next run, as template `id`.
+    pub(crate) fn remembered(&self, id: u16) -> RememberedTemplate {
+        let scope = match &self.meaning {
+            Meaning::Flows(_) => None,
+            Meaning::Options(plan) => Some(plan.scope as u16),
+        };
+        let (port, used_ms) = (self.port, self.usage.get().last_ms);
+        RememberedTemplate { id, scope, port, used_ms, fields: self.raw.to_vec() }
+    }
+
     /// What has become of it.
     pub(crate) fn usage(&self) -> Usage {
         self.usage.get()
@@ -323,6 +338,16 @@ fn specifiers(dialect: Dialect, fields: &[u8]) -> impl Iterator<Item = Specifier
         rest = after;
         Some(specifier)
     })
+}
+
+/// How many field specifiers `input` consists of; `None` when it does not.
+pub(crate) fn count(dialect: Dialect, input: &[u8]) -> Option<u16> {
+    let (mut rest, mut count) = (input, 0_u16);
+    while !rest.is_empty() {
+        rest = specifier(dialect, rest).ok()?.0;
+        count = count.checked_add(1)?;
+    }
+    Some(count)
 }
 
 /// Splits `count` field specifiers off `input`.

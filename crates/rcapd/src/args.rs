@@ -227,6 +227,13 @@ pub(crate) struct Args {
     #[arg(long = "metrics", value_name = "ADDR:PORT", help_heading = "Running")]
     pub(crate) metrics: Option<String>,
 
+    /// Forget what exporters have told when the collector ends
+    ///
+    /// Without, templates, samplers, names and sequence numbers are kept in the data directory, as `.rcapd.state`, and known
+    /// at the next start.
+    #[arg(long = "no-state", action = ArgAction::SetTrue, help_heading = "Running")]
+    pub(crate) no_state: bool,
+
     /// Keep all rights over files
     ///
     /// Without, where the kernel has Landlock, the collector can reach nothing but its data directories. Commands of -x are

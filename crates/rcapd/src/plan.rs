@@ -121,6 +121,7 @@ impl Plan {
             identity,
             sandbox: !args.no_sandbox,
             removed_files: pid_file.iter().map(|place: &PidFilePlace| place.path().to_owned()).collect(),
+            keeps_state: !args.no_state,
             sync: args.sync,
             now_ms,
         };

@@ -3,7 +3,7 @@
 mod bitpack;
 mod codec;
 mod compress;
-mod cursor;
+pub(crate) mod cursor;
 mod dictionary;
 mod directory;
 mod footer;
