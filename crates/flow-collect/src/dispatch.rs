@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use crate::complaint::Complaints;
 use crate::counters::count;
 use crate::intake::{Intake, Workshop};
+use crate::share::share;
 use crate::slot::Slots;
 use crate::source::{Source, SourceTable, dynamic_name};
 use crate::spool::{Naming, Spool, SpoolError};
@@ -294,7 +295,7 @@ impl Dispatch {
 
     fn end_slot(&mut self, is_last: bool) {
         let (Some(start_ms), Some(end_ms)) = (self.slots.start_ms(), self.slots.end_ms()) else { return };
-        self.share_kernel_drops();
+        self.share_kernel_drops(is_last);
         self.intakes().for_each(|intake| intake.end_slot(start_ms, end_ms, is_last));
         let ignored = std::mem::take(&mut self.ignored);
         if ignored > 0 {
@@ -302,24 +303,29 @@ impl Dispatch {
         }
     }
 
-    /// The kernel does not tell whose datagrams it dropped: they are shared out in proportion to those that came, and
-    /// what is left over goes to the busiest source.
-    fn share_kernel_drops(&mut self) {
-        let drops = std::mem::take(&mut self.kernel_drops);
-        if drops == 0 {
+    /// The kernel does not tell whose datagrams it dropped, but sequence numbers tell who misses some: drops are shared out in
+    /// proportion to what is missing, or, where nothing is, to what came.
+    ///
+    /// Without any source, they are kept for the slot in which there is one; at the end, the log has them.
+    fn share_kernel_drops(&mut self, is_last: bool) {
+        if self.kernel_drops == 0 {
             return;
         }
-        let received: u64 = self.intakes().map(|intake| intake.datagrams()).sum();
-        let mut left = drops;
-        for intake in self.intakes() {
-            let share = u128::from(drops) * u128::from(intake.datagrams()) / u128::from(received.max(1));
-            let share = u64::try_from(share).unwrap_or(drops).min(left);
-            intake.add_kernel_drops(share);
-            left -= share;
+        let mut weights: Vec<u64> = self.intakes().map(|intake| intake.missing_datagrams()).collect();
+        if weights.iter().all(|&missing| missing == 0) {
+            weights = self.intakes().map(|intake| intake.datagrams()).collect();
         }
-        if let Some(busiest) = self.intakes().max_by_key(|intake| intake.datagrams()) {
-            busiest.add_kernel_drops(left);
+        if weights.is_empty() {
+            if is_last {
+                let drops = self.kernel_drops;
+                self.workshop.log.info(format_args!(
+                    "Lost: datagrams dropped by the kernel: {drops}, and no source for any"
+                ));
+            }
+            return;
         }
+        let shares = share(std::mem::take(&mut self.kernel_drops), &weights);
+        self.intakes().zip(shares).for_each(|(intake, share)| intake.add_kernel_drops(share));
     }
 }
 

@@ -228,12 +228,13 @@ impl Filer {
         let Source { ident, spool, .. } = source;
         let SlotEnd { start_ms, tail, bad_datagrams, .. } = end;
         let (ledger, sequence_failures) = (tail.ledger, tail.sequence_failures);
+        let loss = loss_line(ident, &ledger, &tail.exporters);
         let Finished { totals, mut omitted } = writer.finish(tail)?;
         let is_empty = totals.flows == 0 && ledger == LossLedger::default();
         let filed = spool.file(path, start_ms, is_empty, &self.log)?;
         self.follow_up.filed(source, &filed, start_ms);
         self.log.info(rotation_line(ident, &totals, sequence_failures, bad_datagrams));
-        if let Some(line) = loss_line(ident, &ledger) {
+        if let Some(line) = loss {
             self.log.info(line);
         }
         // Those stand in the log, above.
@@ -334,22 +335,33 @@ fn rotation_line(ident: &str, totals: &Totals, sequence_failures: u64, bad_datag
     )
 }
 
-/// What was lost, cause by cause, if anything was.
-fn loss_line(ident: &str, ledger: &LossLedger) -> Option<String> {
+/// What was lost, cause by cause, if anything was. Missing by sequence are flows; where numbers count datagrams, flows are
+/// estimated.
+fn loss_line(ident: &str, ledger: &LossLedger, exporters: &[ExporterInfo]) -> Option<String> {
+    let (mut datagrams, mut about) = (0_u64, 0_u64);
+    for exporter in exporters {
+        let missing = exporter.missing_flows();
+        if missing.is_estimate {
+            datagrams = datagrams.saturating_add(exporter.ledger.missed);
+            about = about.saturating_add(missing.flows);
+        }
+    }
     let causes = [
         ("datagrams dropped by the kernel", ledger.kernel_drops),
         ("datagrams dropped by a full queue", ledger.queue_drops),
         ("flows not written", ledger.unwritten),
-        ("missing by sequence", ledger.missed),
+        ("missing by sequence", ledger.missed.saturating_sub(datagrams)),
+        ("datagrams missing by sequence", datagrams),
         ("sets without template", ledger.no_template),
         ("malformed", ledger.malformed),
         ("refused", ledger.refused),
     ];
-    let lost: Vec<String> = causes
-        .iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(cause, count)| format!("{cause}: {count}"))
-        .collect();
+    let lost =
+        causes.iter().filter(|(_, count)| *count > 0).map(|(cause, count)| format!("{cause}: {count}"));
+    let mut lost: Vec<String> = lost.collect();
+    if about > 0 {
+        lost.push(format!("flows in missing datagrams: ~{about}"));
+    }
     (!lost.is_empty()).then(|| format!("Ident: '{ident}' Lost: {}", lost.join(", ")))
 }
 
@@ -577,6 +589,13 @@ mod tests {
         let totals = Totals { flows: 2, packets: 20, bytes: 2000, ..Totals::default() };
         let expected = "Ident: 'none' Flows: 2, Packets: 20, Bytes: 2000, Sequence Errors: 0, Bad Packets: 0";
         assert_eq!(rotation_line("none", &totals, 0, 0), expected);
-        assert_eq!(loss_line("none", &LossLedger { datagrams: 9, flows: 9, ..LossLedger::default() }), None);
+        let fine = LossLedger { datagrams: 9, flows: 90, ..LossLedger::default() };
+        assert_eq!(loss_line("none", &fine, &[]), None);
+        let ledger = LossLedger { missed: 4, ..fine };
+        let exporter =
+            |version| ExporterInfo { sysid: 1, version, addr: [192, 0, 2, 1].into(), domain: 0, ledger };
+        let (of_both, both) = (LossLedger { missed: 8, ..fine }, [exporter(10), exporter(9)]);
+        let expected = "Ident: 'none' Lost: missing by sequence: 4, datagrams missing by sequence: 4, flows in missing datagrams: ~40";
+        assert_eq!(loss_line("none", &of_both, &both).as_deref(), Some(expected));
     }
 }

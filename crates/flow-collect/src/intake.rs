@@ -13,6 +13,7 @@ use crate::complaint::Complaints;
 use crate::counters::{Counters, count};
 use crate::file::{Job, Origins, SlotEnd, SourceJob};
 use crate::log::Log;
+use crate::share::share;
 use crate::source::Source;
 
 /// A block is written when the datagrams in it had this many octets, at the latest. Flows with long strings
@@ -137,6 +138,11 @@ impl Intake {
         self.slot.datagrams
     }
 
+    /// Datagrams of the current slot that never came, about.
+    pub(crate) fn missing_datagrams(&self) -> u64 {
+        self.decoder.exporters().iter().map(ExporterInfo::missing_datagrams).sum()
+    }
+
     /// Accounts datagrams that the kernel dropped to the current slot.
     pub(crate) fn add_kernel_drops(&mut self, drops: u64) {
         self.slot.kernel_drops += drops;
@@ -178,12 +184,14 @@ impl Intake {
             let ident = &self.source.ident;
             self.workshop.log.info(format_args!("Ident: '{ident}' sequence gaps: {more} more"));
         }
-        let exporters = self.decoder.take_exporters();
+        let mut exporters = self.decoder.take_exporters();
         let mut ledger = self.decoder.take_unattributed();
+        if !attribute(slot.kernel_drops, &mut exporters) {
+            ledger.kernel_drops += slot.kernel_drops;
+        }
         for exporter in &exporters {
             ledger.merge(&exporter.ledger);
         }
-        ledger.kernel_drops += slot.kernel_drops;
         if self.workshop.board.is_some() {
             let past = self.ledger.total;
             self.ledger.add(&exporters);
@@ -311,6 +319,19 @@ impl Workshop {
     }
 }
 
+/// Shares out the datagrams that the kernel dropped of a source among its exporters: in proportion to what each misses, or,
+/// where none does, to what came of it. False when there is no exporter.
+fn attribute(kernel_drops: u64, exporters: &mut [ExporterInfo]) -> bool {
+    let mut weights: Vec<u64> = exporters.iter().map(ExporterInfo::missing_datagrams).collect();
+    if weights.iter().all(|&missing| missing == 0) {
+        weights = exporters.iter().map(|exporter| exporter.ledger.datagrams).collect();
+    }
+    for (exporter, share) in exporters.iter_mut().zip(share(kernel_drops, &weights)) {
+        exporter.ledger.kernel_drops += share;
+    }
+    !exporters.is_empty()
+}
+
 /// Tells the decoder of a source what the run before knew. Where nothing can be read of it, it begins with nothing.
 fn remember(decoder: &mut Decoder, source: &Source, now_ms: u64, log: &Log) {
     let ident = &source.ident;
@@ -423,6 +444,21 @@ mod tests {
         "192.0.2.9:4711".parse().unwrap()
     }
 
+    fn workshop(report_gaps: bool) -> (Workshop, Receiver<SourceJob>) {
+        let (jobs, receiver) = mpsc::sync_channel(1000);
+        let workshop = Workshop {
+            log: Arc::new(Log::to_memory()),
+            counters: Arc::default(),
+            jobs,
+            reusable: Mutex::new(mpsc::channel().1),
+            decoder: DecoderOptions::default(),
+            report_gaps,
+            board: None,
+            memory: None,
+        };
+        (workshop, receiver)
+    }
+
     /// One source in a directory of its own, behind a dispatch.
     fn intake(report_gaps: bool) -> (Dispatch, Receiver<SourceJob>, Arc<Log>, TempDir) {
         let directory = tempfile::tempdir().unwrap();
@@ -433,18 +469,8 @@ mod tests {
             with_offset: false,
         };
         let spool = Spool::open(directory.path(), naming, flow_file::FileFormat::default()).unwrap();
-        let (jobs, receiver) = mpsc::sync_channel(1000);
-        let log = Arc::new(Log::to_memory());
-        let workshop = Workshop {
-            log: Arc::clone(&log),
-            counters: Arc::default(),
-            jobs,
-            reusable: Mutex::new(mpsc::channel().1),
-            decoder: DecoderOptions::default(),
-            report_gaps,
-            board: None,
-            memory: None,
-        };
+        let (workshop, receiver) = workshop(report_gaps);
+        let log = Arc::clone(&workshop.log);
         let source = Arc::new(Source { number: 0, ident: "x".to_owned(), spool });
         let mut dispatch = Dispatch::new(workshop, 300);
         dispatch.add(source, None);
@@ -591,6 +617,41 @@ mod tests {
         let ledger = ledger.unwrap();
         assert_eq!((rows, ledger.flows, ledger.datagrams), (100_000, 100_000, 22));
         assert_eq!((ledger.no_template, ledger.refused, ledger.malformed), (2, 0, 0));
+    }
+
+    #[test]
+    fn drops_are_those_of_exporters_that_miss_some() {
+        let (mut intake, jobs, _, _directory) = intake(false);
+        let other: SocketAddr = "192.0.2.10:4711".parse().unwrap();
+        let mut drops = |sequence| {
+            intake.datagram(from(), START_MS, &v5(sequence, 2));
+            for number in 0..5 {
+                intake.datagram(other, START_MS, &v5(sequence + 2 * number, 2));
+            }
+            intake.add_kernel_drops(6);
+            intake.finish();
+            let tail = last_close(&jobs).tail;
+            let of_each =
+                tail.exporters.iter().map(|exporter| exporter.ledger.kernel_drops).collect::<Vec<_>>();
+            (tail.ledger.kernel_drops, of_each)
+        };
+        assert_eq!(drops(0), (6, vec![1, 5]), "nobody misses any");
+        // The first one misses what the second had.
+        assert_eq!(drops(10), (6, vec![6, 0]));
+    }
+
+    #[test]
+    fn drops_wait_for_a_source() {
+        let (workshop, _jobs) = workshop(false);
+        let log = Arc::clone(&workshop.log);
+        let mut dispatch = Dispatch::new(workshop, 300);
+        for slot in 0..2 {
+            dispatch.begin_slot(START_MS + slot * 300_000);
+            dispatch.add_kernel_drops(4);
+        }
+        assert!(log.lines().is_empty());
+        dispatch.finish();
+        assert_eq!(log.lines(), ["Lost: datagrams dropped by the kernel: 8, and no source for any"]);
     }
 
     #[test]

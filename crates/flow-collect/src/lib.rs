@@ -79,6 +79,7 @@ mod repeat;
 mod run;
 mod sandbox;
 mod service;
+mod share;
 mod slot;
 mod socket;
 mod source;

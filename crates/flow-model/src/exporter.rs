@@ -17,6 +17,45 @@ pub struct ExporterInfo {
     pub ledger: LossLedger,
 }
 
+/// Flows that an exporter sent and that never came, by its sequence numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MissingFlows {
+    /// How many.
+    pub flows: u64,
+    /// Whether the numbers count datagrams, so that these are as many flows as others had.
+    pub is_estimate: bool,
+}
+
+impl ExporterInfo {
+    /// Flows that never came. Those of datagrams that the kernel or a queue dropped are among them.
+    pub fn missing_flows(&self) -> MissingFlows {
+        let LossLedger { missed, flows, datagrams, .. } = self.ledger;
+        if self.counts_flows() {
+            return MissingFlows { flows: missed, is_estimate: false };
+        }
+        MissingFlows { flows: scaled(missed, flows, datagrams), is_estimate: missed > 0 }
+    }
+
+    /// Datagrams that never came, about.
+    pub fn missing_datagrams(&self) -> u64 {
+        let LossLedger { missed, flows, datagrams, .. } = self.ledger;
+        if !self.counts_flows() || missed == 0 {
+            return missed;
+        }
+        scaled(missed, datagrams, flows).max(1)
+    }
+
+    /// Whether sequence numbers count flows: those of v9 and sFlow count datagrams.
+    fn counts_flows(&self) -> bool {
+        matches!(self.version, 5 | 7 | 10)
+    }
+}
+
+/// `count` in the proportion of `part` to `whole`.
+fn scaled(count: u64, part: u64, whole: u64) -> u64 {
+    u64::try_from(u128::from(count) * u128::from(part) / u128::from(whole.max(1))).unwrap_or(u64::MAX)
+}
+
 /// A sampler of an exporter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SamplerInfo {
@@ -227,6 +266,32 @@ impl LossLedger {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_missing_is_exact_where_flows_are_counted() {
+        let exporter = |version, missed, flows| ExporterInfo {
+            sysid: 1,
+            version,
+            addr: [192, 0, 2, 1].into(),
+            domain: 0,
+            ledger: LossLedger { datagrams: 10, flows, missed, ..LossLedger::default() },
+        };
+        let missing = |version, missed, flows| {
+            let exporter = exporter(version, missed, flows);
+            let MissingFlows { flows, is_estimate } = exporter.missing_flows();
+            (flows, is_estimate, exporter.missing_datagrams())
+        };
+        for version in [5, 7, 10] {
+            assert_eq!(missing(version, 70, 300), (70, false, 2));
+            assert_eq!(missing(version, 7, 300), (7, false, 1));
+            assert_eq!(missing(version, 0, 300), (0, false, 0));
+        }
+        for version in [9, 9999] {
+            assert_eq!(missing(version, 2, 300), (60, true, 2));
+            assert_eq!(missing(version, 0, 300), (0, false, 0));
+            assert_eq!(missing(version, u64::MAX, u64::MAX).0, u64::MAX);
+        }
+    }
 
     fn name(exporter: u16, kind: NameKind, id: u8, name: &str) -> NameInfo {
         NameInfo { exporter, kind, id: vec![0, 0, 1, id], name: name.to_owned() }

@@ -46,7 +46,7 @@ pub use catalogue::{
     tag_by_name, tags,
 };
 pub use column::{BytesValues, Column, Dictionary, Value, ValueRef, Values};
-pub use exporter::{ExportedInfo, ExporterInfo, LossLedger, NameInfo, NameKind, SamplerInfo};
+pub use exporter::{ExportedInfo, ExporterInfo, LossLedger, MissingFlows, NameInfo, NameKind, SamplerInfo};
 pub use facet::{
     Aggregate, Derived, DerivedInfo, Element, FilterKind, FilterWord, Kind, Side, Source, Statistic, Tag,
     TagStyle, Unit,

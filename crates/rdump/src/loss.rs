@@ -1,7 +1,7 @@
 //! What was lost on the way into the files (D-108).
 
 use flow_file::FlowFile;
-use flow_model::{ExporterInfo, LossLedger};
+use flow_model::{ExporterInfo, LossLedger, MissingFlows};
 use flow_query::TimeWindow;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -50,15 +50,9 @@ impl Loss {
     /// Adds the flows that an exporter sent and that never came. Datagrams that the kernel or a queue dropped are among those
     /// missed by sequence.
     fn add(&mut self, exporter: &ExporterInfo) {
-        let LossLedger { missed, flows, datagrams, .. } = exporter.ledger;
-        self.missing += match exporter.version {
-            5 | 7 | 10 => missed,
-            // The sequence counts datagrams: as many flows as others had.
-            _ => {
-                self.is_estimate |= missed > 0;
-                (u128::from(missed) * u128::from(flows) / u128::from(datagrams.max(1))) as u64
-            }
-        };
+        let MissingFlows { flows, is_estimate } = exporter.missing_flows();
+        self.missing += flows;
+        self.is_estimate |= is_estimate;
     }
 
     /// Whether there is any.
