@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("rexpire", &["flow-retain", "flow-file", "flow-cli"]),
     ("flow-testkit", &["flow-model"]),
-    ("xtask", &["flow-testkit"]),
+    ("xtask", &["flow-model", "flow-testkit"]),
     (
         "flow-benches",
         &["flow-model", "flow-wire", "flow-file", "flow-filter", "flow-query", "flow-output", "flow-testkit"],

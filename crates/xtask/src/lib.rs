@@ -6,6 +6,7 @@
 //! * [`demo`] and [`bench`](mod@bench): the two long commands.
 //! * [`answers`]: comparing what rdump and nfdump print.
 //! * [`dist`]: the release and its packages; [`licences`] of what is in it.
+//! * [`reference`]: the tables of docs/reference.md.
 //! * [`arrows`], [`words`]: checks of the source tree.
 //! * [`capture`]: making and replaying captures.
 //!
@@ -23,4 +24,5 @@ pub mod dist;
 pub mod licences;
 pub mod process;
 pub mod programs;
+pub mod reference;
 pub mod words;

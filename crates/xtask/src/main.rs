@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{arrows, bench, capture, counts, demo, dist, licences, words};
+use xtask::{arrows, bench, capture, counts, demo, dist, licences, reference, words};
 
 /// Tasks of the project.
 #[derive(Debug, Parser)]
@@ -28,6 +28,8 @@ enum Task {
     Replay(capture::ReplayArgs),
     /// Hold the dependencies between the crates against the picture in docs/ARCHITECTURE.md
     CheckArrows,
+    /// Write the tables of docs/reference.md from the catalogue of fields
+    Reference,
     /// Build the release: a tarball and packages for Debian
     Dist(dist::DistArgs),
     /// Check the licences of the libraries that the programs contain
@@ -49,6 +51,7 @@ fn main() -> Result<()> {
         Task::Counts => counts::run(),
         Task::Traffic(args) => capture::write(&args),
         Task::Replay(args) => capture::replay(&args),
+        Task::Reference => reference::write(),
         Task::Dist(args) => dist::run(&args),
         Task::CheckLicences => licences::check(),
         Task::CheckArrows => arrows::check(),
