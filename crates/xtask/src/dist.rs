@@ -19,11 +19,11 @@ use crate::programs::{NAMES, Programs, root};
 pub struct DistArgs {
     /// Where the files go
     #[arg(long, default_value = "target/dist")]
-    output: PathBuf,
+    pub output: PathBuf,
 
-    /// Build without optimisation: to try the packages, not to give them away
+    /// Build and pack fast: to try the packages, not to give them away
     #[arg(long)]
-    dev: bool,
+    pub dev: bool,
 }
 
 /// Shells, and where Debian has their completions; `{}` stands for the program.
@@ -38,22 +38,26 @@ const LINKS: [(&str, &str); 4] =
     [("nfcapd", "rcapd"), ("sfcapd", "rcapd"), ("nfdump", "rdump"), ("nfexpire", "rexpire")];
 
 /// What the packages have besides programs: file of `packaging/`, and where it is installed.
-const ASSETS: [(&str, &str); 4] = [
+const ASSETS: [(&str, &str); 6] = [
     ("rcapd@.service", "usr/lib/systemd/system/rcapd@.service"),
+    ("rcapd@.socket", "usr/lib/systemd/system/rcapd@.socket"),
     ("rexpire@.service", "usr/lib/systemd/system/rexpire@.service"),
     ("rexpire@.timer", "usr/lib/systemd/system/rexpire@.timer"),
     ("60-rcapd.conf", "usr/lib/sysctl.d/60-rcapd.conf"),
+    ("rdump.toml", "usr/share/doc/rdump/examples/rdump.toml"),
 ];
 
-/// Pages for the people who use the programs.
-const DOCS: [&str; 7] = [
+/// Pages for the people who use the programs, and folders of such pages.
+const DOCS: [&str; 9] = [
     "README.md",
     "CHANGELOG.md",
     "LICENSE",
     "docs/compat.md",
     "docs/filter.md",
     "docs/format.md",
+    "docs/guides",
     "docs/nfdump-files.md",
+    "docs/reference.md",
 ];
 
 /// Builds everything.
@@ -62,6 +66,18 @@ const DOCS: [&str; 7] = [
 ///
 /// When a program that is needed is missing or fails, a licence is not one of those allowed, or nothing can be written.
 pub fn run(args: &DistArgs) -> Result<()> {
+    for file in build(args)? {
+        println!("{}", file.display());
+    }
+    Ok(())
+}
+
+/// Builds everything; gives the files.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn build(args: &DistArgs) -> Result<Vec<PathBuf>> {
     let output = root().join(&args.output);
     let programs = Programs::build(!args.dev)?;
     let version = env!("CARGO_PKG_VERSION");
@@ -74,10 +90,11 @@ pub fn run(args: &DistArgs) -> Result<()> {
     let name = format!("rdump-{version}-{arch}");
     let tarball = output.join(format!("{name}.tar.gz"));
     let from = format!("--transform=s,^[.]/usr,{name},");
+    let packed = if args.dev { "--use-compress-program=gzip -1" } else { "--gzip" };
     let mut tar = Command::new("tar");
-    tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", &from, "-czf"]).arg(&tarball);
+    tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", &from, packed, "-cf"])
+        .arg(&tarball);
     call(tar.arg("-C").arg(&tree.root).arg("./usr"))?;
-    println!("{}", tarball.display());
 
     let glibc = glibc_needed(&tree.root.join("usr/bin"))?;
     let package = Package {
@@ -88,7 +105,7 @@ pub fn run(args: &DistArgs) -> Result<()> {
             rexpire keeps them below an age and a size. They understand the command lines\n and the files of nfdump, and live beside its package.\n",
         scripts: &[("rdump.postinst", "postinst")],
     };
-    package.build(&tree, version, &arch, &output)?;
+    let beside = package.build(&tree, version, &arch, args)?;
 
     let tree = Tree { root: stage.path().join("rdump-nfdump") };
     for (link, program) in LINKS {
@@ -103,7 +120,8 @@ pub fn run(args: &DistArgs) -> Result<()> {
             programs, which are kept beside them and come back when this package goes.\n The rest of nfdump's package goes on working.\n",
         scripts: &[("rdump-nfdump.preinst", "preinst"), ("rdump-nfdump.postrm", "postrm")],
     };
-    package.build(&tree, version, &arch, &output)
+    let instead = package.build(&tree, version, &arch, args)?;
+    Ok(vec![tarball, beside, instead])
 }
 
 /// Programs, their pages and completions, and what else the package has.
@@ -122,9 +140,17 @@ fn fill(tree: &Tree, programs: &Programs) -> Result<()> {
     for (asset, place) in ASSETS {
         tree.copy(place, &packaging(asset))?;
     }
-    for page in DOCS {
-        let name = page.rsplit('/').next().unwrap_or(page);
-        tree.copy(&format!("usr/share/doc/rdump/{name}"), &root().join(page))?;
+    for place in DOCS {
+        let path = root().join(place);
+        let place = Path::new("usr/share/doc/rdump").join(place.strip_prefix("docs/").unwrap_or(place));
+        if path.is_dir() {
+            for entry in fs::read_dir(&path)? {
+                let page = entry?;
+                tree.copy(&place.join(page.file_name()).to_string_lossy(), &page.path())?;
+            }
+        } else {
+            tree.copy(&place.to_string_lossy(), &path)?;
+        }
     }
     let mut copyright = fs::read_to_string(root().join("LICENSE"))?;
     copyright
@@ -187,7 +213,7 @@ struct Package {
 }
 
 impl Package {
-    fn build(&self, tree: &Tree, version: &str, arch: &str, output: &Path) -> Result<()> {
+    fn build(&self, tree: &Tree, version: &str, arch: &str, args: &DistArgs) -> Result<PathBuf> {
         let Package { name, depends, more, about, scripts } = self;
         let size = ask("du", &["-sk", &tree.root.to_string_lossy()])?;
         let size = size.split_whitespace().next().unwrap_or("0");
@@ -200,11 +226,13 @@ impl Package {
             let path = tree.copy(&format!("DEBIAN/{script}"), &packaging(asset))?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
         }
-        let file = output.join(format!("{name}_{version}_{arch}.deb"));
+        let file = root().join(&args.output).join(format!("{name}_{version}_{arch}.deb"));
         let mut build = Command::new("dpkg-deb");
+        if args.dev {
+            build.args(["-Zgzip", "-z1"]);
+        }
         call(build.args(["--root-owner-group", "--build"]).arg(&tree.root).arg(&file))?;
-        println!("{}", file.display());
-        Ok(())
+        Ok(file)
     }
 }
 
