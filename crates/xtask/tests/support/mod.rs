@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 pub(crate) mod comparison;
+pub(crate) mod machine;
+pub(crate) mod pages;
 
 use std::process::Command;
 
