@@ -216,7 +216,7 @@ impl Collector {
             reserved.spool.set_pid(std::process::id()).map_err(system("say who has the directory"))?;
         }
         if let Some(identity) = &options.identity {
-            for reserved in &spools {
+            for reserved in &mut spools {
                 identity.give(reserved.spool.lock()).map_err(system("give the lock to the user"))?;
             }
             identity.assume().map_err(system("change user and group"))?;

@@ -3,12 +3,13 @@
 //!
 //! Two threads, so that a slow finish (fsync, a merger) does not keep the next slot's blocks waiting.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::UNIX_EPOCH;
 
 use flow_file::{
@@ -174,6 +175,12 @@ pub(crate) struct Leftover {
     pub(crate) path: PathBuf,
 }
 
+/// Files that are finished at the same time. Most of it is waiting for the disk, which does for many what it does for one.
+const FILED_AT_ONCE: usize = 256;
+
+/// Threads that do so.
+const FILING_THREADS: usize = 16;
+
 /// Finishes files and puts them under their names.
 pub(crate) struct Filer {
     pub(crate) log: Arc<Log>,
@@ -192,57 +199,42 @@ impl Filer {
         }
         drop(leftovers);
         let mut unfiled = Vec::new();
-        for filing in filings {
-            let Filing { source, writer, path, mut end } = *filing;
-            let state = end.state.take();
+        let mut next = None;
+        while let Some(first) = next.take().or_else(|| filings.recv().ok().map(|filing| *filing)) {
+            let batch;
+            (batch, next) = gather(first, filings);
             // What failed earlier may succeed now: there may be room on the disk again.
+            let sources: HashSet<usize> = batch.iter().map(|filing| filing.source.number).collect();
             unfiled.retain(|leftover: &Leftover| {
-                leftover.source.number != source.number || !self.adopt(leftover)
+                !sources.contains(&leftover.source.number) || !self.adopt(leftover)
             });
-            if let Err(error) = self.finish(&source, writer, &path, *end) {
-                self.log.error(format_args!("{error}; kept as {}", path.display()));
-                unfiled.push(Leftover { source: Arc::clone(&source), path });
-            }
-            if let Some(state) = state {
-                self.save(&source, &state);
+            for done in file_all(batch, &self.log) {
+                self.conclude(done, &mut unfiled);
             }
         }
         self.follow_up.finish();
         unfiled.len() as u64
     }
 
-    fn save(&self, source: &Source, state: &StateImage) {
-        if let Err(error) = state.write(&source.spool.state_path()) {
+    /// What follows when it has been tried to file a file.
+    fn conclude(&mut self, done: Done, unfiled: &mut Vec<Leftover>) {
+        let Done { source, start_ms, result, saved } = done;
+        match result {
+            Ok((filed, lines)) => {
+                self.follow_up.filed(&source, &filed, start_ms);
+                for line in &lines {
+                    self.log.info(line);
+                }
+            }
+            Err((error, path)) => {
+                self.log.error(format_args!("{error}; kept as {}", path.display()));
+                unfiled.push(Leftover { source, path });
+            }
+        }
+        if let Err(error) = saved {
             count(&self.follow_up.counters.state_failures, 1);
             self.log.error(format_args!("what is known of exporters is not saved: {error}"));
         }
-    }
-
-    fn finish(
-        &mut self,
-        source: &Source,
-        writer: FileWriter,
-        path: &Path,
-        end: SlotEnd,
-    ) -> Result<(), FilerError> {
-        let Source { ident, spool, .. } = source;
-        let SlotEnd { start_ms, tail, bad_datagrams, .. } = end;
-        let (ledger, sequence_failures) = (tail.ledger, tail.sequence_failures);
-        let loss = loss_line(ident, &ledger, &tail.exporters);
-        let Finished { totals, mut omitted } = writer.finish(tail)?;
-        let is_empty = totals.flows == 0 && ledger == LossLedger::default();
-        let filed = spool.file(path, start_ms, is_empty, &self.log)?;
-        self.follow_up.filed(source, &filed, start_ms);
-        self.log.info(rotation_line(ident, &totals, sequence_failures, bad_datagrams));
-        if let Some(line) = loss {
-            self.log.info(line);
-        }
-        // Those stand in the log, above.
-        omitted.losses = false;
-        if !omitted.is_empty() {
-            self.log.info(format_args!("Ident: '{ident}' no place in nfdump's layout: {omitted}"));
-        }
-        Ok(())
     }
 
     /// Finishes and files what a dead predecessor left, or says why not.
@@ -281,6 +273,83 @@ impl Filer {
         self.follow_up.filed(source, &filed, start_ms);
         Ok(Some((totals.flows, filed)))
     }
+}
+
+/// What has become of a file.
+struct Done {
+    source: Arc<Source>,
+    start_ms: u64,
+    /// Where it is, and what is to be said; or why it is still where it was.
+    result: Result<(Filed, Vec<String>), (FilerError, PathBuf)>,
+    /// Whether the next start will know what is known of exporters.
+    saved: Result<(), FileError>,
+}
+
+/// What waits to be filed with the first of it, no two files of one source, and what came next.
+fn gather(first: Filing, filings: &Receiver<Box<Filing>>) -> (Vec<Filing>, Option<Filing>) {
+    let mut sources = HashSet::from([first.source.number]);
+    let mut batch = vec![first];
+    while batch.len() < FILED_AT_ONCE {
+        match filings.try_recv() {
+            Ok(filing) if sources.insert(filing.source.number) => batch.push(*filing),
+            Ok(filing) => return (batch, Some(*filing)),
+            Err(_) => break,
+        }
+    }
+    (batch, None)
+}
+
+/// Files all, by several threads if there are several, and says in their order what has become of them.
+fn file_all(batch: Vec<Filing>, log: &Log) -> Vec<Done> {
+    let threads = FILING_THREADS.min(batch.len());
+    if threads == 1 {
+        return batch.into_iter().map(|filing| file_one(filing, log)).collect();
+    }
+    let waiting = Mutex::new(batch.into_iter().enumerate());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || std::iter::from_fn(next).map(|(place, filing)| (place, file_one(filing, log))).collect();
+    let mut done: Vec<(usize, Done)> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let results = threads.into_iter().flat_map(|thread| -> Vec<_> {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        results.collect()
+    });
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, done)| done).collect()
+}
+
+/// Finishes a file, puts it under its name, and saves what is known of exporters.
+fn file_one(filing: Filing, log: &Log) -> Done {
+    let Filing { source, writer, path, end } = filing;
+    let SlotEnd { start_ms, tail, bad_datagrams, state } = *end;
+    let result = finish(&source, writer, &path, (start_ms, tail, bad_datagrams), log);
+    let saved = state.map_or(Ok(()), |state| state.write(&source.spool.state_path()));
+    Done { source, start_ms, result: result.map_err(|error| (error, path)), saved }
+}
+
+/// Where the file is then, and what is to be said.
+fn finish(
+    source: &Source,
+    writer: FileWriter,
+    path: &Path,
+    (start_ms, tail, bad_datagrams): (u64, FileTail, u64),
+    log: &Log,
+) -> Result<(Filed, Vec<String>), FilerError> {
+    let Source { ident, spool, .. } = source;
+    let (ledger, sequence_failures) = (tail.ledger, tail.sequence_failures);
+    let loss = loss_line(ident, &ledger, &tail.exporters);
+    let Finished { totals, mut omitted } = writer.finish(tail)?;
+    let is_empty = totals.flows == 0 && ledger == LossLedger::default();
+    let filed = spool.file(path, start_ms, is_empty, log)?;
+    let mut lines = vec![rotation_line(ident, &totals, sequence_failures, bad_datagrams)];
+    lines.extend(loss);
+    // Those stand in the log, above.
+    omitted.losses = false;
+    if !omitted.is_empty() {
+        lines.push(format!("Ident: '{ident}' no place in nfdump's layout: {omitted}"));
+    }
+    Ok((filed, lines))
 }
 
 /// Why a file was not filed.
@@ -465,6 +534,54 @@ mod tests {
             lost,
         ];
         assert_eq!(log.lines(), expected);
+    }
+
+    #[test]
+    fn files_of_many_sources_are_filed_together_and_those_of_one_in_order() {
+        let log = Arc::new(Log::to_memory());
+        let (writer, filings) = writer(&log);
+        let directories: Vec<TempDir> = (0..20).map(|_| tempfile::tempdir().unwrap()).collect();
+        let sources: Vec<_> = directories
+            .iter()
+            .enumerate()
+            .map(|(number, directory)| {
+                let Source { ident, spool, .. } = Arc::into_inner(source(directory)).unwrap();
+                Arc::new(Source { number, ident: format!("{ident}{number}"), spool })
+            })
+            .collect();
+        let (sender, receiver) = mpsc::channel();
+        // Two slots, of which the second of the first source ends before the first of the last one.
+        for half in [&sources[..10], &sources[10..]] {
+            for slot in 0..2 {
+                for source in half {
+                    let start_ms = START_MS + slot * 300_000;
+                    let jobs =
+                        [Job::Open { created_ms: start_ms }, Job::Block(batch(slot + 1)), close(start_ms)];
+                    for job in jobs {
+                        sender.send(SourceJob { source: Arc::clone(source), job }).unwrap();
+                    }
+                }
+            }
+        }
+        drop(sender);
+        writer.run(&receiver);
+        assert_eq!(filer(&log).run(Vec::new(), &filings), 0);
+        let lines: Vec<String> = log.lines().into_iter().filter(|line| line.contains("Flows:")).collect();
+        let line = |source: usize, flows: u64| {
+            format!("Ident: 'x{source}' Flows: {flows}, Packets: {}, Bytes: {}", flows * 2, flows * 100)
+        };
+        let expected = [(0..10, 1), (0..10, 2), (10..20, 1), (10..20, 2)];
+        let expected =
+            expected.into_iter().flat_map(|(sources, flows)| sources.map(move |source| line(source, flows)));
+        assert_eq!(lines.len(), 40);
+        lines
+            .iter()
+            .zip(expected)
+            .for_each(|(line, expected)| assert!(line.starts_with(&expected), "{line}"));
+        for source in &sources {
+            let file = FlowFile::open(&source.spool.directory().join("nfcapd.202311142220")).unwrap();
+            assert_eq!(file.totals().flows, 2);
+        }
     }
 
     #[test]

@@ -413,7 +413,11 @@ pub(crate) fn cause(fault: &Fault) -> &'static str {
 mod tests {
     use super::*;
     use crate::dispatch::Dispatch;
+    use crate::file::{BlockWriter, FILING_QUEUE_LEN, Filer};
+    use crate::follow_up::FollowUp;
     use crate::spool::{Naming, Spool};
+    use crate::working::Press;
+    use flow_file::{FileFormat, FlowFile};
     use std::sync::mpsc;
     use tempfile::TempDir;
 
@@ -638,6 +642,41 @@ mod tests {
         assert_eq!(drops(0), (6, vec![1, 5]), "nobody misses any");
         // The first one misses what the second had.
         assert_eq!(drops(10), (6, vec![6, 0]));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_overwrites_and_loses_nothing() {
+        const HOUR_MS: i64 = 3_600_000;
+        let (mut intake, jobs, log, directory) = intake(false);
+        let mut sent = 0;
+        // By seconds, by hours twice over the same slots, by days.
+        for after_ms in
+            [0, 5_000, -2_000, 300_000, 2 * HOUR_MS, 1_000, 301_000, -3 * HOUR_MS, 2_000, 720 * HOUR_MS, 0]
+        {
+            intake.datagram(from(), START_MS.checked_add_signed(after_ms).unwrap(), &v5(sent, 3));
+            sent += 3;
+        }
+        intake.finish();
+        drop(intake);
+        let (filing, filings) = mpsc::sync_channel(FILING_QUEUE_LEN);
+        let press = Press {
+            log: Arc::clone(&log),
+            counters: Arc::default(),
+            format: FileFormat::default(),
+            sync: false,
+        };
+        BlockWriter { press: Arc::new(press), filing, written: mpsc::sync_channel(1).0 }.run(&jobs);
+        let follow_up = FollowUp::new(Arc::clone(&log), Arc::default());
+        let filer =
+            Filer { log: Arc::clone(&log), interval_s: 300, format: FileFormat::default(), follow_up };
+        assert_eq!(filer.run(Vec::new(), &filings), 0, "{:?}", log.lines());
+        let paths = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+        let files: Vec<FlowFile> = paths
+            .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("nfcapd."))
+            .map(|path| FlowFile::open(&path).unwrap())
+            .collect();
+        let flows = files.iter().map(|file| file.totals().flows).sum::<u64>();
+        assert_eq!((files.len(), flows), (5, u64::from(sent)), "{:?}", log.lines());
     }
 
     #[test]

@@ -47,9 +47,9 @@
 //!
 //! At work, a collector has four threads besides the one that waits for signals. `receive` takes datagrams
 //! from the kernel, `decode` makes blocks of flows of them and decides when a slot ends, `write` appends blocks
-//! to the working file, `file` finishes files and gives them their names. Queues between them are bounded; the one
-//! that overflows when all else stands still is the socket's buffer, whose losses the kernel counts. With
-//! a capture, one thread reads and decodes.
+//! to the working file, `file` finishes files and gives them their names; it takes others to help it when the slots
+//! of many sources end. Queues between them are bounded; the one that overflows when all else stands still is the
+//! socket's buffer, whose losses the kernel counts. With a capture, one thread reads and decodes.
 //!
 //! This crate knows neither how a datagram is decoded (`flow-wire`) nor how a file is laid out (`flow-file`).
 //! Unsafe code stands in two places, `daemon.rs` and `fd.rs`.
@@ -71,6 +71,7 @@ mod helper;
 mod hook;
 mod identity;
 mod intake;
+mod lock;
 mod log;
 mod metrics;
 mod process;

@@ -14,7 +14,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::{FixedOffset, Local};
@@ -23,6 +23,7 @@ use flow_file::{
     SubDir, WORKING_PREFIX, journal_of, journaled, merge_files, working_name, working_pid,
 };
 
+use crate::lock::DirectoryLock;
 use crate::log::Log;
 use crate::process::{is_collector, is_in_use, with_patience};
 
@@ -131,7 +132,7 @@ pub(crate) struct Spool {
     directory: PathBuf,
     naming: Naming,
     format: FileFormat,
-    lock: File,
+    lock: DirectoryLock,
     pid: u32,
 }
 
@@ -181,45 +182,29 @@ impl Spool {
         if !canonical.is_dir() {
             return Err(SpoolError::NotDirectory(directory.to_owned()));
         }
-        let path = canonical.join(COLLECTOR_LOCK);
-        let fail = |action| {
-            let path = path.clone();
-            move |source| SpoolError::Io { path, action, source }
-        };
-        let mut lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(fail("open it"))?;
-        match take(&lock) {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut pid = String::new();
-                // A pid that cannot be read is not known.
-                let _ = (&mut lock).take(20).read_to_string(&mut pid);
-                return Err(SpoolError::Busy { directory: canonical, pid: pid.trim().parse().unwrap_or(0) });
-            }
-            Err(TryLockError::Error(error)) => return Err(fail("lock it")(error)),
-        }
+        let lock = DirectoryLock::take(&canonical, take)?;
         let mut spool = Spool { directory: canonical, naming, format, lock, pid: 0 };
         spool.refuse_foreign_collector()?;
-        spool.set_pid(std::process::id()).map_err(fail("write it"))?;
+        let path = spool.directory.join(COLLECTOR_LOCK);
+        let written = spool.set_pid(std::process::id());
+        written.map_err(|source| SpoolError::Io { path, action: "write it", source })?;
         Ok(spool)
     }
 
     /// Says which process has the directory now, and so how the working file is called.
     pub(crate) fn set_pid(&mut self, pid: u32) -> io::Result<()> {
         self.pid = pid;
-        self.lock.set_len(0)?;
-        self.lock.rewind()?;
-        writeln!(self.lock, "{pid}")
+        self.lock.set_pid(pid)
     }
 
     /// The file that is locked.
-    pub(crate) fn lock(&self) -> &File {
-        &self.lock
+    pub(crate) fn lock(&mut self) -> &File {
+        self.lock.file()
+    }
+
+    /// Makes sure that the directory is ours still. To be called before a file is made in it.
+    pub(crate) fn hold(&self) -> Result<(), SpoolError> {
+        self.lock.hold(&self.directory, self.pid)
     }
 
     /// The directory, absolute.
@@ -731,6 +716,29 @@ mod tests {
         assert_eq!(error.to_string(), expected);
         drop(first);
         Spool::open(directory.path(), NAMING, FileFormat::default()).unwrap();
+    }
+
+    #[test]
+    fn a_directory_that_was_made_again_is_locked_again() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("flows");
+        fs::create_dir(&directory).unwrap();
+        let open = || Spool::open_at_once(&directory, NAMING, FileFormat::default());
+        let first = open().unwrap();
+        first.hold().unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+        assert!(matches!(first.hold(), Err(SpoolError::Io { .. })));
+        fs::create_dir(&directory).unwrap();
+        first.hold().unwrap();
+        let pid = std::process::id();
+        assert!(matches!(open(), Err(SpoolError::Busy { pid: of, .. }) if of == pid));
+        // Had another one been faster, it would be refused.
+        fs::remove_file(directory.join(COLLECTOR_LOCK)).unwrap();
+        let second = open().unwrap();
+        assert!(matches!(first.hold(), Err(SpoolError::Busy { .. })));
+        drop(second);
+        first.hold().unwrap();
+        assert!(open().is_err());
     }
 
     #[test]

@@ -255,6 +255,10 @@ impl Working {
             let source = Arc::new(io::ErrorKind::AlreadyExists.into());
             return Err(FileError::Io { path, action: "create the file", source });
         }
+        if let Err(error) = self.source.spool.hold() {
+            let source = Arc::new(io::Error::other(error));
+            return Err(FileError::Io { path, action: "create the file", source });
+        }
         self.file = Some(self.create(&path, self.press.format)?);
         Ok(())
     }

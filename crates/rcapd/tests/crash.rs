@@ -5,6 +5,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::Command;
@@ -16,7 +17,9 @@ use std::time::{Duration, Instant};
 use flow_file::{FlowFile, LiveDirectory};
 use flow_model::{Field, FieldSet};
 use nix::sys::signal::Signal;
-use support::{ENDLESS, ENDLESS_NAME, Running, files, open, v5, wait_for, working_files};
+use support::{
+    ENDLESS, ENDLESS_NAME, Running, files, free_port, open, rcapd, run, v5, wait_for, working_files,
+};
 
 /// How often the collector is killed; 200 in a long run.
 const KILLS_VARIABLE: &str = "RCAPD_KILLS";
@@ -194,4 +197,36 @@ fn a_full_disk_costs_flows_that_are_counted_and_service_resumes() {
     assert_eq!(ledger.flows, ledger.datagrams * u64::from(FLOWS));
     assert_eq!(file.totals().flows + ledger.unwritten, ledger.flows, "{ledger:?}");
     assert!(ledger.unwritten > 0 && file.totals().flows > 2000, "{ledger:?}");
+}
+
+#[test]
+fn a_directory_that_is_removed_and_made_again_is_used_and_guarded_again() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path().join("flows");
+    fs::create_dir(&directory).unwrap();
+    let mut collector = Running::start(&directory, &["-t", ENDLESS]);
+    let (target, mut sent) = (collector.target, 0);
+    let mut send = |datagrams: u32| {
+        support::send(target, datagrams, FLOWS, sent);
+        sent += datagrams * u32::from(FLOWS);
+    };
+    send(2);
+    wait_for("the journal", || (!stored(&directory, true).is_empty()).then_some(()));
+    // The collector may make a file meanwhile.
+    wait_for("the directory to be gone", || fs::remove_dir_all(&directory).ok());
+    send(3);
+    collector.wait_for_line("Ident: 'none' flows cannot be written: ");
+    fs::create_dir(&directory).unwrap();
+    send(4);
+    collector.wait_for_line("Ident: 'none' flows are written again");
+    let refused = run(rcapd().arg("-w").arg(&directory).args(["-p", &free_port().to_string()]));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    let expected = format!("Another collector with pid {} is already running", collector.pid());
+    assert!(refused.status.code() == Some(1) && said.contains(&expected), "{said}");
+    assert_eq!(collector.end(Signal::SIGTERM).0, Some(0));
+    let file = open(&directory.join(ENDLESS_NAME));
+    let ledger = file.ledger();
+    assert_eq!((ledger.datagrams, ledger.flows), (9, sent.into()));
+    assert!(file.totals().flows >= u64::from(4 * FLOWS), "{ledger:?}");
+    assert_eq!(file.totals().flows + ledger.unwritten, ledger.flows, "{ledger:?}");
 }
