@@ -51,6 +51,8 @@ pub enum FilterErrorKind {
     },
     /// A word that needs a geo location database.
     Geo,
+    /// A word that needs to know one's own networks.
+    Networks,
 }
 
 /// Where in a filter something is wrong.
@@ -125,6 +127,7 @@ impl FilterError {
                 format!("reading {path}: {cause}")
             }
             FilterErrorKind::Geo => "countries need a geo location database".to_string(),
+            FilterErrorKind::Networks => "which networks are one's own is not known".to_string(),
         };
         let (before, marks) = self.window();
         let mut detail = format!("{message}\n  {before}\n  {marks}");
@@ -178,6 +181,7 @@ impl fmt::Display for FilterError {
             FilterErrorKind::ListFile { path, cause } => {
                 return write!(f, "Failed to open list file '{path}': {cause}");
             }
+            FilterErrorKind::Networks => "own networks are not known",
             FilterErrorKind::Geo => {
                 return f.write_str("Can not filter according geo elements without a geo location DB");
             }

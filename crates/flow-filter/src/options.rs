@@ -1,6 +1,7 @@
 //! What a filter text cannot say itself.
 
 use crate::time::LocalMs;
+use flow_model::OwnNetworks;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -20,6 +21,8 @@ pub struct ParseOptions<'a> {
     pub resolve: Option<Resolve<'a>>,
     /// Whether countries are known, so that filters may ask for them.
     pub countries: bool,
+    /// The networks that are one's own, so that filters may ask for sides of flows.
+    pub networks: Option<&'a dyn OwnNetworks>,
     /// Reads files the filter names, for `@include` and for lists.
     pub read: Option<Read<'a>>,
     /// What a local time is in UTC; without it times without zone are UTC.

@@ -28,6 +28,7 @@ pub(crate) fn parse(text: &str, options: &ParseOptions<'_>) -> Result<Expr, Filt
         at: 0,
         build: ExprBuilder::default(),
         geo: None,
+        own: None,
         first_label: None,
         names: BTreeMap::new(),
         lists: BTreeMap::new(),
@@ -38,6 +39,9 @@ pub(crate) fn parse(text: &str, options: &ParseOptions<'_>) -> Result<Expr, Filt
     let root = parser.expression()?;
     if let Some(token) = parser.geo {
         return Err(parser.error(FilterErrorKind::Geo, token, token));
+    }
+    if let Some(token) = parser.own {
+        return Err(parser.error(FilterErrorKind::Networks, token, token));
     }
     let first_label = parser.first_label;
     let expr = parser.build.finish(root);
@@ -90,6 +94,8 @@ pub(crate) struct Parser<'p, 't> {
     pub(crate) build: ExprBuilder,
     /// The first word that needs a geo location database.
     pub(crate) geo: Option<Token>,
+    /// The first word that needs to know one's own networks.
+    pub(crate) own: Option<Token>,
     /// The first label.
     first_label: Option<Token>,
     /// The host names that were looked up, with their addresses.

@@ -7,7 +7,7 @@ use crate::parse::Parser;
 use crate::ranges::{AddrSet, NumSet};
 use crate::value::{A_NUMBER, Value, compare};
 use crate::vocabulary::{Phrase, Target, phrases};
-use flow_model::{Derived, Field, Protocol, Side, Source, country_number};
+use flow_model::{Derived, Field, FieldSet, Protocol, Side, Source, country_number};
 use std::sync::Arc;
 
 const NOT_EXPECTED: &str = "This token is not expected here!";
@@ -59,6 +59,11 @@ impl Parser<'_, '_> {
             _ if sided => phrase.needs_side(),
             _ => phrase.directed() && !phrase.needs_side(),
         })?;
+        let is_own =
+            |target: &Target| matches!(target.source, Source::Field(field) if FieldSet::OWN.contains(field));
+        if self.options.networks.is_none() && phrase.targets.iter().any(is_own) {
+            self.own.get_or_insert(word);
+        }
         for _ in &phrase.words {
             self.advance();
         }
@@ -383,6 +388,12 @@ impl Parser<'_, '_> {
     /// Adds the test of one field or derived value.
     fn test(&mut self, source: Source, value: &Value) -> usize {
         match (source, value) {
+            (Source::Field(Field::LocalAddr), Value::Addresses(set)) => {
+                self.own_end(set, [Field::SrcNetwork, Field::DstNetwork])
+            }
+            (Source::Field(Field::PeerAddr), Value::Addresses(set)) => {
+                self.own_end(set, [Field::DstNetwork, Field::SrcNetwork])
+            }
             (Source::Field(field), Value::Addresses(set)) => {
                 self.build.test(Test::Address(field, Arc::clone(set)))
             }
@@ -409,6 +420,19 @@ impl Parser<'_, '_> {
             }
             (Source::Derived(_), _) => self.build.constant(false),
         }
+    }
+
+    /// The source or the destination is in the set, and beside it the own network that is named is one.
+    fn own_end(&mut self, set: &Arc<AddrSet>, own: [Field; 2]) -> usize {
+        let ends = [Field::SrcAddr, Field::DstAddr].into_iter().zip(own).map(|(addr, own)| {
+            let tests = [
+                self.build.test(Test::Address(addr, Arc::clone(set))),
+                self.build.test(Test::number(Number::Field(own), NumSet::at_least(1))),
+            ];
+            self.build.and(tests.to_vec())
+        });
+        let ends = ends.collect();
+        self.build.or(ends)
     }
 
     /// The event of a firewall or of a translator: nfdump keeps both in one place, so that each word finds both.

@@ -84,8 +84,21 @@ impl Parser<'_, '_> {
                 }
                 Value::Octets(Octets::Equal(text.as_bytes().into()))
             }
+            FilterKind::OwnNetwork => numbers(NumSet::only(self.own_network()?)),
             FilterKind::TcpFlags => return Err(self.unexpected(WORD)),
         })
+    }
+
+    /// The number of a network's name. Where networks are not known, the whole filter is refused later.
+    fn own_network(&mut self) -> Result<u64, FilterError> {
+        let token = match self.peek().kind {
+            TokenKind::Quoted => self.advance(),
+            _ => self.expect_word("the name of an own network")?,
+        };
+        match self.options.networks.map(|networks| networks.number_called(unquoted(self.text(token)))) {
+            Some(None) => Err(self.value_error("There is no own network of this name", token)),
+            number => Ok(number.flatten().unwrap_or(0).into()),
+        }
     }
 
     /// Takes `in pblock` or `in nat pblock`, if that stands here.

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use flow_filter::{Filter, ParseOptions};
-use flow_model::{DERIVED, FilterKind, FilterWord, Side, field_info, fields};
+use flow_model::{DERIVED, FilterKind, FilterWord, OwnNetworks, Side, field_info, fields};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -18,10 +18,33 @@ fn page() -> String {
     fs::read_to_string(path()).unwrap()
 }
 
+/// All of IPv4, called `office`.
+#[derive(Debug)]
+struct Office;
+
+impl OwnNetworks for Office {
+    fn number_of(&self, addr: IpAddr) -> u32 {
+        addr.is_ipv4().into()
+    }
+
+    fn name(&self, _: u32) -> &'static str {
+        "office"
+    }
+
+    fn number_called(&self, name: &str) -> Option<u32> {
+        (name == "office").then_some(1)
+    }
+}
+
 fn parse(text: &str) -> Filter {
     let resolve = |_: &str| Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]);
     let read = |name: &str| Ok(if name.contains("ports") { "8080" } else { "10.0.0.0/8" }.to_owned());
-    let options = ParseOptions { resolve: Some(&resolve), read: Some(&read), ..ParseOptions::default() };
+    let options = ParseOptions {
+        resolve: Some(&resolve),
+        read: Some(&read),
+        networks: Some(&Office),
+        ..ParseOptions::default()
+    };
     Filter::parse(text, &options).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
@@ -134,6 +157,7 @@ fn value(kind: FilterKind) -> String {
         }
         FilterKind::Latency => "comparator, microseconds".to_owned(),
         FilterKind::Time => "comparator, time".to_owned(),
+        FilterKind::OwnNetwork => "name of an own network".to_owned(),
         FilterKind::Text { max, .. } => format!("name of up to {max} characters"),
     }
 }

@@ -1,5 +1,6 @@
 //! The list of own networks, and the network of an address.
 
+use flow_model::OwnNetworks;
 use ipnet::IpNet;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,7 +17,13 @@ const MAX_FIELDS: usize = 3;
 /// Own networks: any number of them, in and beside each other.
 #[derive(Clone, Debug, Default)]
 pub struct Networks {
-    networks: Vec<Network>,
+    list: Vec<Network>,
+    /// By network: the number of its name.
+    numbers: Vec<u32>,
+    /// The numbers of the names, from 1.
+    names: HashMap<Box<str>, u32>,
+    /// By number, less 1: the first network of that name.
+    firsts: Vec<u32>,
     v4: Spans<u32>,
     v6: Spans<u128>,
 }
@@ -125,21 +132,48 @@ impl Networks {
         }
         let v4 = Spans::new(v4, |last: u32| last.checked_add(1));
         let v6 = Spans::new(v6, |last: u128| last.checked_add(1));
-        Networks { networks, v4, v6 }
+        let mut names: HashMap<Box<str>, u32> = HashMap::new();
+        let mut firsts = Vec::new();
+        let numbers = (0..).zip(&networks).map(|(index, network)| {
+            *names.entry(network.name.clone()).or_insert_with(|| {
+                firsts.push(index);
+                firsts.len() as u32
+            })
+        });
+        let numbers = numbers.collect();
+        Networks { list: networks, numbers, names, firsts, v4, v6 }
+    }
+
+    fn index_of(&self, addr: IpAddr) -> Option<u32> {
+        match addr {
+            IpAddr::V4(addr) => self.v4.index_at(addr.into()),
+            IpAddr::V6(addr) => self.v6.index_at(addr.into()),
+        }
     }
 
     /// The network with the longest prefix in which an address lies.
     pub fn of(&self, addr: IpAddr) -> Option<&Network> {
-        let index = match addr {
-            IpAddr::V4(addr) => self.v4.index_at(addr.into()),
-            IpAddr::V6(addr) => self.v6.index_at(addr.into()),
-        };
-        self.networks.get(index? as usize)
+        self.list.get(self.index_of(addr)? as usize)
     }
 
     /// All of them, in the order of the list.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Network> {
-        self.networks.iter()
+        self.list.iter()
+    }
+}
+
+impl OwnNetworks for Networks {
+    fn number_of(&self, addr: IpAddr) -> u32 {
+        self.index_of(addr).map_or(0, |index| self.numbers[index as usize])
+    }
+
+    fn name(&self, number: u32) -> &str {
+        let first = number.checked_sub(1).and_then(|index| self.firsts.get(index as usize));
+        first.map_or("", |&first| self.list[first as usize].name())
+    }
+
+    fn number_called(&self, name: &str) -> Option<u32> {
+        self.names.get(name).copied()
     }
 }
 
@@ -351,6 +385,19 @@ mod tests {
     }
 
     #[test]
+    fn networks_of_one_name_have_one_number() {
+        let (networks, _) = Networks::parse("10.0.0.0/8 home\n192.0.2.0/24 shop\n2001:db8::/32 home\n");
+        let numbers = ["10.1.1.1", "192.0.2.1", "2001:db8::1", "198.51.100.1"]
+            .map(|addr| networks.number_of(addr.parse().unwrap()));
+        assert_eq!(numbers, [1, 2, 1, 0]);
+        assert_eq!([0, 1, 2, 3].map(|number| networks.name(number)), ["", "home", "shop", ""]);
+        assert_eq!(
+            ["home", "shop", "Shop"].map(|name| networks.number_called(name)),
+            [Some(1), Some(2), None]
+        );
+    }
+
+    #[test]
     fn the_whole_of_a_family_is_a_network() {
         let (networks, _) = Networks::parse("0.0.0.0/0 all\n255.255.255.255 last\n::/0 all6\n");
         let name = |addr: &str| networks.of(addr.parse().unwrap()).map(Network::name);
@@ -365,7 +412,8 @@ mod tests {
     #[test]
     fn a_hundred_thousand_networks() {
         let net = |number: u32| Ipv4Addr::from(number << 12);
-        let text: String = (0..100_000).map(|number| format!("{}/20 n{number}\n", net(number))).collect();
+        let lines: Vec<String> = (0..100_000).map(|number| format!("{}/20 n{number}", net(number))).collect();
+        let text = lines.join("\n");
         let (networks, problems) = Networks::parse(&text);
         assert_eq!((networks.iter().len(), problems.len()), (100_000, 0));
         for number in [0, 1, 4711, 99_999] {
@@ -396,9 +444,10 @@ mod tests {
         ) {
             let line = |&(bits, len, v6): &(u8, u8, bool)| {
                 let whole = if v6 { 128 } else { 32 };
-                format!("{}/{}\n", addr(bits, v6), whole - len.min(whole))
+                format!("{}/{}", addr(bits, v6), whole - len.min(whole))
             };
-            let (networks, problems) = Networks::parse(&prefixes.iter().map(line).collect::<String>());
+            let lines: Vec<String> = prefixes.iter().map(line).collect();
+            let (networks, problems) = Networks::parse(&lines.join("\n"));
             prop_assert!(problems.is_empty());
             for v6 in [false, true] {
                 for bits in 0..=255 {

@@ -7,7 +7,7 @@ use crate::facet::{
     Aggregate, Derived, DerivedInfo, Element, FilterKind, FilterWord, Kind, Side, Source, Statistic, Tag,
     TagStyle, Unit,
 };
-use crate::{Field, Group, Groups};
+use crate::{Field, FlowSide, Group, Groups};
 
 /// Everything that is known about a field.
 #[derive(Clone, Copy, Debug)]
@@ -536,6 +536,12 @@ pub(crate) static FIELDS: [FieldInfo; Field::COUNT] = [
     row(Field::Ja3, "ja3", Kind::Bytes, Unit::Text, Group::Header).statistics(&[stat("ja3", "                             ja3", &[Field::Ja3])]),
     row(Field::Ja4, "ja4", Kind::Bytes, Unit::Text, Group::Header).statistics(&[stat("ja4", "                                 ja4", &[Field::Ja4])]),
     row(Field::Ident, "ident", Kind::Bytes, Unit::Text, Group::Header).tags(&[tag("idt", "Ident       ", 12, TagStyle::TextLeft("<no ident>"), Field::Ident)]),
+    row(Field::SrcNetwork, "src_network", Kind::U32, Unit::None, Group::Header).filter(&[word("network", Side::Src, true, FilterKind::OwnNetwork)]),
+    row(Field::DstNetwork, "dst_network", Kind::U32, Unit::None, Group::Header).filter(&[word("network", Side::Dst, true, FilterKind::OwnNetwork)]),
+    row(Field::FlowSide, "side", Kind::U8, Unit::None, Group::Header).filter(&[word("side", Side::None, true, symbol(FlowSide::NAMES, 4, false, "Side of range 1..4"))]).tags(&[tag("side", "    Side", 8, TagStyle::Symbol(FlowSide::NAMES), Field::FlowSide)]).statistics(&[stat("side", "Side", &[Field::FlowSide])]).aggregates(&[agg("side", "side", Field::FlowSide)]).json("side").csv("side"),
+    row(Field::LocalAddr, "local_addr", Kind::Ip, Unit::None, Group::Header).filter(&[word("local ip", Side::None, true, address(true, true)), word("local host", Side::None, true, address(true, true)), word("local net", Side::None, true, FilterKind::Network)]).tags(&[tag("local", "   Local IP Addr", 16, TagStyle::Addr, Field::LocalAddr)]).statistics(&[stat("local", "Local IP Addr", &[Field::LocalAddr])]).aggregates(&[agg("local", "local", Field::LocalAddr)]).json("local_addr").csv("local"),
+    row(Field::PeerAddr, "peer_addr", Kind::Ip, Unit::None, Group::Header).filter(&[word("peer ip", Side::None, true, address(true, true)), word("peer host", Side::None, true, address(true, true)), word("peer net", Side::None, true, FilterKind::Network)]).tags(&[tag("peer", "    Peer IP Addr", 16, TagStyle::Addr, Field::PeerAddr)]).statistics(&[stat("peer", "Peer IP Addr", &[Field::PeerAddr])]).aggregates(&[agg("peer", "peer", Field::PeerAddr)]).json("peer_addr").csv("peer"),
+    row(Field::LocalNetwork, "network", Kind::U32, Unit::None, Group::Header).tags(&[tag("network", "         Network", 16, TagStyle::OwnNetwork, Field::LocalNetwork)]).statistics(&[stat("network", "Network", &[Field::LocalNetwork])]).aggregates(&[agg("network", "network", Field::LocalNetwork)]).json("network").csv("network"),
 ];
 
 #[cfg(test)]

@@ -139,6 +139,8 @@ pub enum FilterKind {
         /// What nfdump says when it is longer.
         error: &'static str,
     },
+    /// The name of an own network, bare or in quotes.
+    OwnNetwork,
 }
 
 /// One way to name a field in a filter.
@@ -281,6 +283,10 @@ pub enum TagStyle {
     TextLeft(&'static str),
     /// Text, right-justified; this when empty.
     TextOr(&'static str),
+    /// One of these names, right-justified, or the number.
+    Symbol(&'static [(&'static str, u64)]),
+    /// Name of an own network, right-justified; `-` for none.
+    OwnNetwork,
     /// One of these names, right-justified, or the number; this when the record does not carry the field's group.
     Name(&'static [(&'static str, u64)], &'static str),
     /// Smallest and largest time to live; the field holds the smallest.

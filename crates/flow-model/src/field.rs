@@ -298,6 +298,18 @@ computed {
     Ja4 = 128,
     /// Ident of the collector.
     Ident = 129,
+    /// The own network of the source address, the number of its name ([`OwnNetworks`](crate::OwnNetworks)); 0 = not one's own.
+    SrcNetwork = 130,
+    /// The own network of the destination address.
+    DstNetwork = 131,
+    /// On which side one's own networks are, the number of a [`FlowSide`](crate::FlowSide).
+    FlowSide = 132,
+    /// One's own address: the destination of an inbound flow, the source of an outbound or internal one.
+    LocalAddr = 133,
+    /// The address at the other end; `0.0.0.0` in transit, as the local one.
+    PeerAddr = 134,
+    /// The own network of the local address.
+    LocalNetwork = 135,
 }
 }
 
@@ -354,6 +366,15 @@ impl FieldSet {
     pub const ALL: FieldSet = FieldSet::of(Field::ALL);
     /// Every field that is computed.
     pub const COMPUTED: FieldSet = FieldSet::of(Field::COMPUTED);
+    /// Those of them that depend on which networks are one's own.
+    pub const OWN: FieldSet = FieldSet::of(&[
+        Field::SrcNetwork,
+        Field::DstNetwork,
+        Field::FlowSide,
+        Field::LocalAddr,
+        Field::PeerAddr,
+        Field::LocalNetwork,
+    ]);
 
     /// The set of the given fields.
     pub const fn of(fields: &[Field]) -> FieldSet {

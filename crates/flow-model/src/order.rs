@@ -94,6 +94,24 @@ impl Order {
         matches!(self, Order::Start | Order::End)
     }
 
+    /// The order that looks at the other side's counters: in at out, out at in.
+    #[must_use]
+    pub fn turned(self) -> Order {
+        match self {
+            Order::InPackets => Order::OutPackets,
+            Order::OutPackets => Order::InPackets,
+            Order::InBytes => Order::OutBytes,
+            Order::OutBytes => Order::InBytes,
+            Order::InPps => Order::OutPps,
+            Order::OutPps => Order::InPps,
+            Order::InBps => Order::OutBps,
+            Order::OutBps => Order::InBps,
+            Order::InBpp => Order::OutBpp,
+            Order::OutBpp => Order::InBpp,
+            order => order,
+        }
+    }
+
     /// The counters it looks at.
     pub fn side(self) -> CounterSide {
         match self {
@@ -197,6 +215,19 @@ mod tests {
         assert_eq!(Order::by_name("ibyte"), Some(Order::InBytes));
         assert_eq!(Order::by_name("byte"), None);
         assert_eq!(Order::InBytes.name(), "ibyte");
+    }
+
+    #[test]
+    fn turning_goes_there_and_back() {
+        for (order, _) in NAMES {
+            assert_eq!(order.turned().turned(), *order);
+            let side = match order.side() {
+                CounterSide::Out => CounterSide::In,
+                CounterSide::In if order.turned() != *order => CounterSide::Out,
+                side => side,
+            };
+            assert_eq!(order.turned().side(), side, "{order:?}");
+        }
     }
 
     #[test]

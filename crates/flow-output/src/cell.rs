@@ -55,6 +55,8 @@ pub(crate) enum Form {
     Proto,
     /// Address, right-justified.
     Addr { condensed: bool },
+    /// Address, left-justified.
+    AddrLeft,
     /// Address, prefix length.
     Network { condensed: bool, prefix_width: usize },
     /// Address, both prefix lengths, its own first: the network alone; nothing when neither length is known.
@@ -117,6 +119,12 @@ pub(crate) enum Form {
     Ja4,
     /// Version of a TLS hello in a payload.
     TlsVersion,
+    /// Number: its name, or itself.
+    Symbol { names: &'static [(&'static str, u64)] },
+    /// The same, left-justified.
+    SymbolLeft { names: &'static [(&'static str, u64)] },
+    /// Number of the name of an own network, right-justified; `-` for none.
+    OwnNetwork { quotes: Quotes },
     /// Number, groups: its name; this when the record has no such group.
     Name { names: &'static [(&'static str, u64)], none: &'static str },
     /// Fragment flags.
@@ -127,6 +135,17 @@ pub(crate) enum Form {
     RecordType,
     /// 1 when counters are multiplied by a sampling rate.
     Sampled,
+}
+
+/// What keeps a text together where it is not the last of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quotes {
+    /// Nothing: people read it.
+    None,
+    /// Those of comma-separated values, where it has a comma or quotes.
+    Csv,
+    /// Those of json, around the cell.
+    Json,
 }
 
 /// The columns of a cell's sources; one that a cell does not have is any column.
@@ -305,6 +324,16 @@ impl Cell {
             Form::Ja3 => right(out, payload::ja3(columns[0].bytes(row)).as_bytes(), width),
             Form::Ja4 => right(out, payload::ja4(columns[0].bytes(row)).as_bytes(), width),
             Form::TlsVersion => right(out, payload::tls_version(columns[0].bytes(row)).as_bytes(), width),
+            Form::Symbol { names } => match names.iter().find(|(_, number)| *number == first()) {
+                Some((name, _)) => right(out, name.as_bytes(), width),
+                None => num_right(out, first(), width),
+            },
+            Form::SymbolLeft { names } => match names.iter().find(|(_, number)| *number == first()) {
+                Some((name, _)) => left(out, name.as_bytes(), width),
+                None => num_left(out, first(), width),
+            },
+            Form::AddrLeft => left(out, AddrText::new(columns[0].ip(row)).as_bytes(), width),
+            Form::OwnNetwork { quotes } => own_network(out, context.names.network(first()), width, quotes),
             Form::Name { names, none } => match names.iter().find(|(_, number)| *number == first()) {
                 _ if !Groups(second()).contains(Groups::PF) => right(out, none.as_bytes(), width),
                 Some((name, _)) => right(out, name.as_bytes(), width),
@@ -437,6 +466,19 @@ fn text(out: &mut Vec<u8>, bytes: &[u8], width: usize, none: &str) {
     } else {
         spaces(out, width.saturating_sub(len));
         out.extend(text);
+    }
+}
+
+/// Appends the name of an own network, right-justified; `-` for none, and nothing in json.
+pub(crate) fn own_network(out: &mut Vec<u8>, name: &str, width: usize, quotes: Quotes) {
+    match quotes {
+        Quotes::Json => json_string(out, name.as_bytes()),
+        Quotes::Csv if name.contains([',', '"']) => {
+            out.push(b'"');
+            out.extend_from_slice(name.replace('"', "\"\"").as_bytes());
+            out.push(b'"');
+        }
+        Quotes::Csv | Quotes::None => text(out, name.as_bytes(), width, "-"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `fmt:` strings: parsing, and the layout that a tag becomes.
 
-use crate::cell::Form;
+use crate::cell::{Form, Quotes};
 use crate::format::{FormatError, Formats, predefined_names};
 use crate::layout::Layout;
 use crate::text::{DurationStyle, spaces};
@@ -263,6 +263,11 @@ pub(crate) fn push_tag(layout: &mut Layout, tag: &Tag, look: &Look) {
         TagStyle::Text => layout.cell(Form::Text { none: "" }, [field], width),
         TagStyle::TextOr(none) => layout.cell(Form::Text { none }, [field], width),
         TagStyle::Name(names, none) => layout.cell(Form::Name { names, none }, [field, Field::Groups], width),
+        TagStyle::Symbol(names) => layout.cell(Form::Symbol { names }, [field], width),
+        TagStyle::OwnNetwork => {
+            let quotes = if look.narrow { Quotes::Csv } else { Quotes::None };
+            layout.cell(Form::OwnNetwork { quotes }, [field], width)
+        }
         TagStyle::Ttl => {
             layout.cell(Form::Num, [field], look.width(5)).literal(" ");
             layout.cell(Form::Num, [Field::MaxTtl], look.width(5))

@@ -2,7 +2,8 @@
 
 use crate::Release;
 use crate::fmt::{self, Piece};
-use flow_model::Aggregate;
+use crate::pmacct;
+use flow_model::{Aggregate, Field};
 
 /// An output format.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +29,8 @@ pub(crate) enum FormatKind {
     NdJson,
     /// Numbers between bars.
     Pipe,
+    /// pmacct's table of groups by these fields; none is for an element statistic.
+    Pmacct(Vec<Field>),
     /// A line for each value.
     Raw,
     /// No rows.
@@ -82,6 +85,25 @@ impl Format {
 
     fn text(pieces: Vec<Piece>) -> Format {
         Format { kind: FormatKind::Text(pieces), long_ipv6: false }
+    }
+
+    /// Whether it is pmacct's table, which is about groups.
+    pub fn is_of_groups(&self) -> bool {
+        matches!(self.kind, FormatKind::Pmacct(_))
+    }
+
+    /// The format for groups by these fields. All but pmacct's table are the same for any.
+    ///
+    /// # Errors
+    /// When pmacct has no column for one of them.
+    pub fn for_groups(self, key: &[Field]) -> Result<Format, FormatError> {
+        match self.kind {
+            FormatKind::Pmacct(_) if pmacct::has_columns(key) => {
+                Ok(Format { kind: FormatKind::Pmacct(key.to_vec()), ..self })
+            }
+            FormatKind::Pmacct(_) => Err(FormatError::NotOfPmacct),
+            _ => Ok(self),
+        }
     }
 
     /// Whether an empty result is said in words (without `-q`): in the formats made for people (D-04).
@@ -187,6 +209,7 @@ impl Formats {
             "json" => FormatKind::Json,
             "ndjson" => FormatKind::NdJson,
             "pipe" => FormatKind::Pipe,
+            "pmacct" => FormatKind::Pmacct(Vec::new()),
             "raw" => FormatKind::Raw,
             "null" => FormatKind::Null,
             _ => match self.predefined(&lower) {
@@ -274,6 +297,11 @@ pub enum FormatError {
         /// The format that was reached again.
         name: String,
     },
+    /// Something that pmacct has no column for.
+    #[error(
+        "pmacct prints groups by addresses, ports, proto, tos, flags, masks, AS, interfaces and VLAN: -A or -s"
+    )]
+    NotOfPmacct,
     /// More columns than anybody reads.
     #[error("a format has at most {max} parts")]
     TooLong {

@@ -1,8 +1,8 @@
 //! Json: one object for each record, with the keys of the groups that the record carried.
 
-use crate::cell::{Context, Form};
+use crate::cell::{Context, Form, Quotes};
 use crate::layout::{Bound, Layout};
-use flow_model::{Field, FieldSet, FlowBatch, Groups, Protocol, Selection, field_info};
+use flow_model::{Field, FieldSet, FlowBatch, FlowSide, Groups, Protocol, Selection, field_info};
 
 mod keys_1_6;
 
@@ -24,20 +24,23 @@ pub(crate) enum Keys {
     V1_7,
 }
 
-/// The fields of any object.
-pub(crate) fn fields(style: Style) -> FieldSet {
+/// The fields of any object with these computed ones.
+pub(crate) fn fields(style: Style, own: FieldSet) -> FieldSet {
     let groups = (0..64).fold(Groups::default(), |mut groups, group| {
         groups.insert(group);
         groups
     });
     let shape = FieldSet::of(&[Field::Groups, Field::Proto, Field::DstPort]);
-    [false, true].iter().fold(shape, |fields, &is_icmp| fields.union(object(groups, is_icmp, style).fields()))
+    [false, true]
+        .iter()
+        .fold(shape, |fields, &is_icmp| fields.union(object(groups, is_icmp, style, own).fields()))
 }
 
 /// Appends the selected rows. Objects of [`Style::Lines`] have their comma in front, so that blocks can be
-/// joined: only `first_number` 0 has none.
+/// joined: only `first_number` 0 has none. `own` are the computed fields about one's own networks that have keys.
 pub(crate) fn rows(
     style: Style,
+    own: FieldSet,
     batch: &FlowBatch,
     selection: &Selection,
     context: &mut Context<'_>,
@@ -56,7 +59,8 @@ pub(crate) fn rows(
                 if shapes.len() == MAX_SHAPES {
                     shapes.clear();
                 }
-                shapes.push((shape, object(Groups(shape.0), shape.1, style).bind(batch, rows, context)));
+                let object = object(Groups(shape.0), shape.1, style, own);
+                shapes.push((shape, object.bind(batch, rows, context)));
                 shapes.len() - 1
             });
         }
@@ -132,6 +136,17 @@ impl Object {
         self.text(&key, Form::Addr { condensed: false }, [field]);
     }
 
+    fn own(&mut self, fields: FieldSet) {
+        for field in fields.iter() {
+            let form = match field {
+                Field::FlowSide => Form::Symbol { names: FlowSide::NAMES },
+                Field::LocalNetwork => Form::OwnNetwork { quotes: Quotes::Json },
+                _ => Form::Addr { condensed: false },
+            };
+            self.text(key_of(field), form, [field]);
+        }
+    }
+
     fn labels(&mut self) {
         for label in Field::MPLS {
             self.text(key_of(label), Form::Mpls, [label]);
@@ -172,20 +187,23 @@ fn key_of(field: Field) -> &'static str {
 }
 
 /// The layout of an object with these groups.
-fn object(groups: Groups, is_icmp: bool, style: Style) -> Layout {
+fn object(groups: Groups, is_icmp: bool, style: Style, own: FieldSet) -> Layout {
     let mut object = Object { layout: Layout::default(), style, is_empty: true };
     object.layout.literal("{");
     let end = match style {
         Style::Lines(Keys::V1_6) => {
             keys_1_6::describe(&mut object, groups, is_icmp);
+            object.own(own);
             "\n}\n"
         }
         Style::Lines(Keys::V1_7) => {
             describe(&mut object, groups, is_icmp);
+            object.own(own);
             "\n}"
         }
         Style::Compact => {
             describe(&mut object, groups, is_icmp);
+            object.own(own);
             "}\n"
         }
     };

@@ -43,6 +43,7 @@ mod names;
 mod options;
 mod payload;
 mod pipe;
+mod pmacct;
 mod printer;
 mod raw;
 mod release;

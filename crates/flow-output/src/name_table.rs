@@ -1,8 +1,9 @@
-//! What exporters call their interfaces, VRFs and applications.
+//! What exporters call their interfaces, VRFs and applications, and what own networks are called.
 
-use flow_model::{ExporterInfo, NameInfo, NameKind};
+use flow_model::{ExporterInfo, NameInfo, NameKind, OwnNetworks};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Names that exporters announced, and what stands where there is none, as nfdump has it: nothing where the files name no
 /// thing of the kind at all.
@@ -12,6 +13,7 @@ pub struct NameTable {
     interfaces: bool,
     vrfs: bool,
     hosts: HashMap<u16, IpAddr>,
+    networks: Option<Arc<dyn OwnNetworks>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,6 +96,17 @@ impl NameTable {
             table.names.remove(key);
         }
         table
+    }
+
+    /// The same with own networks.
+    #[must_use]
+    pub fn with_networks(self, networks: Option<Arc<dyn OwnNetworks>>) -> NameTable {
+        NameTable { networks, ..self }
+    }
+
+    /// The name of an own network by its number; nothing where there is none.
+    pub(crate) fn network(&self, number: u64) -> &str {
+        self.networks.as_deref().map_or("", |networks| networks.name(number as u32))
     }
 
     /// The name of an interface, behind a blank.

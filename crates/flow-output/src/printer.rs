@@ -7,7 +7,7 @@ use crate::layout::Layout;
 use crate::name_table::NameTable;
 use crate::release::Nothing;
 use crate::zone::TimeWriter;
-use crate::{Format, OutputOptions, csv, fmt, pipe, raw};
+use crate::{Format, OutputOptions, csv, fmt, pipe, pmacct, raw};
 use flow_model::{Before, FieldSet, FlowBatch, Order, Selection};
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ pub struct RecordPrinter {
     layout: Layout,
     names: Arc<NameTable>,
     numbered: bool,
+    own: FieldSet,
 }
 
 impl RecordPrinter {
@@ -38,9 +39,10 @@ impl RecordPrinter {
             FormatKind::CsvFast => csv::fast(),
             FormatKind::CsvColumns(pieces) => csv::columns(pieces),
             FormatKind::Pipe => pipe::record(),
+            FormatKind::Pmacct(key) => pmacct::layout(key),
             FormatKind::Json | FormatKind::NdJson | FormatKind::Raw | FormatKind::Null => Layout::default(),
         };
-        RecordPrinter { format, options, layout, names: Arc::default(), numbered: true }
+        RecordPrinter { format, options, layout, names: Arc::default(), numbered: true, own: FieldSet::EMPTY }
     }
 
     /// A printer of records that do not stand as they were read (sorted, aggregated): their number is 0, as
@@ -48,6 +50,12 @@ impl RecordPrinter {
     #[must_use]
     pub fn unnumbered(self) -> RecordPrinter {
         RecordPrinter { numbered: false, ..self }
+    }
+
+    /// A printer of records in whose json these of the [computed fields](FieldSet::OWN) about one's own networks have keys.
+    #[must_use]
+    pub fn with_own(self, fields: FieldSet) -> RecordPrinter {
+        RecordPrinter { own: fields.intersect(FieldSet::OWN), ..self }
     }
 
     /// Whether it prints what exporters call something, and so can use [names](Self::with_names).
@@ -69,8 +77,8 @@ impl RecordPrinter {
     /// The fields that rows are printed from.
     pub fn fields(&self) -> FieldSet {
         match self.format.kind {
-            FormatKind::Json => json::fields(Style::Lines(self.options.release.json)),
-            FormatKind::NdJson => json::fields(Style::Compact),
+            FormatKind::Json => json::fields(Style::Lines(self.options.release.json), self.own),
+            FormatKind::NdJson => json::fields(Style::Compact, self.own),
             FormatKind::Raw => raw::fields(),
             _ => self.layout.fields(),
         }
@@ -97,6 +105,7 @@ impl RecordPrinter {
                 csv::columns_header(pieces, out);
                 out.push(b'\n');
             }
+            FormatKind::Pmacct(key) => pmacct::header(key, out),
             FormatKind::NdJson | FormatKind::Pipe | FormatKind::Raw | FormatKind::Null => {}
         }
     }
@@ -120,10 +129,10 @@ impl RecordPrinter {
             FormatKind::Null => {}
             FormatKind::Json => {
                 let style = Style::Lines(self.options.release.json);
-                json::rows(style, batch, selection, &mut context, before.selected, out);
+                json::rows(style, self.own, batch, selection, &mut context, before.selected, out);
             }
             FormatKind::NdJson => {
-                json::rows(Style::Compact, batch, selection, &mut context, before.selected, out);
+                json::rows(Style::Compact, self.own, batch, selection, &mut context, before.selected, out);
             }
             FormatKind::Raw => {
                 selection.for_each(|row| {
@@ -140,10 +149,12 @@ impl RecordPrinter {
         }
     }
 
-    /// Appends what stands below the rows.
-    pub fn footer(&self, out: &mut Vec<u8>) {
-        if self.format.kind == FormatKind::Json {
-            out.extend_from_slice(b"]\n");
+    /// Appends what stands below so many rows.
+    pub fn footer(&self, rows: u64, out: &mut Vec<u8>) {
+        match self.format.kind {
+            FormatKind::Json => out.extend_from_slice(b"]\n"),
+            FormatKind::Pmacct(_) if !self.options.quiet => pmacct::footer(rows, out),
+            _ => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! The tables of element statistics (`-s`).
 
 use crate::addr::AddrText;
-use crate::cell::{family, proto, words};
+use crate::cell::{Context, Quotes, family, proto, words};
 use crate::format::FormatKind;
 use crate::names::event_of_statistic;
 use crate::printer::heading;
@@ -10,11 +10,12 @@ use crate::text::{
     percent, printable, right, scaled, tcp_flags, thousandths,
 };
 use crate::zone::TimeWriter;
-use crate::{Format, OutputOptions, cell};
+use crate::{Format, NameTable, OutputOptions, cell, pmacct};
 use flow_model::{
-    CounterSide, Counters, Field, FlowBatch, Kind, Order, Statistic, Totals, Unit, ValueRef, bpp,
-    country_letters, field_info,
+    CounterSide, Counters, Field, FlowBatch, FlowSide, Kind, Order, OwnNetworks, Statistic, Totals, Unit,
+    ValueRef, bpp, country_letters, field_info,
 };
+use std::sync::Arc;
 
 /// What a table is about.
 #[derive(Clone, Debug)]
@@ -40,6 +41,7 @@ pub struct StatisticTable {
 pub struct StatisticPrinter {
     style: Style,
     options: OutputOptions,
+    networks: Option<Arc<dyn OwnNetworks>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,7 @@ enum Style {
     Csv,
     Json,
     Pipe,
+    Pmacct,
 }
 
 /// Columns of an element in the text table.
@@ -60,16 +63,29 @@ impl StatisticPrinter {
             FormatKind::Csv | FormatKind::CsvFast | FormatKind::CsvColumns(_) => Style::Csv,
             FormatKind::Json | FormatKind::NdJson => Style::Json,
             FormatKind::Pipe => Style::Pipe,
+            FormatKind::Pmacct(_) => Style::Pmacct,
             FormatKind::Text(_) | FormatKind::Raw | FormatKind::Null => Style::Text,
         };
         let long_ipv6 = options.long_ipv6 || format.long_ipv6;
-        StatisticPrinter { style, options: OutputOptions { long_ipv6, ..options.clone() } }
+        StatisticPrinter { style, options: OutputOptions { long_ipv6, ..options.clone() }, networks: None }
+    }
+
+    /// A printer that knows what own networks are called.
+    #[must_use]
+    pub fn with_networks(self, networks: Option<Arc<dyn OwnNetworks>>) -> StatisticPrinter {
+        StatisticPrinter { networks, ..self }
     }
 
     /// Appends heading and header of a table. That of csv stays with `-q` (D-22).
     pub fn header(&self, table: &StatisticTable, out: &mut Vec<u8>) {
         match self.style {
-            Style::Csv => out.extend_from_slice(csv_header(table.order.side()).as_bytes()),
+            Style::Csv => {
+                out.extend_from_slice(csv_header(side(table)).as_bytes());
+                if has_ways(table) {
+                    out.extend_from_slice(CSV_WAYS.as_bytes());
+                }
+                out.push(b'\n');
+            }
             Style::Text if !self.options.quiet => {
                 heading(out, table.statistic.heading, table.order, table.top);
                 left(out, b"Date first seen", 24);
@@ -77,32 +93,47 @@ impl StatisticPrinter {
                 out.extend_from_slice(b" Proto ");
                 right(out, table.statistic.heading.as_bytes(), self.element_width(table));
                 out.extend_from_slice(
-                    b"    Flows(%)     Packets(%)       Bytes(%)         pps      bps   bpp\n",
+                    b"    Flows(%)     Packets(%)       Bytes(%)         pps      bps   bpp",
                 );
+                if has_ways(table) {
+                    out.extend_from_slice(b"   In Pkt  Out Pkt  In Byte Out Byte   In bps  Out bps");
+                }
+                out.push(b'\n');
             }
-            Style::Text | Style::Json | Style::Pipe => {}
+            Style::Pmacct if !self.options.quiet => pmacct::header(table.statistic.fields, out),
+            Style::Text | Style::Json | Style::Pipe | Style::Pmacct => {}
         }
     }
 
     /// Appends rows of a table.
     pub fn rows(&self, table: &StatisticTable, batch: &FlowBatch, out: &mut Vec<u8>) {
         let mut time = TimeWriter::new(&self.options.zone);
+        if self.style == Style::Pmacct {
+            let names = NameTable::default();
+            let mut context = Context { time, utc: TimeWriter::utc(), names: &names, number: 0 };
+            let layout = pmacct::layout(table.statistic.fields).bind(batch, batch.len(), &mut context);
+            return (0..batch.len()).for_each(|row| layout.write(row, &mut context, out));
+        }
         let elements = batch.column(table.statistic.fields[0]);
         for row in 0..batch.len() {
-            let line = Line::new(table, elements.get(row), batch, row);
+            let line = Line::new(table, elements.get(row), batch, row, self.networks.as_deref());
             match self.style {
                 Style::Text => self.text_row(&line, &mut time, out),
                 Style::Csv => self.csv_row(&line, &mut time, out),
                 Style::Json => json_row(&line, &mut time, out),
                 Style::Pipe => pipe_row(&line, out),
+                Style::Pmacct => {}
             }
         }
     }
 
-    /// Appends what ends a table: an empty line, which callers rely on (D-74).
-    pub fn footer(&self, out: &mut Vec<u8>) {
-        if self.style != Style::Json {
-            out.push(b'\n');
+    /// Appends what ends a table of so many rows: an empty line, which callers rely on (D-74).
+    pub fn footer(&self, rows: u64, out: &mut Vec<u8>) {
+        match self.style {
+            Style::Json => {}
+            Style::Pmacct if self.options.quiet => {}
+            Style::Pmacct => pmacct::footer(rows, out),
+            Style::Text | Style::Csv | Style::Pipe => out.push(b'\n'),
         }
     }
 
@@ -154,6 +185,10 @@ impl StatisticPrinter {
         }
         out.push(b' ');
         num_right(out, bpp, 5);
+        for count in line.ways() {
+            out.push(b' ');
+            scaled(out, count, 8, plain);
+        }
         out.push(b'\n');
     }
 
@@ -173,9 +208,9 @@ impl StatisticPrinter {
             out.push(b',');
             percent(out, count, total, 0);
         }
-        for rate in line.rates() {
+        for number in line.rates().into_iter().chain(line.ways()) {
             out.push(b',');
-            num(out, rate);
+            num(out, number);
         }
         out.push(b'\n');
     }
@@ -206,7 +241,7 @@ fn json_row(line: &Line<'_>, time: &mut TimeWriter<'_>, out: &mut Vec<u8>) {
     json_string(out, &text);
     out.push(b'"');
     let keys = ["flows", "packets", "bytes", "pps", "bps", "bpp"];
-    for (key, value) in keys.into_iter().zip(line.numbers()) {
+    for (key, value) in keys.into_iter().zip(line.numbers()).chain(JSON_WAYS.into_iter().zip(line.ways())) {
         out.extend_from_slice(b", \"");
         out.extend_from_slice(key.as_bytes());
         out.extend_from_slice(b"\" : ");
@@ -231,7 +266,7 @@ fn pipe_row(line: &Line<'_>, out: &mut Vec<u8>) {
         ValueRef::Num(value) => num(out, value),
         ValueRef::Bytes(_) => element(line, Look::Bare, out),
     }
-    for value in line.numbers() {
+    for value in line.numbers().into_iter().chain(line.ways()) {
         out.push(b'|');
         num(out, value);
     }
@@ -248,10 +283,17 @@ struct Line<'a> {
     /// Packets and bytes of the side that the order looks at.
     packets: u64,
     bytes: u64,
+    networks: Option<&'a dyn OwnNetworks>,
 }
 
 impl<'a> Line<'a> {
-    fn new(table: &'a StatisticTable, element: ValueRef<'a>, batch: &FlowBatch, row: usize) -> Line<'a> {
+    fn new(
+        table: &'a StatisticTable,
+        element: ValueRef<'a>,
+        batch: &FlowBatch,
+        row: usize,
+        networks: Option<&'a dyn OwnNetworks>,
+    ) -> Line<'a> {
         let num = |field| batch.column(field).num(row);
         let counters = Counters {
             first_ms: num(Field::FirstMs),
@@ -262,9 +304,9 @@ impl<'a> Line<'a> {
             out_packets: num(Field::OutPackets),
             out_bytes: num(Field::OutBytes),
         };
-        let (packets, bytes) = counters.of(table.order.side());
+        let (packets, bytes) = counters.of(side(table));
         let proto = if table.by_proto { num(Field::Proto) } else { 0 };
-        Line { table, element, proto, counters, packets, bytes }
+        Line { table, element, proto, counters, packets, bytes, networks }
     }
 
     /// Flows, packets and bytes, each beside its total.
@@ -283,6 +325,14 @@ impl<'a> Line<'a> {
         ]
     }
 
+    /// Packets, bytes and bits per second, each in and out, where the table tells both ways apart.
+    fn ways(&self) -> impl Iterator<Item = u64> + use<> {
+        let Counters { in_packets, in_bytes, out_packets, out_bytes, .. } = self.counters;
+        let rate = |bytes| per_second(bytes, 8, self.counters.duration_ms());
+        let ways = [in_packets, out_packets, in_bytes, out_bytes, rate(in_bytes), rate(out_bytes)];
+        ways.into_iter().take(if has_ways(self.table) { ways.len() } else { 0 })
+    }
+
     /// Flows, packets, bytes, and the rates.
     fn numbers(&self) -> [u64; 6] {
         let [pps, bps, bpp] = self.rates();
@@ -290,11 +340,25 @@ impl<'a> Line<'a> {
     }
 }
 
+/// Whether a table is about one's own hosts or networks: then it tells what comes in from what goes out.
+fn has_ways(table: &StatisticTable) -> bool {
+    matches!(table.statistic.fields, [Field::LocalAddr | Field::PeerAddr | Field::LocalNetwork])
+}
+
+/// Which counters a table prints: where both ways have columns of their own, their sum stands beside them.
+fn side(table: &StatisticTable) -> CounterSide {
+    if has_ways(table) { CounterSide::Both } else { table.order.side() }
+}
+
+const CSV_WAYS: &str = ",ipkt,opkt,ibyt,obyt,ibps,obps";
+
+const JSON_WAYS: [&str; 6] = ["in_packets", "out_packets", "in_bytes", "out_bytes", "in_bps", "out_bps"];
+
 fn csv_header(side: CounterSide) -> &'static str {
     match side {
-        CounterSide::In => "ts,te,td,pr,val,fl,flP,ipkt,ipktP,ibyt,ibytP,ipps,ibps,ibpp\n",
-        CounterSide::Out => "ts,te,td,pr,val,fl,flP,opkt,opktP,obyt,obytP,opps,obps,obpp\n",
-        CounterSide::Both => "ts,te,td,pr,val,fl,flP,pkt,pktP,byt,bytP,pps,bps,bpp\n",
+        CounterSide::In => "ts,te,td,pr,val,fl,flP,ipkt,ipktP,ibyt,ibytP,ipps,ibps,ibpp",
+        CounterSide::Out => "ts,te,td,pr,val,fl,flP,opkt,opktP,obyt,obytP,opps,obps,obpp",
+        CounterSide::Both => "ts,te,td,pr,val,fl,flP,pkt,pktP,byt,bytP,pps,bps,bpp",
     }
 }
 
@@ -327,6 +391,18 @@ fn element(line: &Line<'_>, look: Look, out: &mut Vec<u8>) {
         ValueRef::Num(value) => value,
     };
     match (field, field_info(field).unit) {
+        (Field::LocalNetwork, _) => {
+            let name = line.networks.map_or("", |networks| networks.name(value as u32));
+            let quotes = match look {
+                Look::Csv => Quotes::Csv,
+                Look::Bare | Look::Condensed => Quotes::None,
+            };
+            cell::own_network(out, name, 0, quotes);
+        }
+        (Field::FlowSide, _) => match FlowSide::NAMES.iter().find(|(_, number)| *number == value) {
+            Some((name, _)) => out.extend_from_slice(name.as_bytes()),
+            None => num(out, value),
+        },
         (Field::FwEvent | Field::NatEvent, _) => out.extend_from_slice(event_of_statistic(value).as_bytes()),
         (Field::TcpFlags, _) => tcp_flags(out, value),
         (Field::SrcCountry | Field::DstCountry, _) => out.extend_from_slice(&country_letters(value)),
@@ -407,7 +483,7 @@ mod tests {
         let mut out = Vec::new();
         printer.header(&table, &mut out);
         printer.rows(&table, &batch, &mut out);
-        printer.footer(&mut out);
+        printer.footer(1, &mut out);
         let expected = "Top Src IP Addr ordered by bytes:\n\
             Date first seen          Duration Proto                             Src IP Addr    Flows(%)     Packets(%)       Bytes(%)         pps      bps   bpp\n\
             1970-01-01 00:00:00.000 90004.000 0     \u{1}                            2001:db8::1        1( 0.0)        0( 0.0)        0( 0.0)        0        0     0\n\n";

@@ -53,6 +53,7 @@ impl Summary {
             | FormatKind::CsvColumns(_)
             | FormatKind::Json
             | FormatKind::NdJson
+            | FormatKind::Pmacct(_)
             | FormatKind::Pipe => {}
         }
     }

@@ -167,7 +167,7 @@ impl Run {
         printer.header(out);
         printer.rows(&only_needed, &first, Before::default(), out);
         printer.rows(&only_needed, &second, Before { selected: half.into(), rows: 0 }, out);
-        printer.footer(out);
+        printer.footer(batch.len() as u64, out);
     }
 
     fn statistic(&self, text: &str, batch: &FlowBatch, totals: Totals, out: &mut Vec<u8>) {
@@ -210,8 +210,9 @@ impl Run {
             }
             let table = StatisticTable { statistic, by_proto, order, top: self.top, totals };
             printer.header(&table, out);
-            printer.rows(&table, &rows.finish(), out);
-            printer.footer(out);
+            let rows = rows.finish();
+            printer.rows(&table, &rows, out);
+            printer.footer(rows.len() as u64, out);
         }
     }
 
@@ -534,7 +535,7 @@ fn an_empty_result_is_said_in_words_to_people_only() {
         let mut out = Vec::new();
         printer.header(&mut out);
         printer.no_match(&mut out);
-        printer.footer(&mut out);
+        printer.footer(0, &mut out);
         String::from_utf8(out).unwrap()
     };
     assert_eq!(said("fmt:%sp", false), "Src Pt\nNo matching flows\n");

@@ -41,7 +41,7 @@ fn list(format: &str, batch: &FlowBatch, blocks: &[Selection]) -> Vec<u8> {
         out.extend(text);
         number += block.count() as u64;
     }
-    printer.footer(&mut out);
+    printer.footer(number, &mut out);
     out
 }
 

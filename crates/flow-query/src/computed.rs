@@ -2,10 +2,11 @@
 //!
 //! They are columns like all others from then on, so that filters, groups, orders and formats need to know nothing of them.
 
+use crate::own;
 use flow_model::payload::tls::Hello;
 use flow_model::{
-    Column, Field, FieldSet, FlowBatch, Gazetteer, Selection, Value, ValueRef, Values, country_number,
-    field_info,
+    Column, Field, FieldSet, FlowBatch, Gazetteer, OwnNetworks, Selection, Value, ValueRef, Values,
+    country_number, field_info,
 };
 use std::net::IpAddr;
 
@@ -16,9 +17,11 @@ pub struct Knowledge<'a> {
     pub ident: &'a str,
     /// Where addresses are.
     pub gazetteer: Option<&'a dyn Gazetteer>,
+    /// Which networks are one's own.
+    pub networks: Option<&'a dyn OwnNetworks>,
 }
 
-/// The field that a computed one is computed from.
+/// The field that a computed one of a single field is computed from.
 fn input(field: Field) -> Option<Field> {
     match field {
         Field::SrcCountry | Field::SrcAsName | Field::SrcLocation | Field::SrcZone => Some(Field::SrcAddr),
@@ -31,14 +34,19 @@ fn input(field: Field) -> Option<Field> {
 /// The stored fields that are needed for `fields`.
 pub(crate) fn stored(fields: FieldSet) -> FieldSet {
     let inputs: FieldSet = fields.intersect(FieldSet::COMPUTED).iter().filter_map(input).collect();
-    fields.without(FieldSet::COMPUTED).union(inputs)
+    let ends = if fields.intersect(FieldSet::OWN).is_empty() { FieldSet::EMPTY } else { ENDS };
+    fields.without(FieldSet::COMPUTED).union(inputs).union(ends)
 }
+
+/// What decides whose the ends of a flow are.
+const ENDS: FieldSet = FieldSet::of(&[Field::SrcAddr, Field::DstAddr]);
 
 /// Adds the computed ones of `fields` to a batch in which what they are computed from is decoded. Rows that are not
 /// selected may have any value.
 pub fn compute(fields: FieldSet, selection: &Selection, knowledge: Knowledge<'_>, batch: &mut FlowBatch) {
     for field in fields.intersect(FieldSet::COMPUTED).without(batch.decoded()).iter() {
         let column = match input(field) {
+            None if FieldSet::OWN.contains(field) => own::column(field, selection, knowledge.networks, batch),
             None => Column::Constant(bytes(Some(knowledge.ident.to_owned()))),
             Some(input) => {
                 let of = |value: ValueRef<'_>| value_of(field, value, knowledge);
@@ -133,6 +141,64 @@ mod tests {
         }
     }
 
+    /// 192.0.2.0/29 is called first, 192.0.2.8/29 second.
+    #[derive(Debug)]
+    struct Documentation;
+
+    impl OwnNetworks for Documentation {
+        fn number_of(&self, addr: IpAddr) -> u32 {
+            match addr {
+                IpAddr::V4(addr) if addr.octets()[..3] == [192, 0, 2] => u32::from(addr.octets()[3] >> 3) + 1,
+                _ => 0,
+            }
+        }
+
+        fn name(&self, number: u32) -> &str {
+            ["", "first", "second"].get(number as usize).copied().unwrap_or_default()
+        }
+
+        fn number_called(&self, _: &str) -> Option<u32> {
+            None
+        }
+    }
+
+    #[test]
+    fn both_ends_say_which_side_is_ones_own() {
+        let (inside, other, outside) = ("192.0.2.1", "192.0.2.9", "198.51.100.1");
+        for same in [false, true] {
+            let mut builder = BatchBuilder::new();
+            let rows = [(outside, inside), (inside, outside), (inside, other), (outside, "2001:db8::1")];
+            let rows = if same { vec![rows[2]; 3] } else { rows.to_vec() };
+            for (src, dst) in &rows {
+                builder.set_ip(Field::SrcAddr, src.parse().unwrap());
+                builder.set_ip(Field::DstAddr, dst.parse().unwrap());
+                builder.finish_row();
+            }
+            let mut batch = builder.finish();
+            let knowledge = Knowledge { ident: "", gazetteer: None, networks: Some(&Documentation) };
+            compute(FieldSet::OWN, &Selection::all(rows.len()), knowledge, &mut batch);
+            let told = |row| {
+                let num = |field| batch.column(field).num(row);
+                let ip = |field| batch.column(field).ip(row).to_string();
+                (
+                    num(Field::FlowSide),
+                    ip(Field::LocalAddr),
+                    ip(Field::PeerAddr),
+                    [Field::LocalNetwork, Field::SrcNetwork, Field::DstNetwork].map(num),
+                )
+            };
+            let expected = [
+                (1, inside.to_owned(), outside.to_owned(), [1, 0, 1]),
+                (2, inside.to_owned(), outside.to_owned(), [1, 1, 0]),
+                (3, inside.to_owned(), other.to_owned(), [1, 1, 2]),
+                (4, "0.0.0.0".to_owned(), "0.0.0.0".to_owned(), [0, 0, 0]),
+            ];
+            for row in 0..rows.len() {
+                assert_eq!(told(row), expected[if same { 2 } else { row }], "{row}");
+            }
+        }
+    }
+
     #[test]
     fn every_computed_field_of_every_column_kind() {
         let mut builder = BatchBuilder::new();
@@ -147,7 +213,9 @@ mod tests {
         let all = Selection::all(3);
         let fields = FieldSet::COMPUTED;
         assert!(stored(fields).iter().eq([Field::SrcAddr, Field::DstAddr, Field::InPayload]));
-        compute(fields, &all, Knowledge { ident: "border", gazetteer: Some(&Atlas) }, &mut batch);
+        let knowledge =
+            Knowledge { ident: "border", gazetteer: Some(&Atlas), networks: Some(&Documentation) };
+        compute(fields, &all, knowledge, &mut batch);
         let country = country_number(*b"CH");
         assert_eq!([0, 1, 2].map(|row| batch.column(Field::SrcCountry).num(row)), [country, 0, country]);
         assert_eq!([0, 1, 2].map(|row| batch.column(Field::DstCountry).num(row)), [country; 3]);
@@ -161,7 +229,8 @@ mod tests {
     #[test]
     fn without_a_gazetteer_nothing_is_known() {
         let mut batch = BatchBuilder::new().finish();
-        compute(FieldSet::COMPUTED, &Selection::all(0), Knowledge { ident: "", gazetteer: None }, &mut batch);
+        let knowledge = Knowledge { ident: "", gazetteer: None, networks: None };
+        compute(FieldSet::COMPUTED, &Selection::all(0), knowledge, &mut batch);
         assert_eq!(batch.column(Field::SrcCountry), &Column::Constant(Value::Num(0)));
     }
 }

@@ -41,9 +41,30 @@ pub(crate) struct Counts<'a> {
 impl<'a> Counts<'a> {
     /// The counters of the selected rows. Columns that can be used as they are, are.
     pub(crate) fn new(batch: &'a FlowBatch, selection: &Selection, scratch: &'a mut Scratch) -> Counts<'a> {
+        let ways = [Field::InPackets, Field::InBytes, Field::OutPackets, Field::OutBytes];
+        Counts::with_ways(ways, batch, selection, scratch)
+    }
+
+    /// The same seen from the other end: what goes out comes in.
+    pub(crate) fn turned(
+        batch: &'a FlowBatch,
+        selection: &Selection,
+        scratch: &'a mut Scratch,
+    ) -> Counts<'a> {
+        let ways = [Field::OutPackets, Field::OutBytes, Field::InPackets, Field::InBytes];
+        Counts::with_ways(ways, batch, selection, scratch)
+    }
+
+    fn with_ways(
+        ways: [Field; 4],
+        batch: &'a FlowBatch,
+        selection: &Selection,
+        scratch: &'a mut Scratch,
+    ) -> Counts<'a> {
         let [first, last, flows, in_packets, in_bytes, out_packets, out_bytes] = &mut scratch.columns;
+        let [packets, bytes, packets_back, bytes_back] = ways;
         let constant = |field, value| is_constant(batch.column(field), value);
-        let no_out = constant(Field::OutPackets, 0) && constant(Field::OutBytes, 0);
+        let no_out = constant(packets_back, 0) && constant(bytes_back, 0);
         scratch.rows.clear();
         if !selection.is_all() {
             selection.for_each(|row| scratch.rows.push(row as u32));
@@ -52,11 +73,10 @@ impl<'a> Counts<'a> {
         Counts {
             first_ms: slice(Field::FirstMs, first),
             last_ms: slice(Field::LastMs, last),
-            in_packets: slice(Field::InPackets, in_packets),
-            in_bytes: slice(Field::InBytes, in_bytes),
+            in_packets: slice(packets, in_packets),
+            in_bytes: slice(bytes, in_bytes),
             flows: (!constant(Field::Flows, 1)).then(|| slice(Field::Flows, flows)),
-            out: (!no_out)
-                .then(|| (slice(Field::OutPackets, out_packets), slice(Field::OutBytes, out_bytes))),
+            out: (!no_out).then(|| (slice(packets_back, out_packets), slice(bytes_back, out_bytes))),
             rows: (!selection.is_all()).then_some(scratch.rows.as_slice()),
             len: selection.count(),
         }

@@ -41,6 +41,7 @@ mod counts;
 mod fetch;
 mod group;
 mod listing;
+mod own;
 mod probe;
 mod query;
 mod scan;

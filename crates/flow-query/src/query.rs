@@ -2,7 +2,9 @@
 
 use flow_file::{ExporterNumbers, FileError, FlowFile};
 use flow_filter::Filter;
-use flow_model::{Column, Field, FlowBatch, Gazetteer, LossLedger, Prune, Range, Selection, Totals, Values};
+use flow_model::{
+    Column, Field, FlowBatch, Gazetteer, LossLedger, OwnNetworks, Prune, Range, Selection, Totals, Values,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -25,6 +27,8 @@ pub struct Query {
     pub limit: Option<u64>,
     /// Where addresses are, for the computed fields that tell it.
     pub gazetteer: Option<Arc<dyn Gazetteer>>,
+    /// Which networks are one's own, likewise.
+    pub networks: Option<Arc<dyn OwnNetworks>>,
     /// Worker threads; 0 = one per core.
     pub threads: usize,
     /// Whether [`Report::processed`] counts the rows of blocks that were skipped, too, where counting them means to open
@@ -71,6 +75,7 @@ impl Query {
             filter,
             limit: None,
             gazetteer: None,
+            networks: None,
             threads: 0,
             counts_skipped: false,
             max_memory: None,

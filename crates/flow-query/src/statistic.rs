@@ -1,6 +1,6 @@
 //! Element statistics (`-s`): what the flows of each address, port, ... add up to.
 
-use crate::counts::{Counts, Scratch, Sums, Volume, Volumes, put_counters};
+use crate::counts::{Counts, Scratch, Sums, Volume, Volumes, put_counters, volume_fields};
 use crate::group::{
     Bounds, CountedRows, Grouper, Grouping, Kept, KeyPart, Layout, MeasuredValues, Ranking, Rows, Shape,
     VolumeRows, Winner, Winners,
@@ -62,7 +62,7 @@ struct SpecPlan {
 /// What a worker keeps.
 pub struct StatPartial {
     scratch: Scratch,
-    volume_scratch: Scratch,
+    spec_scratch: Scratch,
     sums: BlockGroups<Sums>,
     volumes: BlockGroups<Volume>,
     groups: Vec<Groups>,
@@ -98,7 +98,10 @@ impl Sink for Statistics {
         let mut fields = FieldSet::EMPTY;
         for (spec, plan) in self.incomplete(plan) {
             fields = fields.union(plan.grouping.measured_fields());
-            spec.statistic.fields.iter().for_each(|&field| fields.insert(field));
+            match spec.ends() {
+                Some(ends) => fields = fields.union(ends.fields(plan.grouping.volume_order())),
+                None => spec.statistic.fields.iter().for_each(|&field| fields.insert(field)),
+            }
             if spec.splits() {
                 fields.insert(Field::Proto);
             }
@@ -110,7 +113,9 @@ impl Sink for Statistics {
         let mut incomplete = self.incomplete(plan);
         match (incomplete.next(), incomplete.next()) {
             // What one statistic or one side does not want, another may.
-            (Some((spec, plan)), None) if spec.statistic.fields.len() == 1 => plan.grouping.probes(),
+            (Some((spec, plan)), None) if spec.statistic.fields.len() == 1 && spec.ends().is_none() => {
+                plan.grouping.probes()
+            }
             _ => Vec::new(),
         }
     }
@@ -118,7 +123,7 @@ impl Sink for Statistics {
     fn start(&self, _: &StatPlan) -> StatPartial {
         StatPartial {
             scratch: Scratch::default(),
-            volume_scratch: Scratch::default(),
+            spec_scratch: Scratch::default(),
             sums: BlockGroups::default(),
             volumes: BlockGroups::default(),
             groups: self.specs.iter().map(|_| Groups::default()).collect(),
@@ -133,22 +138,53 @@ impl Sink for Statistics {
         selection: &Selection,
         origin: RowOrigin,
     ) -> Result<(), QueryError> {
-        let StatPartial { scratch, volume_scratch, sums, volumes, groups } = partial;
+        let StatPartial { scratch, spec_scratch, sums, volumes, groups } = partial;
         let counts = self
             .incomplete(plan)
-            .any(|(_, plan)| plan.grouping.volume_order().is_none())
+            .any(|(spec, plan)| plan.grouping.volume_order().is_none() && spec.ends().is_none())
             .then(|| Counts::new(batch, selection, scratch));
         for ((spec, SpecPlan { grouping, complete }), groups) in self.specs.iter().zip(&plan.0).zip(groups) {
+            let (order, grouper) = (grouping.volume_order(), &mut groups.grouper);
+            let fields = spec.statistic.fields;
             if *complete {
-            } else if let Some(order) = grouping.volume_order() {
-                let rows = &Volumes::new(order, batch, selection, volume_scratch);
-                volumes.add(spec, grouping, &mut groups.grouper, &VolumeRows { batch, volumes: rows })?;
+            } else if let Some(ends) = spec.ends() {
+                for End { own, value, turned } in ends.each() {
+                    let mut rows = selection.clone();
+                    rows.retain(|row| batch.column(own).num(row) != 0);
+                    if rows.is_empty() {
+                        continue;
+                    }
+                    if let Some(order) = order {
+                        let order = if turned { order.turned() } else { order };
+                        let rows = &Volumes::new(order, batch, &rows, spec_scratch);
+                        volumes.add(
+                            spec,
+                            &[value],
+                            grouping,
+                            grouper,
+                            &VolumeRows { batch, volumes: rows },
+                        )?;
+                    } else {
+                        let counts = if turned {
+                            &Counts::turned(batch, &rows, spec_scratch)
+                        } else {
+                            &Counts::new(batch, &rows, spec_scratch)
+                        };
+                        let rows = CountedRows { batch, counts, flags: &[], turned: &[], origin };
+                        sums.add(spec, &[value], grouping, grouper, &rows)?;
+                    }
+                }
+            } else if let Some(order) = order {
+                let rows = &Volumes::new(order, batch, selection, spec_scratch);
+                volumes.add(spec, fields, grouping, grouper, &VolumeRows { batch, volumes: rows })?;
             } else if let Some(counts) = &counts {
                 let rows = CountedRows { batch, counts, flags: &[], turned: &[], origin };
                 if spec.is_text() {
-                    spec.statistic.fields.iter().for_each(|&field| groups.add_strings(spec, field, &rows));
+                    for &field in fields {
+                        groups.add_strings(spec, field, &rows);
+                    }
                 } else {
-                    sums.add(spec, grouping, &mut groups.grouper, &rows)?;
+                    sums.add(spec, fields, grouping, grouper, &rows)?;
                 }
             }
         }
@@ -214,6 +250,10 @@ impl StatSpec {
     /// Whether the protocol is part of the key: the statistic of the protocol itself needs no other.
     fn splits(&self) -> bool {
         self.by_proto && self.statistic.fields != [Field::Proto]
+    }
+
+    fn ends(&self) -> Option<Ends> {
+        Ends::of(self.statistic)
     }
 
     fn is_text(&self) -> bool {
@@ -291,6 +331,57 @@ impl StatSpec {
     }
 }
 
+/// The own ends of flows, which a statistic about one's own goes by: of an internal flow both count. Counters in are what
+/// comes into one's own network, whichever end of a flow that is.
+#[derive(Clone, Copy)]
+enum Ends {
+    /// Of each the address.
+    Local,
+    /// Of each the address on the other side.
+    Peer,
+    /// Of each the network.
+    Network,
+}
+
+/// One end of flows.
+struct End {
+    /// What says whether it is one's own.
+    own: Field,
+    /// What flows are grouped by.
+    value: Field,
+    /// Whether the flow leaves it.
+    turned: bool,
+}
+
+impl Ends {
+    fn of(statistic: &Statistic) -> Option<Ends> {
+        match statistic.fields {
+            [Field::LocalAddr] => Some(Ends::Local),
+            [Field::PeerAddr] => Some(Ends::Peer),
+            [Field::LocalNetwork] => Some(Ends::Network),
+            _ => None,
+        }
+    }
+
+    fn each(self) -> [End; 2] {
+        let (src, dst) = match self {
+            Ends::Local => (Field::SrcAddr, Field::DstAddr),
+            Ends::Peer => (Field::DstAddr, Field::SrcAddr),
+            Ends::Network => (Field::SrcNetwork, Field::DstNetwork),
+        };
+        [
+            End { own: Field::DstNetwork, value: dst, turned: false },
+            End { own: Field::SrcNetwork, value: src, turned: true },
+        ]
+    }
+
+    /// What a pass reads besides the counters of one direction.
+    fn fields(self, order: Option<Order>) -> FieldSet {
+        let ends: FieldSet = self.each().into_iter().flat_map(|end| [end.own, end.value]).collect();
+        ends.union(order.and_then(|order| volume_fields(order.turned())).unwrap_or_default())
+    }
+}
+
 /// A row of a table.
 struct Row {
     proto: u8,
@@ -330,16 +421,17 @@ impl<M> Default for BlockGroups<M> {
 const MAX_NUMBERS: usize = 1 << 20;
 
 impl<M: Kept> BlockGroups<M> {
-    /// Adds the rows once for each field of the statistic.
+    /// Adds the rows once for each of the fields.
     fn add(
         &mut self,
         spec: &StatSpec,
+        fields: &[Field],
         grouping: &Grouping,
         grouper: &mut Grouper,
         rows: &impl Rows<Measure = M>,
     ) -> Result<(), QueryError> {
         let proto = spec.splits().then(|| rows.batch().column(Field::Proto));
-        for &field in spec.statistic.fields {
+        for &field in fields {
             let column = rows.batch().column(field);
             if !self.gather(column, proto, rows) {
                 grouper.add(grouping, &spec.key(field), rows)?;

@@ -325,6 +325,17 @@ pub(crate) struct Args {
     #[arg(short = 'G', long = "geo", value_name = "FILE", help_heading = "Selection")]
     pub(crate) geo: Option<String>,
 
+    /// Read which networks are one's own from FILE, in the syntax of pmacct's `networks_file`
+    ///
+    /// One network a line, its name behind it. For `side`, `local ip`, `local net`, `peer ip`, `peer net` and `network` in
+    /// filters, and for side, local, peer and network in -s and -A, or as the tags %side, %local, %peer and %network.
+    #[arg(long = "networks", value_name = "FILE", help_heading = "Selection")]
+    pub(crate) networks: Option<PathBuf>,
+
+    /// Go on without the lines of --networks that cannot be used
+    #[arg(long = "force", help_heading = "Selection")]
+    pub(crate) force: bool,
+
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
 

@@ -5,7 +5,8 @@ use crate::plan::FilterSource;
 use anyhow::anyhow;
 use chrono::{DateTime, Local, LocalResult, Offset, TimeZone};
 use flow_cli::{ExitCode, WithExitCode};
-use flow_filter::{Filter, ParseOptions};
+use flow_filter::{Filter, FilterErrorKind, ParseOptions};
+use flow_model::OwnNetworks;
 use std::fs::File;
 use std::io::Read;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -21,7 +22,7 @@ const MAX_FILE: u64 = 1 << 29;
 /// How long the system may take to find a host.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Reads and compiles the filter, which may ask for countries if they are known. Host names are looked up by `name_server` (`-D`), or by the system.
+/// Reads and compiles the filter, which may ask for countries and for own networks if they are known. Host names are looked up by `name_server` (`-D`), or by the system.
 ///
 /// # Errors
 /// When a file cannot be read, the name server is unknown, or the filter does not compile: nfdump's line, the place
@@ -30,6 +31,7 @@ pub(crate) fn compile(
     source: &FilterSource,
     name_server: Option<&str>,
     countries: bool,
+    networks: Option<&dyn OwnNetworks>,
 ) -> anyhow::Result<Filter> {
     let (text, file) = match source {
         FilterSource::Text(text) => (text.clone(), None),
@@ -54,6 +56,7 @@ pub(crate) fn compile(
         file: file.as_deref(),
         resolve: Some(&resolve),
         countries,
+        networks,
         read: Some(&|path| read(Path::new(path))),
         local_ms: Some(&local_ms),
     };
@@ -63,12 +66,16 @@ pub(crate) fn compile(
             255 => ExitCode::Include,
             _ => ExitCode::Failure,
         };
-        Err(anyhow!("filter: {error}\n{}", error.detail())).exit_with(code)
+        let hint = match error.kind() {
+            FilterErrorKind::Networks => "\nhint: --networks FILE says which networks are your own",
+            _ => "",
+        };
+        Err(anyhow!("filter: {error}\n{}{hint}", error.detail())).exit_with(code)
     })
 }
 
 /// A file's text; what is not UTF-8 is replaced, and refused by the filter unless it stands in a comment.
-fn read(path: &Path) -> Result<String, String> {
+pub(crate) fn read(path: &Path) -> Result<String, String> {
     let mut octets = Vec::new();
     let file = File::open(path).map_err(|error| plain(&error))?;
     file.take(MAX_FILE + 1).read_to_end(&mut octets).map_err(|error| plain(&error))?;

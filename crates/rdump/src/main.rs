@@ -12,6 +12,7 @@ mod interrupt;
 mod live;
 mod loss;
 mod memory;
+mod networks;
 mod output;
 mod plan;
 mod progress;

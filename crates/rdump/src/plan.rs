@@ -5,7 +5,9 @@ use crate::dialect::Dialect;
 use anyhow::{Error, anyhow};
 use flow_cli::{ByteSize, ExitCode, TimeSpec, WithExitCode, compression_argument};
 use flow_file::{BlockCompression, FileFormat, FileSelection};
-use flow_model::{Aggregate, Field, Order, Statistic, aggregate_by_name, statistic_by_name};
+use flow_model::{
+    Aggregate, Field, FieldSet, Order, Statistic, aggregate_by_name, field_info, statistic_by_name,
+};
 use flow_output::{Format, FormatError, Formats, OutputOptions, Zone};
 use flow_query::{Bound, Bounds, Direction, KeyPart, StatSpec};
 use std::io::IsTerminal;
@@ -28,6 +30,12 @@ pub(crate) struct Plan {
     pub(crate) filter: FilterSource,
     /// Databases of places.
     pub(crate) geo: Vec<PathBuf>,
+    /// The list of own networks.
+    pub(crate) networks: Option<PathBuf>,
+    /// Whether lines of it that cannot be used are left out.
+    pub(crate) force: bool,
+    /// The fields of `-A`, which json has keys for where they are about own networks.
+    pub(crate) key_fields: FieldSet,
     /// Who knows the host names in the filter; `None` is the system.
     pub(crate) name_server: Option<String>,
     pub(crate) limit: Option<u64>,
@@ -202,6 +210,8 @@ impl Plan {
             bytes: args.byte_limit.as_deref().map(bound).transpose().exit_with(ExitCode::Files)?,
         };
         let (grouping, columns) = grouping(&args)?;
+        let key_fields: FieldSet =
+            grouping.iter().flat_map(|grouping| &grouping.key).map(|part| part.field).collect();
         let formats =
             Formats::new(dialect.release, &args.text_formats, &args.csv_formats).map_err(usage_of)?;
         let geo: Vec<PathBuf> = match args.geo.as_deref() {
@@ -220,6 +230,13 @@ impl Plan {
         let (records, elements) = statistics(&args.statistics, top.unwrap_or(DEFAULT_TOP), bounds)?;
         if !records.is_empty() && order.is_some() {
             return Err(usage("-s record and -O (-m) are mutually exclusive options".to_owned()));
+        }
+        let format = of_groups(format, key_fields, &elements).map_err(usage_of)?;
+        let counted = elements.iter().flat_map(|spec| spec.statistic.fields).copied().collect();
+        if args.networks.is_none()
+            && let Some(field) = key_fields.union(counted).intersect(FieldSet::OWN).iter().next()
+        {
+            return Err(needs_networks(field));
         }
         let format_to_write = file_format(&args)?;
         // nfdump prints its tables without headings then, and writes nothing.
@@ -281,6 +298,9 @@ impl Plan {
                 _ => FilterSource::Text(args.filter.join(" ")),
             },
             geo,
+            networks: args.networks,
+            force: args.force,
+            key_fields,
             name_server: args.name_server,
             limit,
             threads: args.threads.unwrap_or(0),
@@ -315,6 +335,12 @@ const LIMITS_OF_A_LISTING: &str = "\
 Options -l and -L do not make sense for plain packet dumps.
 Use -l and -L together with -s -S or -a.
 Use netflow filter syntax to limit the number of packets and bytes in netflow records.";
+
+/// What is said where a computed field is asked for that only the list of own networks can tell.
+pub(crate) fn needs_networks(field: Field) -> Error {
+    let name = field_info(field).csv.unwrap_or(field_info(field).name);
+    usage(format!("'{name}' needs to know which networks are your own: --networks FILE"))
+}
 
 fn usage(message: String) -> Error {
     anyhow!(message)
@@ -406,6 +432,21 @@ fn bound(text: &str) -> Result<Bound, Error> {
         .and_then(|factor| count.checked_mul(factor))
         .ok_or_else(|| usage(format!("Can't understand '{unit}' in '{text}'")))?;
     Ok(if below { Bound::Below(count) } else { Bound::Above(count) })
+}
+
+/// The format with the columns that are by what flows are grouped by: the key, or each of the elements.
+fn of_groups(format: Format, key: FieldSet, elements: &[StatSpec]) -> Result<Format, FormatError> {
+    let of_element = |spec: &StatSpec| match spec.statistic.fields {
+        [field] => vec![*field],
+        // Two columns could not show what is the source here and the destination there.
+        _ => Vec::new(),
+    };
+    let keys = if elements.is_empty() {
+        vec![key.iter().collect()]
+    } else {
+        elements.iter().map(of_element).collect()
+    };
+    keys.iter().try_fold(format, |format, key: &Vec<Field>| format.for_groups(key))
 }
 
 /// `--file-format`, `-z`, `-y` and `-j`

@@ -8,8 +8,9 @@ use crate::interrupt;
 use crate::live;
 use crate::loss::{Loss, causes};
 use crate::memory;
+use crate::networks;
 use crate::output::Output;
-use crate::plan::{Grouping, Mode, Plan, RecordStatistic, SortOrder, Told};
+use crate::plan::{Grouping, Mode, Plan, RecordStatistic, SortOrder, Told, needs_networks};
 use crate::progress::Bar;
 use anyhow::Context;
 use chrono::Local;
@@ -38,7 +39,10 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
     let started = Instant::now();
     plan.notices.iter().for_each(|notice| messages.raw(notice));
     let gazetteer = gazetteer(&plan.geo, messages)?;
-    let filter = filter::compile(&plan.filter, plan.name_server.as_deref(), gazetteer.is_some())?;
+    let networks =
+        plan.networks.as_deref().map(|path| networks::read(path, plan.force, messages)).transpose()?;
+    let name_server = plan.name_server.as_deref();
+    let filter = filter::compile(&plan.filter, name_server, gazetteer.is_some(), networks.as_deref())?;
     match plan.mode {
         Mode::CheckFilter => return Ok(ExitCode::Success),
         Mode::ExplainFilter => {
@@ -65,13 +69,17 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
     }
     let asked = files.len() + live.len();
     allow_open_files();
-    let mut printer = RecordPrinter::new(plan.format.clone(), plan.options.clone());
+    let mut printer = RecordPrinter::new(plan.format.clone(), plan.options.clone()).with_own(plan.key_fields);
+    if let (None, Some(field)) = (&networks, printer.fields().intersect(FieldSet::OWN).iter().next()) {
+        return Err(needs_networks(field));
+    }
     let mut query = Query {
         files,
         live,
         window,
         limit: plan.limit,
         gazetteer,
+        networks,
         threads: plan.threads,
         max_memory: plan.max_memory.or_else(memory::usual),
         counts_skipped: plan.json_summary
@@ -79,13 +87,15 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
             || printer.shows_numbers() && matches!(plan.mode, Mode::List),
         ..Query::new(filter)
     };
+    let mut names = NameTable::default();
     if printer.shows_names() && prints_records(&plan.mode) {
         let (known, numbers) = known(&query.files);
         if !known.names.is_empty() {
             query.numbers = numbers;
-            printer = printer.with_names(NameTable::new(&known.names, &known.exporters));
+            names = NameTable::new(&known.names, &known.exporters);
         }
     }
+    printer = printer.with_names(names.with_networks(query.networks.clone()));
     interrupt::watch(&query.interrupt)?;
     if plan.follow {
         live::follow(plan, &query, &printer, &mut Output::new(), messages)?;
@@ -249,7 +259,7 @@ impl Run<'_> {
         };
         let report = flow_query::list(&self.query, printer.fields(), &mut |text| out.emit(&text), &format)?;
         out.finish().context("writing to stdout")?;
-        self.end(out, printer, &report)?;
+        self.end(out, printer, report.passed, &report)?;
         Ok(report)
     }
 
@@ -278,10 +288,11 @@ impl Run<'_> {
         report: &Report,
     ) -> anyhow::Result<()> {
         out.print(|out| printer.header(out))?;
+        let mut rows = 0;
         for listing in listings {
-            self.rows(out, printer, listing, 0)?;
+            rows += self.rows(out, printer, listing, 0)?;
         }
-        self.end(out, printer, report)
+        self.end(out, printer, rows, report)
     }
 
     /// Prints rows as one list; returns how many rows were printed, `printed` before them included.
@@ -309,12 +320,18 @@ impl Run<'_> {
         Ok(number)
     }
 
-    fn end(&self, out: &mut Output, printer: &RecordPrinter, report: &Report) -> anyhow::Result<()> {
+    fn end(
+        &self,
+        out: &mut Output,
+        printer: &RecordPrinter,
+        rows: u64,
+        report: &Report,
+    ) -> anyhow::Result<()> {
         out.print(|out| {
             if report.passed == 0 {
                 printer.no_match(out);
             }
-            printer.footer(out);
+            printer.footer(rows, out);
             self.summarise(report, out);
         })?;
         Ok(())
@@ -353,11 +370,12 @@ impl Run<'_> {
                 })?;
                 number = self.rows(out, &printer, listing, if one_document { number } else { 0 })?;
                 if index + 1 == records.len() || !one_document {
-                    out.print(|out| printer.footer(out))?;
+                    out.print(|out| printer.footer(number, out))?;
                 }
             }
         }
-        let printer = StatisticPrinter::new(&self.plan.format, &self.plan.options);
+        let printer = StatisticPrinter::new(&self.plan.format, &self.plan.options)
+            .with_networks(self.query.networks.clone());
         let elements = if all_is_said { &[] } else { elements };
         for (spec, tables) in elements.iter().zip(tables.into_iter().flatten()) {
             for table in tables {
@@ -369,11 +387,13 @@ impl Run<'_> {
                     totals: report.totals,
                 };
                 out.print(|out| printer.header(&about, out))?;
+                let mut rows = 0;
                 for batch in table.rows {
                     let batch = batch?;
+                    rows += batch.len() as u64;
                     out.print(|out| printer.rows(&about, &batch, out))?;
                 }
-                out.print(|out| printer.footer(out))?;
+                out.print(|out| printer.footer(rows, out))?;
             }
         }
         out.print(|out| self.summarise(&report, out))?;

@@ -131,7 +131,7 @@ const LONG_ONLY: &[(&str, Option<&str>)] = &[
 ];
 
 /// Options that have tests of their own.
-const ELSEWHERE: &[&str] = &["completions", "follow", "live", "loss", "man"];
+const ELSEWHERE: &[&str] = &["completions", "follow", "force", "html", "live", "loss", "man", "networks"];
 
 fn fixture() -> Fixture {
     let fixture = Fixture::new();

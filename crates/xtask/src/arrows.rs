@@ -21,7 +21,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rcapd", &["flow-collect", "flow-cli"]),
     (
         "rdump",
-        &["flow-model", "flow-geo", "flow-query", "flow-output", "flow-filter", "flow-file", "flow-cli"],
+        &[
+            "flow-model",
+            "flow-geo",
+            "flow-hosts",
+            "flow-query",
+            "flow-output",
+            "flow-filter",
+            "flow-file",
+            "flow-cli",
+        ],
     ),
     ("rexpire", &["flow-retain", "flow-file", "flow-cli"]),
     ("flow-testkit", &["flow-model"]),

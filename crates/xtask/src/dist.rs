@@ -48,7 +48,7 @@ const ASSETS: [(&str, &str); 6] = [
 ];
 
 /// Pages for the people who use the programs, and folders of such pages.
-const DOCS: [&str; 9] = [
+const DOCS: [&str; 10] = [
     "README.md",
     "CHANGELOG.md",
     "LICENSE",
@@ -56,6 +56,7 @@ const DOCS: [&str; 9] = [
     "docs/filter.md",
     "docs/format.md",
     "docs/guides",
+    "docs/hosts.md",
     "docs/nfdump-files.md",
     "docs/reference.md",
 ];

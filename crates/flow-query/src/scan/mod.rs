@@ -591,7 +591,11 @@ impl<'a, R: Source> Scan<'a, R> {
         batch: &mut FlowBatch,
     ) -> Result<(), FileError> {
         block.read(computed::stored(fields), selection, batch)?;
-        let knowledge = Knowledge { ident: source.ident(), gazetteer: self.query.gazetteer.as_deref() };
+        let knowledge = Knowledge {
+            ident: source.ident(),
+            gazetteer: self.query.gazetteer.as_deref(),
+            networks: self.query.networks.as_deref(),
+        };
         computed::compute(fields, selection, knowledge, batch);
         Ok(())
     }
