@@ -15,9 +15,21 @@
 //! assert_eq!(name("198.51.100.1"), None);
 //! ```
 //!
+//! [`Tally`] adds up what the own hosts of a flow file received and sent, [`Rollup`] keeps that of years in little space, and
+//! [`Pages`] makes a static site of it.
+//!
 //! It opens no file and does not know what time it is.
 #![forbid(unsafe_code)]
 
+mod graph;
 mod networks;
+mod pages;
+mod rollup;
+mod state;
+mod top;
 
 pub use networks::{LineError, LineProblem, MAX_NETWORKS, Network, Networks};
+pub use pages::{ASSETS, HOSTS, Pages, WallTime, file_name};
+pub use rollup::{Bytes, Host, Level, MAX_HOSTS, Rollup, Tally};
+pub use state::RollupError;
+pub use top::Service;

@@ -171,6 +171,13 @@ pub(crate) struct Args {
     #[arg(short = 'T', long = "tag-addresses", help_heading = "Output")]
     pub(crate) tag_addresses: bool,
 
+    /// Bring a static site in DIR up to date: what each own host received and sent, for any web server
+    ///
+    /// An index of the hosts of --networks, and a page for each with graphs of a day, a week, a month and a year, peers and
+    /// services. Flow files that are in it already are not counted again, so that it may run every five minutes.
+    #[arg(long = "html", value_name = "DIR", help_heading = "Output")]
+    pub(crate) html: Option<PathBuf>,
+
     /// Print the stored totals of the files and exit
     #[arg(short = 'I', long = "info", help_heading = "Files")]
     pub(crate) info: bool,

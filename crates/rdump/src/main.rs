@@ -7,6 +7,7 @@ mod dialect;
 mod dns;
 mod files;
 mod filter;
+mod html;
 mod input;
 mod interrupt;
 mod live;

@@ -90,6 +90,8 @@ pub(crate) enum Mode {
         grouping: Grouping,
         bounds: Bounds,
     },
+    /// `--html`
+    Pages(PathBuf),
     Write {
         path: PathBuf,
         format: FileFormat,
@@ -150,7 +152,8 @@ const DEFAULT_TOP: usize = 10;
 
 const FOLLOWING: &str =
     "--follow lists flows as they come: no statistics, no order, no file, and no json (but ndjson)";
-const LIVE_FLOWS: &str = "--live is about flows, not about files";
+const SITE_OF_WHAT: &str = "--html is about your own hosts: --networks FILE says which these are";
+const LIVE_FLOWS: &str = "--live is about flows, not about files or sites";
 
 impl Plan {
     /// Makes sense of the arguments.
@@ -249,6 +252,11 @@ impl Plan {
             Mode::CheckFilter
         } else if let Some(task) = task {
             Mode::Files(task)
+        } else if let Some(directory) = args.html {
+            if args.networks.is_none() {
+                return Err(usage(SITE_OF_WHAT.to_owned()));
+            }
+            Mode::Pages(directory)
         } else if !args.statistics.is_empty() {
             if args.aggregate {
                 notices.push("Command line switch -s overwrites -a");
@@ -282,7 +290,7 @@ impl Plan {
         if args.follow && (!matches!(mode, Mode::List) || format.is_one_document()) {
             return Err(usage(FOLLOWING.to_owned())).exit_with(dialect.failure);
         }
-        if args.live && matches!(mode, Mode::Files(_)) {
+        if args.live && matches!(mode, Mode::Files(_) | Mode::Pages(_)) {
             return Err(usage(LIVE_FLOWS.to_owned())).exit_with(dialect.failure);
         }
         Ok(Plan {

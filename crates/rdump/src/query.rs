@@ -3,6 +3,7 @@
 use crate::destination::Destination;
 use crate::files;
 use crate::filter;
+use crate::html;
 use crate::input::Input;
 use crate::interrupt;
 use crate::live;
@@ -97,6 +98,10 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
     }
     printer = printer.with_names(names.with_networks(query.networks.clone()));
     interrupt::watch(&query.interrupt)?;
+    if let Mode::Pages(directory) = &plan.mode {
+        let report = html::write(&query, directory, Local::now().timestamp().unsigned_abs())?;
+        return Ok(verdict(&report.problems, report.files, report.files, plan.strict, messages));
+    }
     if plan.follow {
         live::follow(plan, &query, &printer, &mut Output::new(), messages)?;
         return Ok(ExitCode::Success);
@@ -117,7 +122,9 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
             let flows = Flows { order: *order, grouping: grouping.as_ref(), bounds: *bounds };
             run.write(&mut out, path, *format, &flows, messages)?
         }
-        Mode::CheckFilter | Mode::ExplainFilter | Mode::Files(_) => return Ok(ExitCode::Success),
+        Mode::CheckFilter | Mode::ExplainFilter | Mode::Files(_) | Mode::Pages(_) => {
+            return Ok(ExitCode::Success);
+        }
     };
     out.finish().context("writing to stdout")?;
     if report.spilled > 0 && plan.verbose {
@@ -216,7 +223,9 @@ fn prints_records(mode: &Mode) -> bool {
     match mode {
         Mode::List | Mode::Sort { .. } | Mode::Aggregate { .. } => true,
         Mode::Statistics { records, .. } => !records.is_empty(),
-        Mode::Write { .. } | Mode::CheckFilter | Mode::ExplainFilter | Mode::Files(_) => false,
+        Mode::Write { .. } | Mode::CheckFilter | Mode::ExplainFilter | Mode::Files(_) | Mode::Pages(_) => {
+            false
+        }
     }
 }
 
