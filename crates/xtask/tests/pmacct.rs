@@ -30,6 +30,9 @@ const RATE: f64 = 500.0;
 const NETWORKS: &str =
     "! own networks\n65500,10.0.0.0/8\n192.168.0.0/16\n172.16.0.0/12\n172.17.0.0/16\nfd00::/8\n";
 
+/// The first octet of own IPv6 addresses.
+const OWN_IPV6: u8 = 0xfd;
+
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::from_args();
     let programs = Arc::new(Programs::for_tests()?);
@@ -130,7 +133,7 @@ struct Table {
 }
 
 impl Table {
-    /// Without the row in which pmacct puts all that is not one's own.
+    /// Without what is not one's own: pmacct puts IPv4 addresses into one row, and leaves IPv6 addresses as they are.
     fn of(text: &str) -> Result<Table, Failed> {
         let (table, total) = text.split_once("\nFor a total of: ").ok_or("no total")?;
         let mut lines = table.lines().map(str::to_owned);
@@ -139,11 +142,11 @@ impl Table {
         if total != format!("{} entries\n", rows.len()) {
             return Err(format!("{} rows, a total of {total}", rows.len()).into());
         }
-        let is_nobody = |row: &String| {
-            let addr = row.split_whitespace().next().and_then(|addr| addr.parse::<IpAddr>().ok());
-            addr.is_some_and(|addr| addr.is_unspecified())
-        };
-        rows.retain(|row| !is_nobody(row));
+        rows.retain(|row| match row.split_whitespace().next().and_then(|addr| addr.parse::<IpAddr>().ok()) {
+            Some(IpAddr::V4(addr)) => !addr.is_unspecified(),
+            Some(IpAddr::V6(addr)) => addr.octets()[0] == OWN_IPV6,
+            None => true,
+        });
         rows.sort();
         Ok(Table { header, rows })
     }
