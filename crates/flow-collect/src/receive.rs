@@ -11,18 +11,23 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, getsockopt, recvmmsg, sockopt};
+use nix::sys::time::TimeSpec;
 
 /// Datagrams per system call. More gain nothing: the cost of the call is spread thin already.
 const PER_CALL: usize = 64;
 
 /// The longest UDP payload; on loopback and jumbo paths they occur.
 const MAX_DATAGRAM_LEN: usize = 65_535;
+
+/// The kernel writes so many octets of a datagram straight into its batch: all that an Ethernet frame can carry. What is
+/// longer is put together afterwards.
+const PLACE_LEN: usize = 1536;
+const OVERFLOW_LEN: usize = MAX_DATAGRAM_LEN - PLACE_LEN;
 
 /// A batch is handed over when it has this many octets, at the latest.
 const BATCH_LEN: usize = 256 << 10;
@@ -32,7 +37,7 @@ const BATCH_LEN: usize = 256 << 10;
 pub(crate) const QUEUE_LEN: usize = 128;
 
 /// How long datagrams may wait for company before they are handed to a busy decoder.
-const MAX_DELAY_MS: u16 = 5;
+const MAX_DELAY: Duration = Duration::from_millis(5);
 
 /// The longest pause between a datagram's arrival and its taking. At 100,000 flows a second, 25 datagrams then cost what
 /// one did: two changes of thread.
@@ -52,15 +57,19 @@ const MAX_DRAINED: usize = 1 << 20;
 /// is short of memory.
 const PASSING: [Errno; 5] = [Errno::EAGAIN, Errno::EINTR, Errno::ECONNREFUSED, Errno::ENOMEM, Errno::ENOBUFS];
 
-/// Datagrams, one behind another.
+/// Datagrams in the order of their arrival.
 #[derive(Debug, Default)]
 pub(crate) struct DatagramBatch {
+    /// The datagrams and, behind them, room.
     octets: Vec<u8>,
+    /// Where the room begins.
+    used: usize,
     items: Vec<Item>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Item {
+    start: usize,
     end: usize,
     from: SocketAddr,
     received_ms: u64,
@@ -75,19 +84,61 @@ pub(crate) struct Datagram<'a> {
 }
 
 impl DatagramBatch {
+    #[cfg(test)]
     pub(crate) fn push(&mut self, datagram: Datagram<'_>) {
-        self.octets.extend_from_slice(datagram.payload);
-        let Datagram { from, received_ms, .. } = datagram;
-        self.items.push(Item { end: self.octets.len(), from, received_ms });
+        let Datagram { from, received_ms, payload } = datagram;
+        let start = self.used;
+        self.octets.truncate(start);
+        self.octets.extend_from_slice(payload);
+        self.used = self.octets.len();
+        self.items.push(Item { start, end: self.used, from, received_ms });
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Datagram<'_>> {
-        let mut start = 0;
-        self.items.iter().map(move |item| {
-            let payload = &self.octets[start..item.end];
-            start = item.end;
-            Datagram { from: item.from, received_ms: item.received_ms, payload }
+        self.items.iter().map(|item| Datagram {
+            from: item.from,
+            received_ms: item.received_ms,
+            payload: &self.octets[item.start..item.end],
         })
+    }
+
+    /// Room for the datagrams of a system call, one place each.
+    fn places(&mut self) -> &mut [u8] {
+        let end = self.used + PER_CALL * PLACE_LEN;
+        if self.octets.len() < end {
+            self.octets.resize(end, 0);
+        }
+        &mut self.octets[self.used..end]
+    }
+
+    /// Takes what the kernel wrote into the first of these [places](Self::places): datagrams of these senders and
+    /// lengths. What did not fit a place stands in `overflow`, in rows of [`OVERFLOW_LEN`].
+    fn take(&mut self, received_ms: u64, received: &[(Option<SocketAddr>, usize)], overflow: &[u8]) {
+        let (first, new) = (self.used, self.items.len());
+        for (number, &(from, len)) in received.iter().enumerate() {
+            let Some(from) = from else { continue };
+            let mut start = first + number * PLACE_LEN;
+            if start - self.used > len {
+                // Short ones move up: a queue of them shall hold as many octets as one of long ones.
+                self.octets.copy_within(start..start + len, self.used);
+                start = self.used;
+            }
+            self.used = start + len.min(PLACE_LEN);
+            self.items.push(Item { start, end: start + len, from, received_ms });
+        }
+        for item in &mut self.items[new..] {
+            let len = item.end - item.start;
+            if len > PLACE_LEN {
+                // Too long for its place, which it has not left: behind all others there is room.
+                let (start, row) = (self.used, (item.start - first) / PLACE_LEN * OVERFLOW_LEN);
+                self.used += len;
+                self.octets.resize(self.octets.len().max(self.used), 0);
+                self.octets.copy_within(item.start..item.start + PLACE_LEN, start);
+                self.octets[start + PLACE_LEN..self.used]
+                    .copy_from_slice(&overflow[row..][..len - PLACE_LEN]);
+                (item.start, item.end) = (start, self.used);
+            }
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -100,11 +151,13 @@ impl DatagramBatch {
     }
 
     fn is_full(&self) -> bool {
-        self.octets.len() >= BATCH_LEN || self.items.len() >= BATCH_LEN / 64
+        self.used >= BATCH_LEN || self.items.len() >= BATCH_LEN / 64
     }
 
+    /// Forgets the datagrams. Their octets become room, which need not be cleared again.
     fn clear(&mut self) {
-        self.octets.clear();
+        self.octets.truncate(BATCH_LEN + PER_CALL * PLACE_LEN);
+        self.used = 0;
         self.items.clear();
     }
 }
@@ -184,6 +237,8 @@ impl Recycler {
 
 /// Receives from all sockets until `stop` can be read from, then hands over what the kernel still holds and returns.
 ///
+/// The first datagram after silence wakes it, and then the end of each pause, until one has brought nothing.
+///
 /// # Errors
 /// When the socket fails in a way that will not pass.
 pub(crate) fn receive(
@@ -194,33 +249,49 @@ pub(crate) fn receive(
 ) -> io::Result<()> {
     let mut receiver = Receive::new();
     let mut batch = DatagramBatch::default();
-    let (pause, mut is_busy) = (pause(sockets), false);
-    let all = sockets.iter().map(AsFd::as_fd).chain([stop.as_fd()]);
-    let mut waiting: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+    let pause = pause(sockets);
+    let all = [stop.as_fd()].into_iter().chain(sockets.iter().map(AsFd::as_fd));
+    let mut watched: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+    // Whether datagrams gather in the kernel, and whether there are more than the last batch had room for.
+    let (mut gather, mut is_more) = (false, false);
     loop {
-        let timeout = if batch.is_empty() { PollTimeout::NONE } else { PollTimeout::from(MAX_DELAY_MS) };
-        match poll(&mut waiting, timeout) {
-            Ok(0) if !outlet.hand_over(&mut batch) => return Ok(()),
-            Ok(_) | Err(Errno::EINTR) => {}
+        let timeout = match pause {
+            _ if is_more => Some(Duration::ZERO),
+            Some(pause) if gather => Some(pause),
+            _ => (!batch.is_empty()).then_some(MAX_DELAY),
+        };
+        // In a pause, only the order to stop counts.
+        let count = if gather { 1 } else { watched.len() };
+        let ready = match ppoll(&mut watched[..count], timeout.map(TimeSpec::from_duration), None) {
+            Ok(ready) => ready > 0,
+            Err(Errno::EINTR) => continue,
             Err(error) => return Err(error.into()),
-        }
-        if waiting.last().and_then(PollFd::any) == Some(true) {
+        };
+        if watched.first().and_then(PollFd::any) == Some(true) {
             break;
         }
-        if !is_busy && let Some(pause) = pause {
-            thread::sleep(pause);
+        if !gather && !is_more {
+            if !ready && !outlet.hand_over(&mut batch) {
+                return Ok(());
+            }
+            gather = ready && pause.is_some();
+            if gather || !ready {
+                continue;
+            }
         }
-        is_busy = false;
-        for (socket, waiting) in sockets.iter().zip(&waiting) {
-            while waiting.any() != Some(false) && !batch.is_full() {
+        let mut taken = 0;
+        for socket in sockets {
+            while !batch.is_full() {
                 let count = receiver.fill(socket, now_ms, &mut batch)?;
-                is_busy |= count == PER_CALL;
+                taken += count;
                 if count < PER_CALL {
                     break;
                 }
             }
         }
-        if (batch.is_full() || outlet.decoder_is_idle()) && !outlet.hand_over(&mut batch) {
+        is_more = batch.is_full();
+        gather = taken > 0 && pause.is_some();
+        if (is_more || outlet.decoder_is_idle()) && !outlet.hand_over(&mut batch) {
             return Ok(());
         }
     }
@@ -248,17 +319,21 @@ fn pause(sockets: &[UdpSocket]) -> Option<Duration> {
     (pause >= SHORTEST_PAUSE).then_some(pause)
 }
 
-/// Buffers of the system call, allocated once.
+/// What the system call needs besides the batch, allocated once.
 struct Receive {
     headers: MultiHeaders<SockaddrStorage>,
-    octets: Vec<u8>,
+    /// What does not fit the places of a batch, one row for each. Nothing is there that was never written to.
+    overflow: Vec<u8>,
+    /// Senders and lengths of what came.
+    received: Vec<(Option<SocketAddr>, usize)>,
 }
 
 impl Receive {
     fn new() -> Receive {
         Receive {
             headers: MultiHeaders::preallocate(PER_CALL, None),
-            octets: vec![0; PER_CALL * MAX_DATAGRAM_LEN],
+            overflow: vec![0; PER_CALL * OVERFLOW_LEN],
+            received: Vec::with_capacity(PER_CALL),
         }
     }
 
@@ -269,26 +344,26 @@ impl Receive {
         now_ms: fn() -> u64,
         batch: &mut DatagramBatch,
     ) -> io::Result<usize> {
-        let mut buffers = self.octets.chunks_exact_mut(MAX_DATAGRAM_LEN);
-        let mut slices: [_; PER_CALL] =
-            std::array::from_fn(|_| [io::IoSliceMut::new(buffers.next().unwrap_or_default())]);
+        let Receive { headers, overflow, received } = self;
+        let places = batch.places().chunks_exact_mut(PLACE_LEN);
+        let mut buffers = places.zip(overflow.chunks_exact_mut(OVERFLOW_LEN));
+        let mut slices: [_; PER_CALL] = std::array::from_fn(|_| {
+            let (place, overflow) = buffers.next().unwrap_or_default();
+            [io::IoSliceMut::new(place), io::IoSliceMut::new(overflow)]
+        });
         let flags = MsgFlags::MSG_DONTWAIT;
-        let received = match recvmmsg(socket.as_raw_fd(), &mut self.headers, slices.iter_mut(), flags, None) {
-            Ok(received) => received,
+        received.clear();
+        match recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut(), flags, None) {
+            Ok(messages) => {
+                received.extend(
+                    messages.map(|message| (message.address.as_ref().and_then(source), message.bytes)),
+                );
+            }
             Err(error) if PASSING.contains(&error) => return Ok(0),
             Err(error) => return Err(error.into()),
-        };
-        let received_ms = now_ms();
-        let mut count = 0;
-        for message in received {
-            let from = message.address.as_ref().and_then(source);
-            if let Some(from) = from {
-                let payload = message.iovs().next().unwrap_or_default();
-                batch.push(Datagram { from, received_ms, payload });
-            }
-            count += 1;
         }
-        Ok(count)
+        batch.take(now_ms(), received, overflow);
+        Ok(received.len())
     }
 }
 
@@ -307,6 +382,7 @@ mod tests {
     use super::*;
     use std::io::Write;
     use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::thread;
 
     const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -354,6 +430,44 @@ mod tests {
         let lens: Vec<usize> = batch.iter().map(|datagram| datagram.payload.len()).collect();
         assert_eq!(lens, [0, 65_507]);
         assert!(batch.iter().all(|datagram| datagram.from.ip() == IpAddr::from(Ipv6Addr::LOCALHOST)));
+    }
+
+    #[test]
+    fn datagrams_of_all_lengths_stay_as_they_are() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let target = socket.local_addr().unwrap();
+        let mut batch = DatagramBatch::default();
+        let mut receive = Receive::new();
+        let lens = [9000, 1, PLACE_LEN, 0, PLACE_LEN + 1, 700, 1400, 5, 40_000, 1400];
+        for round in 0..3 {
+            for (number, len) in lens.into_iter().enumerate() {
+                let payload: Vec<u8> = (0..len).map(|place| (place * 7 + number + round) as u8).collect();
+                sender.send_to(&payload, target).unwrap();
+            }
+            assert_eq!(receive.fill(&socket, || 1, &mut batch).unwrap(), lens.len());
+        }
+        assert_eq!(batch.len(), 3 * lens.len());
+        for (place, datagram) in batch.iter().enumerate() {
+            let (round, number) = (place / lens.len(), place % lens.len());
+            assert_eq!(datagram.payload.len(), lens[number]);
+            let expected = (0..).map(|place| (place * 7 + number + round) as u8);
+            assert!(datagram.payload.iter().copied().eq(expected.take(lens[number])), "datagram {place}");
+        }
+        batch.clear();
+        assert!(batch.is_empty() && batch.iter().next().is_none());
+    }
+
+    #[test]
+    fn short_datagrams_take_little_room() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut batch = DatagramBatch::default();
+        for _ in 0..PER_CALL {
+            sender.send_to(&[1; 100], socket.local_addr().unwrap()).unwrap();
+        }
+        assert_eq!(Receive::new().fill(&socket, || 1, &mut batch).unwrap(), PER_CALL);
+        assert_eq!(batch.used, PER_CALL * 100);
     }
 
     #[test]
