@@ -23,7 +23,13 @@ pub struct BatchBuilder {
     /// Fields of any row.
     pub(crate) used: FieldSet,
     groups: Groups,
+    /// How many rows a new column makes room for: as many as the last batch had, if those were few. Columns of few rows,
+    /// which are made again and again, then do not grow step by step.
+    pub(crate) expected: usize,
 }
+
+/// The most rows that are expected.
+const MAX_EXPECTED: usize = 1024;
 
 impl Default for BatchBuilder {
     fn default() -> Self {
@@ -40,6 +46,7 @@ impl BatchBuilder {
             touched: FieldSet::EMPTY,
             used: FieldSet::EMPTY,
             groups: Groups::default(),
+            expected: 0,
         }
     }
 
@@ -231,6 +238,7 @@ impl BatchBuilder {
             batch.insert(field, Column::Plain(std::mem::replace(column, Values::new(kind))));
         }
         batch.mark_decoded(FieldSet::ALL);
+        self.expected = if self.len <= MAX_EXPECTED { self.len } else { 0 };
         self.len = 0;
         self.used = FieldSet::EMPTY;
         batch

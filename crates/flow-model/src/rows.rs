@@ -66,14 +66,24 @@ impl Rows<'_> {
     /// # Panics
     /// When the field is not numeric.
     #[inline]
-    pub fn nums(&mut self, field: Field, mut num: impl FnMut(usize) -> u64) {
+    pub fn nums(&mut self, field: Field, num: impl FnMut(usize) -> u64) {
+        self.put_nums(field, (0..self.len).map(num));
+    }
+
+    /// Sets a numeric field of the rows of the window to `nums`, one for each. Bits above the field's width are dropped.
+    ///
+    /// # Panics
+    /// When the field is not numeric, or there are more numbers than rows.
+    #[inline]
+    pub fn put_nums(&mut self, field: Field, nums: impl ExactSizeIterator<Item = u64>) {
         let (start, len, default) = (self.start, self.len, field.default_num());
-        // What the loops need is moved into them: what they only borrow they would load again for each row.
+        assert!(nums.len() <= len, "{} numbers for {len} rows", nums.len());
+        let expected = self.builder.expected;
         match self.column(field) {
-            Values::U8(v) => write(v, start, len, default as u8, move |row| num(row) as u8),
-            Values::U16(v) => write(v, start, len, default as u16, move |row| num(row) as u16),
-            Values::U32(v) => write(v, start, len, default as u32, move |row| num(row) as u32),
-            Values::U64(v) => write(v, start, len, default, num),
+            Values::U8(v) => write(v, start, expected, default as u8, nums.map(|num| num as u8)),
+            Values::U16(v) => write(v, start, expected, default as u16, nums.map(|num| num as u16)),
+            Values::U32(v) => write(v, start, expected, default as u32, nums.map(|num| num as u32)),
+            Values::U64(v) => write(v, start, expected, default, nums),
             Values::Ip(_) | Values::Bytes(_) => panic!("{field:?} is not a number"),
         }
     }
@@ -111,9 +121,19 @@ impl Rows<'_> {
     /// When the field is not an address.
     #[inline]
     pub fn ips(&mut self, field: Field, addr: impl FnMut(usize) -> IpAddr) {
-        let (start, len) = (self.start, self.len);
+        self.put_ips(field, (0..self.len).map(addr));
+    }
+
+    /// Sets an address field of the rows of the window to `addrs`, one for each.
+    ///
+    /// # Panics
+    /// When the field is not an address, or there are more addresses than rows.
+    #[inline]
+    pub fn put_ips(&mut self, field: Field, addrs: impl ExactSizeIterator<Item = IpAddr>) {
+        let (start, len, expected) = (self.start, self.len, self.builder.expected);
+        assert!(addrs.len() <= len, "{} addresses for {len} rows", addrs.len());
         match self.column(field) {
-            Values::Ip(v) => write(v, start, len, UNSPECIFIED, addr),
+            Values::Ip(v) => write(v, start, expected, UNSPECIFIED, addrs),
             _ => panic!("{field:?} is not an address"),
         }
     }
@@ -189,26 +209,31 @@ impl Drop for Rows<'_> {
     }
 }
 
+/// Writes `values` from row `start` on into a column, of which about `expected` rows are to come.
 #[inline]
 fn write<T: Copy>(
-    values: &mut Vec<T>,
+    column: &mut Vec<T>,
     start: usize,
-    len: usize,
+    expected: usize,
     default: T,
-    mut value: impl FnMut(usize) -> T,
+    values: impl ExactSizeIterator<Item = T>,
 ) {
-    if values.len() < start {
-        values.resize(start, default);
+    if column.capacity() == 0 {
+        column.reserve(expected);
     }
-    if values.len() == start {
-        values.extend((0..len).map(value));
+    if column.len() < start {
+        column.resize(start, default);
+    }
+    if column.len() == start {
+        column.extend(values);
         return;
     }
-    if values.len() < start + len {
-        values.resize(start + len, default);
+    let end = start + values.len();
+    if column.len() < end {
+        column.resize(end, default);
     }
-    for (row, slot) in values[start..start + len].iter_mut().enumerate() {
-        *slot = value(row);
+    for (slot, value) in column[start..end].iter_mut().zip(values) {
+        *slot = value;
     }
 }
 
@@ -222,7 +247,8 @@ mod tests {
         builder.set(Field::Proto, 17);
         builder.finish_row();
         let mut rows = builder.rows(3, Groups(1 << Groups::ROUTER_V4));
-        rows.nums(Field::SrcPort, |row| 100 + row as u64);
+        rows.put_nums(Field::SrcPort, [100, 101, 102].into_iter());
+        rows.put_nums(Field::SrcTos, [3].into_iter());
         rows.fill(Field::Proto, 6);
         rows.add_groups(|_| Groups(1 << Groups::GENERIC));
         rows.narrow(1);
@@ -241,6 +267,7 @@ mod tests {
         let batch = builder.finish();
         let nums = |field| (0..5).map(|row| batch.column(field).num(row)).collect::<Vec<_>>();
         assert_eq!(nums(Field::Proto), [17, 6, 6, 6, 0]);
+        assert_eq!(nums(Field::SrcTos), [0, 3, 0, 0, 0]);
         assert_eq!(nums(Field::SrcPort), [0, 100, 7, 102, 1]);
         assert_eq!(nums(Field::Input), [0, 0, 8, 0, 0]);
         let names: Vec<_> = (0..5).map(|row| batch.column(Field::UserName).bytes(row)).collect();

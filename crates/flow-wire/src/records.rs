@@ -80,8 +80,22 @@ impl<'a> Records<'a> {
         found.unwrap_or_default()
     }
 
-    /// A field known to be `N` octets long, of whichever record: for loops over all of them. What the loop needs is
-    /// worked out here, once.
+    /// A field known to be `N` octets long, of all records in their order.
+    #[inline]
+    pub(crate) fn column<const N: usize>(
+        &self,
+        slot: Slot,
+    ) -> impl ExactSizeIterator<Item = [u8; N]> + use<'a, N> {
+        let offset = usize::from(slot.offset);
+        let fixed = self.fixed.get(..self.count * self.fixed_len).unwrap_or_default();
+        // Whether the field is within its record is the same for all: the loop asks once.
+        fixed.chunks_exact(self.fixed_len.max(1)).map(move |record| {
+            let found = record.get(offset..offset + N).and_then(|found| found.first_chunk());
+            found.copied().unwrap_or([0; N])
+        })
+    }
+
+    /// A field known to be `N` octets long, of whichever record. What finding it needs is worked out here, once.
     #[inline]
     pub(crate) fn arrays<const N: usize>(&self, slot: Slot) -> impl Fn(usize) -> [u8; N] + Copy + use<'a, N> {
         let fixed = self.fixed.get(usize::from(slot.offset)..).unwrap_or_default();
@@ -132,6 +146,7 @@ mod tests {
         assert_eq!(records.num(1, Slot { offset: 1, len: 2 }), 0x0506);
         assert_eq!(records.num(0, Slot { offset: 0, len: 3 }), 0x01_0203);
         assert_eq!(records.num(9, Slot { offset: 0, len: 4 }), 0);
+        assert_eq!(records.column(Slot { offset: 1, len: 2 }).collect::<Vec<_>>(), [[2, 3], [5, 6]]);
         assert_eq!(records.octets(2, Slot { offset: 0, len: 3 }), b"");
         assert_eq!(records.only(1).num(0, Slot { offset: 1, len: 2 }), 0x0506);
         assert_eq!((records.only(1).count(), records.only(2).count()), (1, 0));
@@ -152,6 +167,7 @@ mod tests {
         assert_eq!(records.octets(2, first), b"");
         let fixed = Slot { offset: 0, len: 2 };
         assert_eq!((records.num(0, fixed), records.num(1, fixed)), (0x0800, 0x0901));
+        assert_eq!(records.column(fixed).collect::<Vec<_>>(), [[8, 0], [9, 1]]);
         let last = records.only(1);
         assert_eq!((last.num(0, fixed), last.num(0, first)), (0x0901, 0x03_0405_0607));
     }

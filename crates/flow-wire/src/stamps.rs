@@ -2,7 +2,7 @@
 
 use crate::element::{Dialect, id};
 use crate::records::{Records, Slot};
-use crate::step::copy_as;
+use crate::step::{copy, copy_as};
 use crate::time::{from_init, from_ntp, from_uptime};
 use flow_model::{Field, Rows};
 
@@ -137,9 +137,16 @@ impl Stamps {
         if let (Some(first), Some(last), None) = (first, last, self.init) {
             for (field, (form, slot)) in [(Field::FirstMs, first), (Field::LastMs, last)] {
                 let clocks = *clocks;
-                copy_as(records, slot, field, rows, move |_, value| {
-                    form.time(&clocks, clocks.init_ms, value)
-                });
+                // The usual forms have loops of their own.
+                match (form, clocks.dialect) {
+                    (Form::Millis, _) => copy(records, slot, field, rows),
+                    (Form::Uptime, Dialect::V9) => copy_as(records, slot, field, rows, move |_, value| {
+                        from_uptime(clocks.export_ms, clocks.uptime_ms, value as u32)
+                    }),
+                    _ => copy_as(records, slot, field, rows, move |_, value| {
+                        form.time(&clocks, clocks.init_ms, value)
+                    }),
+                }
             }
         } else {
             rows.nums(Field::FirstMs, |row| self.times(records, row, clocks, first, last).0);

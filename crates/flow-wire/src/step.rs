@@ -150,14 +150,10 @@ impl Step {
                 }
             }
             Step::V4(field, slot) if slot.len == 4 => {
-                let addrs = records.arrays::<4>(slot);
-                rows.ips(field, move |row| IpAddr::from(addrs(row)));
+                rows.put_ips(field, records.column::<4>(slot).map(IpAddr::from));
             }
             Step::V4(field, slot) => rows.ips(field, |row| IpAddr::V4(v4(records, row, slot))),
-            Step::V6(field, slot) => {
-                let addrs = records.arrays::<16>(slot);
-                rows.ips(field, move |row| IpAddr::from(addrs(row)));
-            }
+            Step::V6(field, slot) => rows.put_ips(field, records.column::<16>(slot).map(IpAddr::from)),
             Step::Either(either) => either.run(records, rows),
             Step::Octets { field, slot, text } => {
                 let most = context.value_len;
@@ -208,23 +204,21 @@ pub(crate) fn copy_as(
     rows: &mut Rows<'_>,
     map: impl Fn(usize, u64) -> u64 + Copy,
 ) {
+    #[inline]
+    fn put<const N: usize>(
+        records: &Records<'_>,
+        slot: Slot,
+        field: Field,
+        rows: &mut Rows<'_>,
+        num: impl Fn((usize, [u8; N])) -> u64,
+    ) {
+        rows.put_nums(field, records.column(slot).enumerate().map(num));
+    }
     match slot.len {
-        1 => {
-            let nums = records.arrays(slot);
-            rows.nums(field, move |row| map(row, u8::from_be_bytes(nums(row)).into()));
-        }
-        2 => {
-            let nums = records.arrays(slot);
-            rows.nums(field, move |row| map(row, u16::from_be_bytes(nums(row)).into()));
-        }
-        4 => {
-            let nums = records.arrays(slot);
-            rows.nums(field, move |row| map(row, u32::from_be_bytes(nums(row)).into()));
-        }
-        8 => {
-            let nums = records.arrays(slot);
-            rows.nums(field, move |row| map(row, u64::from_be_bytes(nums(row))));
-        }
+        1 => put(records, slot, field, rows, |(row, num)| map(row, u8::from_be_bytes(num).into())),
+        2 => put(records, slot, field, rows, |(row, num)| map(row, u16::from_be_bytes(num).into())),
+        4 => put(records, slot, field, rows, |(row, num)| map(row, u32::from_be_bytes(num).into())),
+        8 => put(records, slot, field, rows, |(row, num)| map(row, u64::from_be_bytes(num))),
         _ => rows.nums(field, |row| map(row, records.num(row, slot))),
     }
 }

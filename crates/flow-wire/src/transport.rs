@@ -81,12 +81,12 @@ impl Transport {
                 _ if !fields.contains(field) => {}
                 Some(slot) if field == Field::Proto && slot.len == 1 => {
                     has_icmp = false;
-                    let (protos, has_icmp) = (records.arrays(slot), &mut has_icmp);
-                    rows.nums(field, move |row| {
-                        let proto = u8::from_be_bytes(protos(row));
-                        *has_icmp |= Protocol(proto).is_icmp();
+                    let protos = records.column(slot).map(|proto| {
+                        let proto = u8::from_be_bytes(proto);
+                        has_icmp |= Protocol(proto).is_icmp();
                         proto.into()
                     });
+                    rows.put_nums(field, protos);
                 }
                 Some(slot) => copy(records, slot, field, rows),
                 None => {
