@@ -25,8 +25,12 @@ use crate::source::Source;
 use crate::spool::{Filed, FilingError, scratch_path};
 use crate::working::{Closed, Press, Working};
 
-/// Blocks that may wait for the disk. Each is a few megabytes.
-pub(crate) const BLOCK_QUEUE_LEN: usize = 2;
+/// Blocks that may wait for the disk. Each is a few megabytes; flows of sources that send little are far less, and many of
+/// these come at once.
+pub(crate) const BLOCK_QUEUE_LEN: usize = 8;
+
+/// Blocks whose memory is kept for the next ones.
+pub(crate) const KEPT_BLOCKS: usize = 2;
 
 /// Files that may wait to be finished, besides one of each source.
 pub(crate) const FILING_QUEUE_LEN: usize = 64;

@@ -22,7 +22,7 @@ use crate::capture::CaptureReader;
 use crate::collector::{CollectorOptions, Outcome, Reserved, StartError};
 use crate::counters::{Counters, count};
 use crate::dispatch::{Dispatch, DynamicSources, MAX_BLOCK_MEMORY};
-use crate::file::{BLOCK_QUEUE_LEN, BlockWriter, FILING_QUEUE_LEN, Filer, Leftover};
+use crate::file::{BLOCK_QUEUE_LEN, BlockWriter, FILING_QUEUE_LEN, Filer, KEPT_BLOCKS, Leftover};
 use crate::follow_up::FollowUp;
 use crate::helper::{Helper, MAX_TASKS, Report, Reports};
 use crate::intake::Workshop;
@@ -241,7 +241,7 @@ impl Run {
         let source_count = spools.len().max(*max_sources);
         // When a slot ends, every source has a file to be finished.
         let (filing, to_file) = mpsc::sync_channel(FILING_QUEUE_LEN + source_count);
-        let (written, reusable) = mpsc::sync_channel(BLOCK_QUEUE_LEN);
+        let (written, reusable) = mpsc::sync_channel(KEPT_BLOCKS);
         let workshop = Workshop {
             log: Arc::clone(&self.log),
             counters: Arc::clone(&self.counters),

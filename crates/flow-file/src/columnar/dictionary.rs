@@ -85,18 +85,12 @@ fn of_values(values: &Values) -> Dictionary {
             Dictionary { codes, values: Values::U8(distinct.into_iter().map(|value| value as u8).collect()) }
         }
         Values::U16(v) => {
-            let (codes, distinct) = of_small::<SMALL>(v.iter().map(|&value| value.into()));
+            let (codes, distinct) = of_narrow(v);
             let distinct = distinct.into_iter().map(|value| value as u16).collect();
             Dictionary { codes, values: Values::U16(distinct) }
         }
         Values::U32(v) => {
-            if v.iter().all(|&value| (value as usize) < SMALL) {
-                let (codes, distinct) = of_small::<SMALL>(v.iter().map(|&value| value as usize));
-                let distinct = distinct.into_iter().map(|value| value as u32).collect();
-                return Dictionary { codes, values: Values::U32(distinct) };
-            }
-            let mut codes = vec![0; v.len()];
-            let distinct = of_pairs(v.iter().enumerate().map(|(row, &key)| pair(key, row)), &mut codes);
+            let (codes, distinct) = of_narrow(v);
             Dictionary { codes, values: Values::U32(distinct) }
         }
         Values::U64(v) => {
@@ -128,6 +122,21 @@ fn of_values(values: &Values) -> Dictionary {
 
 /// Numbers below this have a table of their own.
 const SMALL: usize = 65_536;
+
+/// From this many rows on: with fewer, as a journal has them, to clear and search the table costs more than to hash.
+const SMALL_FROM_ROWS: usize = 2048;
+
+/// Codes and distinct values of numbers of up to 32 bits.
+fn of_narrow<T: Copy + Into<u32>>(values: &[T]) -> (Vec<u16>, Vec<u32>) {
+    let numbers = values.iter().map(|&value| value.into());
+    if values.len() >= SMALL_FROM_ROWS && numbers.clone().all(|number| (number as usize) < SMALL) {
+        let (codes, distinct) = of_small::<SMALL>(numbers.map(|number| number as usize));
+        return (codes, distinct.into_iter().map(|number| number as u32).collect());
+    }
+    let mut codes = vec![0; values.len()];
+    let distinct = of_pairs(numbers.enumerate().map(|(row, key)| pair(key, row)), &mut codes);
+    (codes, distinct)
+}
 
 /// Codes and distinct values of numbers below `N`, a power of two.
 fn of_small<const N: usize>(values: impl Iterator<Item = usize> + Clone) -> (Vec<u16>, Vec<usize>) {
@@ -375,7 +384,7 @@ mod tests {
         #[test]
         fn dictionaries_are_sorted_and_answer_like_the_column(
             seed in prop::collection::vec(any::<u64>(), 1..40),
-            rows in 1_usize..2000,
+            rows in 1_usize..4000,
         ) {
             let values: Vec<u64> = (0..rows).map(|row| seed[row % seed.len()].rotate_left(row as u32 / 100)).collect();
             check(&Values::U8(values.iter().map(|&v| v as u8).collect()));
