@@ -249,6 +249,7 @@ impl ColumnarFile {
         let present = wanted.intersect(self.block_fields(block));
         if !present.is_empty() {
             let directory = self.directory(block)?;
+            self.announce(block, directory, present);
             for chunk in &directory.chunks {
                 if let Some(field) = chunk.field()
                     && present.contains(field)
@@ -260,6 +261,17 @@ impl ColumnarFile {
         }
         into.mark_decoded(wanted);
         Ok(())
+    }
+
+    /// Tells the system which pieces of the map come next.
+    fn announce(&self, block: usize, directory: &Directory, fields: FieldSet) {
+        for chunk in directory.chunks.iter().filter(|chunk| chunk.stored_len >= MAP_FROM) {
+            if chunk.field().is_some_and(|field| fields.contains(field))
+                && let Some(map) = self.map()
+            {
+                map.will_need(self.block_offset(block) + chunk.offset, chunk.stored_len);
+            }
+        }
     }
 
     fn read_chunk(
@@ -329,20 +341,26 @@ impl ColumnarFile {
 
     /// Octets of the file: long pieces of a finished file out of its map, others read.
     pub(crate) fn bytes(&self, offset: u64, len: u64) -> Result<Octets<'_>, FileError> {
-        if self.finished && len >= MAP_FROM {
-            // Where the system refuses to map, reading does as well.
-            let map = self.map.get_or_init(|| Map::new(&self.file, self.len).ok());
-            if let Some(map) = map {
-                let bytes = map.bytes().get(offset as usize..offset.saturating_add(len) as usize);
-                if let Some(bytes) = bytes {
-                    return Ok(Octets::Mapped(bytes));
-                }
+        if len >= MAP_FROM
+            && let Some(map) = self.map()
+        {
+            let bytes = map.bytes().get(offset as usize..offset.saturating_add(len) as usize);
+            if let Some(bytes) = bytes {
+                return Ok(Octets::Mapped(bytes));
             }
         }
         let mut bytes = Scratch::new();
         bytes.resize(len as usize, 0);
         self.file.read_exact_at(&mut bytes, offset).map_err(FileError::io(&self.path, "read"))?;
         Ok(Octets::Own(bytes))
+    }
+
+    /// The map of a finished file; where the system refuses to map, or it would be unwise, reading does as well.
+    fn map(&self) -> Option<&Map> {
+        if !self.finished {
+            return None;
+        }
+        self.map.get_or_init(|| Map::new(&self.file, self.len).ok()).as_ref()
     }
 
     pub(crate) fn index(&self) -> &Index {
@@ -519,3 +537,45 @@ const HEAD_LEN: u64 = 4096;
 
 /// How much is searched at once for the next block after a damaged one.
 const SEARCH_LEN: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FileTail, FileWriter, WriteOptions};
+    use flow_testkit::generate::{Mix, batch};
+
+    #[test]
+    fn a_file_that_is_not_mapped_reads_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let flows = batch(3, 60_000, Mix { hosts: 30_000, ..Mix::default() });
+        let options = WriteOptions {
+            ident: String::new(),
+            format: Compression::Lz4.into(),
+            rule: CountRule::Written,
+            created_ms: 0,
+        };
+        let mut writer = FileWriter::create(&path, options).unwrap();
+        writer.write(&flows).unwrap();
+        writer.finish(FileTail::default()).unwrap();
+        let open = || {
+            let file = File::open(&path).unwrap();
+            let len = file.metadata().unwrap().len();
+            match ColumnarFile::open(&path, file, len).unwrap() {
+                Opened::Ours(file) => file,
+                Opened::Foreign(_) => panic!("our own file is foreign"),
+            }
+        };
+        let (mapped, unmapped) = (open(), open());
+        unmapped.map.set(None).unwrap();
+        let read = |file: &ColumnarFile| {
+            let mut into = FlowBatch::new(file.block_rows(0));
+            file.read(0, FieldSet::ALL, &mut into).unwrap();
+            into
+        };
+        assert!(read(&mapped) == read(&unmapped));
+        assert!(mapped.map().is_some() && unmapped.map().is_none(), "long columns are mapped");
+        let is_read = |file: &ColumnarFile| matches!(file.bytes(0, MAP_FROM), Ok(Octets::Own(_)));
+        assert!(!is_read(&mapped) && is_read(&unmapped));
+    }
+}
