@@ -4,6 +4,7 @@ use crate::RowOrigin;
 use flow_model::{
     Column, Counters, Field, FieldSet, FlowBatch, Order, Protocol, Selection, Totals, Value, ValueRef, Values,
 };
+use std::cell::RefCell;
 
 /// The fields that counters consist of.
 pub(crate) const COUNTER_FIELDS: FieldSet = FieldSet::of(&[
@@ -16,11 +17,35 @@ pub(crate) const COUNTER_FIELDS: FieldSet = FieldSet::of(&[
     Field::OutBytes,
 ]);
 
-/// Memory for columns that have to be unpacked; a worker keeps it from block to block.
+/// Memory for columns that have to be unpacked. It goes back to its thread: whatever a block is looked at for next, new memory
+/// would cost more than to fill it.
 #[derive(Debug, Default)]
-pub(crate) struct Scratch {
+pub(crate) struct Scratch(Unpacked);
+
+#[derive(Debug, Default)]
+struct Unpacked {
     columns: [Vec<u64>; 7],
     rows: Vec<u32>,
+}
+
+thread_local! {
+    /// As many as were in use at once.
+    static SPARE: RefCell<Vec<Unpacked>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Scratch {
+    /// Memory of this thread's, or new one.
+    pub(crate) fn new() -> Scratch {
+        Scratch(SPARE.with_borrow_mut(Vec::pop).unwrap_or_default())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let unpacked = std::mem::take(&mut self.0);
+        // A thread that ends keeps nothing.
+        let _ = SPARE.try_with(|spare| spare.borrow_mut().push(unpacked));
+    }
 }
 
 /// Counters of the selected rows of a batch, one entry per selected row.
@@ -61,13 +86,14 @@ impl<'a> Counts<'a> {
         selection: &Selection,
         scratch: &'a mut Scratch,
     ) -> Counts<'a> {
-        let [first, last, flows, in_packets, in_bytes, out_packets, out_bytes] = &mut scratch.columns;
+        let Unpacked { columns, rows } = &mut scratch.0;
+        let [first, last, flows, in_packets, in_bytes, out_packets, out_bytes] = columns;
         let [packets, bytes, packets_back, bytes_back] = ways;
         let constant = |field, value| is_constant(batch.column(field), value);
         let no_out = constant(packets_back, 0) && constant(bytes_back, 0);
-        scratch.rows.clear();
+        rows.clear();
         if !selection.is_all() {
-            selection.for_each(|row| scratch.rows.push(row as u32));
+            selection.for_each(|row| rows.push(row as u32));
         }
         let slice = |field, buffer| slice(batch.column(field), selection, buffer);
         Counts {
@@ -77,7 +103,7 @@ impl<'a> Counts<'a> {
             in_bytes: slice(bytes, in_bytes),
             flows: (!constant(Field::Flows, 1)).then(|| slice(Field::Flows, flows)),
             out: (!no_out).then(|| (slice(packets_back, out_packets), slice(bytes_back, out_bytes))),
-            rows: (!selection.is_all()).then_some(scratch.rows.as_slice()),
+            rows: (!selection.is_all()).then_some(rows.as_slice()),
             len: selection.count(),
         }
     }
@@ -231,7 +257,7 @@ impl<'a> Volumes<'a> {
         selection: &Selection,
         scratch: &'a mut Scratch,
     ) -> Volumes<'a> {
-        let Scratch { columns: [left, right, ..], rows } = scratch;
+        let Unpacked { columns: [left, right, ..], rows } = &mut scratch.0;
         rows.clear();
         if !selection.is_all() {
             selection.for_each(|row| rows.push(row as u32));

@@ -32,7 +32,6 @@ pub struct SortPlan {
 /// What a worker keeps.
 #[derive(Debug)]
 pub struct SortPartial {
-    scratch: Scratch,
     best: Best,
 }
 
@@ -67,7 +66,7 @@ impl Sink for Sort {
         } else {
             Best::All(Sorter::new(plan.standings.clone()))
         };
-        SortPartial { scratch: Scratch::default(), best }
+        SortPartial { best }
     }
 
     fn push(
@@ -78,12 +77,12 @@ impl Sink for Sort {
         selection: &Selection,
         origin: RowOrigin,
     ) -> Result<(), QueryError> {
-        let SortPartial { scratch, best } = partial;
-        let counts = Counts::new(batch, selection, scratch);
+        let mut scratch = Scratch::new();
+        let counts = Counts::new(batch, selection, &mut scratch);
         let standing = |index, row: &Counters| {
             Standing::by(self.order, self.ascending, row, origin.with_row(counts.row(index)))
         };
-        match best {
+        match &mut partial.best {
             Best::First(best) => {
                 counts.for_each(|index, row| best.push(standing(index, &row), || ()));
                 Ok(())

@@ -52,7 +52,6 @@ pub struct AggregatePlan {
 /// What a worker keeps.
 #[derive(Default)]
 pub struct AggregatePartial {
-    scratch: Scratch,
     flags: Vec<u64>,
     turned: Vec<bool>,
     grouper: Grouper,
@@ -100,12 +99,13 @@ impl Sink for Aggregate {
         selection: &Selection,
         origin: RowOrigin,
     ) -> Result<(), QueryError> {
-        let (grouping, AggregatePartial { scratch, flags, turned, grouper }) = (&plan.grouping, partial);
+        let (grouping, AggregatePartial { flags, turned, grouper }) = (&plan.grouping, partial);
+        let mut scratch = Scratch::new();
         if let Some(order) = grouping.volume_order() {
-            let volumes = Volumes::new(order, batch, selection, scratch);
+            let volumes = Volumes::new(order, batch, selection, &mut scratch);
             return grouper.add(grouping, grouping.key(), &VolumeRows { batch, volumes: &volumes });
         }
-        let counts = Counts::new(batch, selection, scratch);
+        let counts = Counts::new(batch, selection, &mut scratch);
         let flags =
             if self.keep_first { slice(batch.column(Field::TcpFlags), selection, flags) } else { &[] };
         if self.direction == Direction::OneWay {

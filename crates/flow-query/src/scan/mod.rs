@@ -1,14 +1,16 @@
 //! Going through the blocks: what is read, what is not, and by whom. The only module that knows about threads.
 
 mod gate;
+mod spare;
 mod tally;
 mod workers;
 
 use self::gate::{CloseOnDrop, Gate};
+use self::spare::Spare;
 use self::tally::{End, Tally};
 use crate::arrange::Windows;
 use crate::computed::{self, Knowledge};
-use crate::counts::Counts;
+use crate::counts::{Counts, Scratch};
 use crate::fetch;
 use crate::listing::row_octets;
 use crate::spill::Memory;
@@ -197,6 +199,7 @@ pub(crate) struct Scan<'a, R> {
     /// Blocks that are known to be damaged, and left out.
     damaged: Vec<(usize, FileError)>,
     memory: Memory,
+    spare: Spare,
     /// Damage found when single rows were read again at the end.
     found_late: Mutex<Vec<(usize, FileError)>>,
 }
@@ -269,6 +272,7 @@ impl<'a, R: Source> Scan<'a, R> {
             stored,
             damaged: Vec::new(),
             memory: Memory::new(query.max_memory),
+            spare: Spare::default(),
             found_late: Mutex::default(),
         }
     }
@@ -319,6 +323,7 @@ impl<'a, R: Source> Scan<'a, R> {
                 return Ok(Err(found));
             }
         }
+        self.spare.clear();
         let output = sink.finish(plan, partials, &scanned)?;
         Ok(Ok((output, self.outcome(tally)?)))
     }
@@ -330,20 +335,21 @@ impl<'a, R: Source> Scan<'a, R> {
         }
         const SAMPLES: usize = 3;
         let pass = Pass { fields: FieldSet::EMPTY, probes: Vec::new(), counts: false };
-        let mut batch = FlowBatch::new(0);
         let (mut rows, mut matched) = (0, 0);
         // To look into the middle of a file of nfdump 1.6 may mean to decompress what comes before.
         let samples = if is_dear(self.sources) { 1 } else { SAMPLES };
         let inside: Vec<usize> =
             (0..self.blocks.len()).filter(|&index| self.blocks[index].window != Prune::Never).collect();
-        for sample in 0..samples.min(inside.len()) {
-            let spread = (2 * sample + 1) * inside.len() / (2 * SAMPLES);
-            let index = inside[if samples == 1 { 0 } else { spread }];
-            if let Examined::Matched { selection, .. } = self.examine(index, &pass, &mut batch) {
-                rows += selection.len();
-                matched += selection.count();
+        self.spare.lend(|batch| {
+            for sample in 0..samples.min(inside.len()) {
+                let spread = (2 * sample + 1) * inside.len() / (2 * SAMPLES);
+                let index = inside[if samples == 1 { 0 } else { spread }];
+                if let Examined::Matched { selection, .. } = self.examine(index, &pass, batch) {
+                    rows += selection.len();
+                    matched += selection.count();
+                }
             }
-        }
+        });
         if rows == 0 { 0.0 } else { matched as f64 / rows as f64 }
     }
 
@@ -375,7 +381,7 @@ impl<'a, R: Source> Scan<'a, R> {
                 sink.push(plan, &mut partial, batch, selection, RowOrigin::of_block(index as u32))
             };
             let tally = match self.query.limit {
-                None => self.visit(&next, pass, push),
+                None => self.spare.lend(|batch| self.visit(&next, pass, batch, push)),
                 Some(_) => self.visit_in_order(&next, &gate, pass, |index, found| {
                     gate.release(index);
                     found.map_or(Ok(()), |(batch, selection, _)| push(index, batch, selection))
@@ -456,10 +462,10 @@ impl<'a, R: Source> Scan<'a, R> {
         &self,
         next: &AtomicUsize,
         pass: &Pass,
+        batch: &mut FlowBatch,
         mut found: impl FnMut(usize, &FlowBatch, &Selection) -> Result<(), QueryError>,
     ) -> Result<Tally, QueryError> {
         let mut tally = Tally::default();
-        let mut batch = FlowBatch::new(0);
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             if index >= self.blocks.len() {
@@ -469,9 +475,9 @@ impl<'a, R: Source> Scan<'a, R> {
                 return Err(QueryError::Interrupted);
             }
             self.query.progress.take(index, self.blocks.len());
-            let examined = self.examine(index, pass, &mut batch);
-            if let Some(selection) = self.count(index, examined, &batch, pass, &mut tally) {
-                found(index, &batch, &selection)?;
+            let examined = self.examine(index, pass, batch);
+            if let Some(selection) = self.count(index, examined, batch, pass, &mut tally) {
+                found(index, batch, &selection)?;
             }
         }
     }
@@ -642,7 +648,7 @@ impl<'a, R: Source> Scan<'a, R> {
                 if !selection.is_empty() {
                     tally.passed += selection.count() as u64;
                     if !self.total_fields(source, pass).is_empty() {
-                        Counts::new(batch, &selection, &mut tally.scratch).add_to(&mut tally.totals, batch);
+                        Counts::new(batch, &selection, &mut Scratch::new()).add_to(&mut tally.totals, batch);
                     }
                     return Some(selection);
                 }
@@ -676,7 +682,7 @@ impl<'a, R: Source> Scan<'a, R> {
                 if let (false, Examined::Matched { selection, .. }) =
                     (known, self.examine(index, &pass, &mut batch))
                 {
-                    Counts::new(&batch, &selection, &mut tally.scratch).add_to(&mut tally.totals, &batch);
+                    Counts::new(&batch, &selection, &mut Scratch::new()).add_to(&mut tally.totals, &batch);
                 }
             }
         }

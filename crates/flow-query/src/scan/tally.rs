@@ -1,7 +1,6 @@
 //! What is counted on the way.
 
 use crate::Report;
-use crate::counts::Scratch;
 use flow_file::FileError;
 use flow_model::Totals;
 
@@ -27,7 +26,6 @@ pub(super) struct Tally {
     pub(super) rows: u64,
     /// By number of the block.
     pub(super) problems: Vec<(usize, FileError)>,
-    pub(super) scratch: Scratch,
 }
 
 impl Tally {
