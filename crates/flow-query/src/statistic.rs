@@ -2,16 +2,15 @@
 
 use crate::counts::{Counts, Scratch, Sums, Volume, Volumes, put_counters, volume_fields};
 use crate::group::{
-    Bounds, CountedRows, Grouper, Grouping, Kept, KeyPart, Layout, MeasuredValues, Ranking, Rows, Shape,
-    VolumeRows, Winner, Winners,
+    Bounds, CountedRows, Grouper, Grouping, Kept, KeyPart, Layout, Measure, MeasuredValues, Ranking, Rows,
+    Shape, TextGroup, TextGrouper, TextGrouping, VolumeRows, Winner, Winners, text_of,
 };
 use crate::{Listing, Overview, Probe, QueryError, RowOrigin, Scanned, Sink};
 use flow_model::{
     Column, Dictionary, Field, FieldSet, FlowBatch, Kind, MAX_BATCH_ROWS, Order, Selection, Statistic, Value,
     Values, field_info,
 };
-use foldhash::quality::RandomState;
-use hashbrown::HashMap;
+use std::borrow::Cow;
 
 /// One element statistic.
 #[derive(Clone, Debug)]
@@ -55,14 +54,14 @@ pub struct StatPlan(Vec<SpecPlan>);
 
 struct SpecPlan {
     grouping: Grouping,
+    /// How octet strings are grouped, in place of the other.
+    texts: Option<TextGrouping>,
     /// Whether it needs no further pass.
     complete: bool,
 }
 
 /// What a worker keeps.
 pub struct StatPartial {
-    scratch: Scratch,
-    spec_scratch: Scratch,
     sums: BlockGroups<Sums>,
     volumes: BlockGroups<Volume>,
     groups: Vec<Groups>,
@@ -72,8 +71,7 @@ pub struct StatPartial {
 #[derive(Default)]
 struct Groups {
     grouper: Grouper,
-    /// Octet strings, which no packed key holds: there are few different ones.
-    strings: HashMap<(u8, Box<[u8]>), Sums, RandomState>,
+    texts: TextGrouper,
 }
 
 impl Sink for Statistics {
@@ -89,6 +87,7 @@ impl Sink for Statistics {
         let memory = overview.memory.part(1, self.weight());
         let plans = self.specs.iter().map(|spec| SpecPlan {
             grouping: Grouping::new(&spec.key(spec.field()), spec.rankings(), overview, &memory),
+            texts: spec.is_text().then(|| TextGrouping::new(spec.rankings(), overview, &memory)),
             complete: false,
         });
         StatPlan(plans.collect())
@@ -122,8 +121,6 @@ impl Sink for Statistics {
 
     fn start(&self, _: &StatPlan) -> StatPartial {
         StatPartial {
-            scratch: Scratch::default(),
-            spec_scratch: Scratch::default(),
             sums: BlockGroups::default(),
             volumes: BlockGroups::default(),
             groups: self.specs.iter().map(|_| Groups::default()).collect(),
@@ -138,12 +135,14 @@ impl Sink for Statistics {
         selection: &Selection,
         origin: RowOrigin,
     ) -> Result<(), QueryError> {
-        let StatPartial { scratch, spec_scratch, sums, volumes, groups } = partial;
+        let StatPartial { sums, volumes, groups } = partial;
+        let (mut scratch, mut spec_scratch) = (Scratch::new(), Scratch::new());
         let counts = self
             .incomplete(plan)
             .any(|(spec, plan)| plan.grouping.volume_order().is_none() && spec.ends().is_none())
-            .then(|| Counts::new(batch, selection, scratch));
-        for ((spec, SpecPlan { grouping, complete }), groups) in self.specs.iter().zip(&plan.0).zip(groups) {
+            .then(|| Counts::new(batch, selection, &mut scratch));
+        for ((spec, plan), groups) in self.specs.iter().zip(&plan.0).zip(groups) {
+            let SpecPlan { grouping, texts, complete } = plan;
             let (order, grouper) = (grouping.volume_order(), &mut groups.grouper);
             let fields = spec.statistic.fields;
             if *complete {
@@ -156,7 +155,7 @@ impl Sink for Statistics {
                     }
                     if let Some(order) = order {
                         let order = if turned { order.turned() } else { order };
-                        let rows = &Volumes::new(order, batch, &rows, spec_scratch);
+                        let rows = &Volumes::new(order, batch, &rows, &mut spec_scratch);
                         volumes.add(
                             spec,
                             &[value],
@@ -166,25 +165,22 @@ impl Sink for Statistics {
                         )?;
                     } else {
                         let counts = if turned {
-                            &Counts::turned(batch, &rows, spec_scratch)
+                            &Counts::turned(batch, &rows, &mut spec_scratch)
                         } else {
-                            &Counts::new(batch, &rows, spec_scratch)
+                            &Counts::new(batch, &rows, &mut spec_scratch)
                         };
                         let rows = CountedRows { batch, counts, flags: &[], turned: &[], origin };
                         sums.add(spec, &[value], grouping, grouper, &rows)?;
                     }
                 }
             } else if let Some(order) = order {
-                let rows = &Volumes::new(order, batch, selection, spec_scratch);
+                let rows = &Volumes::new(order, batch, selection, &mut spec_scratch);
                 volumes.add(spec, fields, grouping, grouper, &VolumeRows { batch, volumes: rows })?;
             } else if let Some(counts) = &counts {
                 let rows = CountedRows { batch, counts, flags: &[], turned: &[], origin };
-                if spec.is_text() {
-                    for &field in fields {
-                        groups.add_strings(spec, field, &rows);
-                    }
-                } else {
-                    sums.add(spec, fields, grouping, grouper, &rows)?;
+                match texts {
+                    Some(grouping) => sums.add_texts(spec, grouping, &mut groups.texts, &rows)?,
+                    None => sums.add(spec, fields, grouping, grouper, &rows)?,
                 }
             }
         }
@@ -210,26 +206,26 @@ impl Sink for Statistics {
         partials: Vec<StatPartial>,
         _: &Scanned<'_>,
     ) -> Result<Self::Output, QueryError> {
-        let mut strings: Vec<HashMap<_, Sums, _>> = self.specs.iter().map(|_| HashMap::default()).collect();
+        let mut texts: Vec<Vec<TextGrouper>> = self.specs.iter().map(|_| Vec::new()).collect();
         for partial in partials {
-            for (whole, groups) in strings.iter_mut().zip(partial.groups) {
-                for (key, sums) in groups.strings {
-                    whole.entry(key).or_insert(Sums::EMPTY).merge(&sums);
-                }
+            for (whole, groups) in texts.iter_mut().zip(partial.groups) {
+                whole.push(groups.texts);
             }
         }
-        let answers = self.specs.iter().zip(plan.0).zip(strings).map(|((spec, plan), strings)| {
-            let (winners, layouts) = plan.grouping.finish()?;
-            let tables = spec.orders.iter().zip(winners).map(|(&order, winners)| {
-                let rows = if spec.is_text() {
-                    let rows = spec.rank_strings(order, &strings);
-                    Listing::ready(rows.chunks(MAX_BATCH_ROWS).map(|rows| spec.batch(rows)).collect())
-                } else {
-                    spec.listing(winners, layouts.clone())?
+        let answers = self.specs.iter().zip(plan.0).zip(texts).map(|((spec, plan), texts)| {
+            let listings: Vec<Listing> = if let Some(grouping) = plan.texts {
+                let winners = grouping.finish(texts)?.into_iter();
+                winners.map(|winners| spec.listing(winners, Row::of_text)).collect::<Result<_, _>>()?
+            } else {
+                let (winners, layouts) = plan.grouping.finish()?;
+                let listing = |winners| {
+                    let (spec_of_row, layouts) = (spec.clone(), layouts.clone());
+                    spec.listing(winners, move |winner| spec_of_row.row(winner, &layouts))
                 };
-                Ok(StatTable { order, rows })
-            });
-            tables.collect()
+                winners.into_iter().map(listing).collect::<Result<_, _>>()?
+            };
+            let tables = spec.orders.iter().zip(listings);
+            Ok(tables.map(|(&order, rows)| StatTable { order, rows }).collect())
         });
         answers.collect()
     }
@@ -290,28 +286,15 @@ impl StatSpec {
         Row { proto, value, sums: winner.sums }
     }
 
-    fn rank_strings(&self, order: Order, strings: &HashMap<(u8, Box<[u8]>), Sums, RandomState>) -> Vec<Row> {
-        let ranking = self.ranking(order);
-        let mut groups: Vec<_> = strings.iter().filter(|(_, sums)| ranking.admits(sums)).collect();
-        groups.sort_unstable_by_key(|(key, sums)| (ranking.standing(sums), *key));
-        if self.top != 0 {
-            groups.truncate(self.top);
-        }
-        groups
-            .into_iter()
-            .map(|((proto, value), sums)| Row {
-                proto: *proto,
-                value: Value::Bytes(value.clone()),
-                sums: *sums,
-            })
-            .collect()
-    }
-
-    fn listing(&self, winners: Winners, layouts: Vec<(Shape, Layout)>) -> Result<Listing, QueryError> {
+    fn listing<T: Clone + Send + 'static>(
+        &self,
+        winners: Winners<T>,
+        row: impl Fn(&T) -> Row + Send + 'static,
+    ) -> Result<Listing, QueryError> {
         let (spec, rows, mut cursor) = (self.clone(), winners.len(), winners.cursor()?);
         let mut next = move || {
             let winners = winners.next(&mut cursor, MAX_BATCH_ROWS)?;
-            let rows: Vec<Row> = winners.iter().map(|winner| spec.row(winner, &layouts)).collect();
+            let rows: Vec<Row> = winners.iter().map(&row).collect();
             Ok((!rows.is_empty()).then(|| spec.batch(&rows)))
         };
         Ok(Listing::made(rows, move || next().transpose()))
@@ -389,16 +372,9 @@ struct Row {
     sums: Sums,
 }
 
-impl Groups {
-    fn add_strings(&mut self, spec: &StatSpec, field: Field, rows: &CountedRows<'_>) {
-        let column = rows.batch().column(field);
-        let proto = spec.splits().then(|| rows.batch().column(Field::Proto));
-        rows.for_each(|index, sums| {
-            let row = rows.row(index);
-            let proto = proto.map_or(0, |proto| proto.num(row) as u8);
-            let key = (proto, column.bytes(row).into());
-            self.strings.entry(key).or_insert(Sums::EMPTY).merge(&sums);
-        });
+impl Row {
+    fn of_text(group: &TextGroup) -> Row {
+        Row { proto: group.proto(), value: Value::Bytes(group.text().into()), sums: group.sums() }
     }
 }
 
@@ -437,18 +413,13 @@ impl<M: Kept> BlockGroups<M> {
                 grouper.add(grouping, &spec.key(field), rows)?;
                 continue;
             }
-            let single;
-            let values = match column {
-                Column::Constant(value) => {
-                    let mut values = Values::new(field_info(field).kind);
-                    values.push(value.as_ref());
-                    single = values;
-                    &single
-                }
-                Column::Dictionary(Dictionary { values, .. }) | Column::Plain(values) => values,
+            let values = distinct(column, field);
+            let measured = MeasuredValues {
+                values: &values,
+                entries: &self.entries,
+                measures: &self.measures,
+                floor: 0,
             };
-            let measured =
-                MeasuredValues { values, entries: &self.entries, measures: &self.measures, floor: 0 };
             grouper.add_values(grouping, measured)?;
         }
         Ok(())
@@ -509,6 +480,45 @@ impl<M: Kept> BlockGroups<M> {
             self.numbers[usize::from(*code) * width + usize::from(*proto)] = 0;
             *proto = protos.proto(*proto);
         }
+    }
+}
+
+impl BlockGroups<Sums> {
+    /// The same for octet strings.
+    fn add_texts(
+        &mut self,
+        spec: &StatSpec,
+        grouping: &TextGrouping,
+        groups: &mut TextGrouper,
+        rows: &CountedRows<'_>,
+    ) -> Result<(), QueryError> {
+        let proto = spec.splits().then(|| rows.batch().column(Field::Proto));
+        for &field in spec.statistic.fields {
+            let column = rows.batch().column(field);
+            if !self.gather(column, proto, rows) {
+                groups.add_rows(grouping, column, proto, rows)?;
+                continue;
+            }
+            let values = distinct(column, field);
+            for (&(code, proto), sums) in self.entries.iter().zip(&self.measures) {
+                if !sums.is_empty() {
+                    groups.add(grouping, proto, text_of(values.get(usize::from(code))), sums)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The values that the codes of a gathered column stand for.
+fn distinct(column: &Column, field: Field) -> Cow<'_, Values> {
+    match column {
+        Column::Constant(value) => {
+            let mut values = Values::new(field_info(field).kind);
+            values.push(value.as_ref());
+            Cow::Owned(values)
+        }
+        Column::Dictionary(Dictionary { values, .. }) | Column::Plain(values) => Cow::Borrowed(values),
     }
 }
 

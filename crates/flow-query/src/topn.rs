@@ -58,7 +58,7 @@ impl Standing {
     }
 
     /// The standing in order of appearance.
-    pub(crate) fn by_appearance(origin: RowOrigin) -> Standing {
+    pub(crate) const fn by_appearance(origin: RowOrigin) -> Standing {
         Standing { rank: 0, first_ms: 0, origin }
     }
 }

@@ -3,8 +3,8 @@
 
 use flow_filter::{Filter, ParseOptions};
 use flow_model::{
-    BatchBuilder, Before, CountRule, Counters, Field, FieldSet, FlowBatch, Order, Selection, Totals, Value,
-    statistic_by_name,
+    BatchBuilder, Before, Column, CountRule, Counters, Field, FieldSet, FlowBatch, Kind, Order, Selection,
+    Totals, Value, ValueRef, Values, statistic_by_name,
 };
 use flow_query::{
     Aggregate, Bound, Bounds, Direction, KeyPart, Listing, MemorySource, Query, QueryError, Ranking, Sort,
@@ -484,6 +484,48 @@ fn little_memory_means_temporary_files_and_the_same_answer() {
             assert!(answer == expected, "{max_memory:?} on {threads} threads");
             assert!(spilled > 1_000_000, "{spilled} octets in files");
         }
+    }
+}
+
+#[test]
+fn statistics_of_many_strings_heed_the_memory_too() {
+    // Of every length, with zeros in them; half of the strings occur in several blocks.
+    let text = |number: usize| -> Vec<u8> {
+        let digits = format!("{}\0{}", number % 7, number % 9_000).into_bytes();
+        digits.into_iter().chain(std::iter::repeat_n(0, number % 40)).collect()
+    };
+    let blocks = batches(5, 20_000, 2_000, Mix { rich: false, ..Mix::default() });
+    let blocks = blocks.into_iter().enumerate().map(|(number, mut batch)| {
+        let mut texts = Values::new(Kind::Bytes);
+        for row in 0..batch.len() {
+            texts.push(ValueRef::Bytes(&text(number * 1_500 + row)));
+        }
+        batch.insert(Field::AppId, Column::Plain(texts));
+        if number % 2 == 0 { encode_dictionaries(&batch) } else { batch }
+    });
+    let source = [MemorySource::new(blocks.collect())];
+    let spec = |by_proto, top| StatSpec {
+        statistic: statistic_by_name("nbar").unwrap(),
+        by_proto,
+        orders: vec![Order::Bytes, Order::Flows, Order::Start],
+        ascending: None,
+        top,
+        bounds: Bounds::default(),
+    };
+    let statistics = Statistics { specs: vec![spec(false, 0), spec(true, 300), spec(true, 20)] };
+    let answer = |max_memory, threads| {
+        let query = Query { max_memory, threads, ..Query::new(Filter::all()) };
+        let (tables, report) = run_on(&source, &query, &statistics).unwrap();
+        let tables: Vec<Vec<FlowBatch>> = tables.into_iter().flatten().map(|table| all(table.rows)).collect();
+        (tables, report.spilled)
+    };
+    let (expected, spilled) = answer(None, 1);
+    assert_eq!((expected.len(), spilled), (9, 0));
+    assert!(len(&expected[0]) > 10_000, "{} strings", len(&expected[0]));
+    for (max_memory, threads) in [(3_000_000, 2), (1_000_000, 1), (0, 3)] {
+        let (answer, spilled) = answer(Some(max_memory), threads);
+        assert!(answer == expected, "{max_memory} on {threads} threads");
+        assert!(spilled > 500_000, "{spilled} octets in files");
     }
 }
 

@@ -16,7 +16,7 @@ use super::merge::Room;
 use super::ranking::{Bounds, Ranking};
 use super::spool::PARTITIONS;
 use super::store::{MeasuredValues, Part, Rows, Scope, Store};
-use super::winners::{Ranked, Winners};
+use super::winners::{Ranked, Winner, Winners};
 use crate::counts::{COUNTER_FIELDS, Sums, Volume, volume_fields};
 use crate::spill::{Memory, Spill};
 use crate::topn::{Standing, TopN, TopTies, rank};
@@ -37,6 +37,8 @@ const MOST_CANDIDATES: usize = 10_000;
 const MOST_HEAVY: usize = 1_000;
 /// If more groups than this may be wanted, it is better to look closer.
 const MOST_CHOSEN: usize = 1 << 15;
+/// More groups than this are put in order in a file if need be. They take some 20 MB.
+const MOST_FIRST: usize = 1 << 16;
 /// More values than this are not looked for in blocks.
 const MOST_PROBED: usize = 1_000;
 
@@ -72,7 +74,7 @@ pub(crate) struct Grouping {
     stage: Stage,
     /// All floors together: in the heavy stage, a group that was never kept has less volume.
     floors: AtomicU64,
-    best: Vec<Ranked>,
+    best: Vec<Ranked<Winner>>,
     layouts: Vec<(Shape, Layout)>,
 }
 
@@ -115,7 +117,7 @@ impl Grouping {
             memory: groups,
             workers: overview.workers.max(1),
             floors: AtomicU64::new(0),
-            best: rankings.iter().map(|ranking| Ranked::new(ranking.top, &ranked)).collect(),
+            best: rankings.iter().map(|ranking| Ranked::new(ranking.top, MOST_FIRST, &ranked)).collect(),
             layouts: Vec::new(),
             key: unite(key),
             rankings,
@@ -197,7 +199,7 @@ impl Grouping {
             }
             Stage::Chosen(_) | Stage::All => {
                 let parts = self.complete(workers.map(|worker| &mut worker.sums))?;
-                let best: Vec<Mutex<Ranked>> =
+                let best: Vec<Mutex<Ranked<Winner>>> =
                     std::mem::take(&mut self.best).into_iter().map(Mutex::new).collect();
                 let (rankings, room) = (&self.rankings, self.room());
                 let ranked = scanned.map(parts, |part| {
@@ -206,7 +208,11 @@ impl Grouping {
                     part.for_each(&room, |key, sums: &Sums| {
                         for (ranking, own) in rankings.iter().zip(&mut own) {
                             if ranking.admits(sums) {
-                                own.push(ranking.standing(sums), &part, key, sums)?;
+                                own.push(
+                                    ranking.standing(sums),
+                                    || Winner::new(&part, key, sums),
+                                    || Winner::octets(&part, key, sums),
+                                )?;
                             }
                         }
                         Ok(())
@@ -231,8 +237,11 @@ impl Grouping {
     pub(crate) fn finish(self) -> Result<(Vec<Winners>, Layouts), QueryError> {
         let forms: Vec<(Shape, Form)> =
             self.layouts.iter().map(|(shape, layout)| (*shape, self.form(layout))).collect();
-        let winners = self.best.into_iter().map(|best| best.finish(&forms)).collect::<Result<_, _>>()?;
-        Ok((winners, self.layouts))
+        let winners = self.best.into_iter().map(|best| {
+            let forms = forms.clone();
+            best.finish(move |octets| Winner::of_octets(octets, &forms))
+        });
+        Ok((winners.collect::<Result<_, _>>()?, self.layouts))
     }
 
     fn form(&self, layout: &Layout) -> Form {

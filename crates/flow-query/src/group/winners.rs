@@ -39,29 +39,56 @@ impl PartialEq for Winner {
 
 impl Eq for Winner {}
 
-/// The first so many groups by an order, while they are looked for.
-pub(crate) enum Ranked {
-    First(TopN<Winner>),
-    /// A limit, or 0, and as octets of each: shape, words of the key, both such that their order is that of the octets, and
-    /// what is measured.
+impl Winner {
+    /// A group of a part.
+    pub(crate) fn new(part: &Part, key: &[u64], sums: &Sums) -> Winner {
+        Winner { shape: part.shape, key: key.into(), sums: *sums }
+    }
+
+    /// The octets of a group of a part: shape, words of the key, both such that their order is that of the octets, and what
+    /// is measured.
+    pub(crate) fn octets(part: &Part, key: &[u64], sums: &Sums) -> Vec<u8> {
+        let mut octets = Vec::with_capacity(128);
+        octets.extend_from_slice(&part.shape.to_be_bytes());
+        octets.push(key.len() as u8);
+        for word in key {
+            octets.extend_from_slice(&word.to_be_bytes());
+        }
+        part.form.put_measure(sums, &mut octets);
+        octets
+    }
+
+    /// The group of these octets; `forms` are those of the entries.
+    pub(crate) fn of_octets(octets: &[u8], forms: &[(Shape, Form)]) -> Option<Winner> {
+        let (shape, octets) = octets.split_first_chunk()?;
+        let shape = Shape::from_be_bytes(*shape);
+        let (words, octets) = octets.split_first()?;
+        let (key, measure) = octets.split_at_checked(usize::from(*words) * 8)?;
+        let key = key.as_chunks().0.iter().map(|word| u64::from_be_bytes(*word)).collect();
+        let (_, form) = forms.iter().find(|(known, _)| *known == shape)?;
+        Some(Winner { shape, key, sums: form.get_measure(measure) })
+    }
+}
+
+/// The first so many items by an order, while they are looked for.
+pub(crate) enum Ranked<T> {
+    First(TopN<T>),
+    /// A limit, or 0, and each as octets, whose order is that of the items.
     All(usize, Sorter, Memory),
 }
 
-/// More than this are put in order in a file if need be. They take some 20 MB.
-const MOST_FIRST: usize = 1 << 16;
-
-impl Ranked {
-    /// The first `top`; 0 = all.
-    pub(crate) fn new(top: usize, memory: &Memory) -> Ranked {
-        if (1..=MOST_FIRST).contains(&top) {
+impl<T: Ord> Ranked<T> {
+    /// The first `top`, 0 = all; more than `most_first` are put in order in a file if need be.
+    pub(crate) fn new(top: usize, most_first: usize, memory: &Memory) -> Ranked<T> {
+        if (1..=most_first).contains(&top) {
             Ranked::First(TopN::new(top))
         } else {
             Ranked::All(top, Sorter::new(memory.part(1, 2)), memory.part(1, 2))
         }
     }
 
-    /// Another one for some of the groups, of which there are so many at a time.
-    pub(crate) fn another(&self, times: usize) -> Ranked {
+    /// Another one for some of the items, of which there are so many at a time.
+    pub(crate) fn another(&self, times: usize) -> Ranked<T> {
         match self {
             Ranked::First(best) => Ranked::First(best.another()),
             Ranked::All(top, _, memory) => {
@@ -70,7 +97,7 @@ impl Ranked {
         }
     }
 
-    /// Offers a group of a part.
+    /// Offers an item, which is made or written only if it is kept.
     ///
     /// # Errors
     /// When memory and the disk are full.
@@ -78,25 +105,15 @@ impl Ranked {
     pub(crate) fn push(
         &mut self,
         standing: Standing,
-        part: &Part,
-        key: &[u64],
-        sums: &Sums,
+        make: impl FnOnce() -> T,
+        octets: impl FnOnce() -> Vec<u8>,
     ) -> Result<(), QueryError> {
         match self {
             Ranked::First(best) => {
-                best.push(standing, || Winner { shape: part.shape, key: key.into(), sums: *sums });
+                best.push(standing, make);
                 Ok(())
             }
-            Ranked::All(_, sorter, _) => {
-                let mut octets = Vec::with_capacity(128);
-                octets.extend_from_slice(&part.shape.to_be_bytes());
-                octets.push(key.len() as u8);
-                for word in key {
-                    octets.extend_from_slice(&word.to_be_bytes());
-                }
-                part.form.put_measure(sums, &mut octets);
-                sorter.push(standing, &octets)
-            }
+            Ranked::All(_, sorter, _) => sorter.push(standing, &octets()),
         }
     }
 
@@ -104,7 +121,7 @@ impl Ranked {
     ///
     /// # Errors
     /// When memory and the disk are full.
-    pub(crate) fn merge(&mut self, other: Ranked) -> Result<(), QueryError> {
+    pub(crate) fn merge(&mut self, other: Ranked<T>) -> Result<(), QueryError> {
         match (self, other) {
             (Ranked::First(best), Ranked::First(other)) => {
                 best.merge(other);
@@ -115,27 +132,31 @@ impl Ranked {
         }
     }
 
-    /// The groups in order; `forms` are those of their entries.
+    /// The items in order; `read` makes one out of its octets.
     ///
     /// # Errors
     /// When memory and the disk are full.
-    pub(crate) fn finish(self, forms: &[(Shape, Form)]) -> Result<Winners, QueryError> {
+    pub(crate) fn finish(
+        self,
+        read: impl Fn(&[u8]) -> Option<T> + Send + 'static,
+    ) -> Result<Winners<T>, QueryError> {
         Ok(match self {
-            Ranked::First(best) => {
-                Winners::Few(best.finish().into_iter().map(|(_, winner)| winner).collect())
-            }
-            Ranked::All(top, sorter, _) => Winners::Many(sorter.finish(top)?, forms.to_vec()),
+            Ranked::First(best) => Winners::Few(best.finish().into_iter().map(|(_, item)| item).collect()),
+            Ranked::All(top, sorter, _) => Winners::Many(sorter.finish(top)?, Box::new(read)),
         })
     }
 }
 
-/// The groups that are shown, in order.
-pub(crate) enum Winners {
-    Few(Vec<Winner>),
-    Many(Sorted, Vec<(Shape, Form)>),
+/// Makes an item out of its octets.
+type Read<T> = Box<dyn Fn(&[u8]) -> Option<T> + Send>;
+
+/// The items that are shown, in order.
+pub(crate) enum Winners<T = Winner> {
+    Few(Vec<T>),
+    Many(Sorted, Read<T>),
 }
 
-impl Winners {
+impl<T: Clone> Winners<T> {
     /// How many there are.
     pub(crate) fn len(&self) -> u64 {
         match self {
@@ -159,25 +180,27 @@ impl Winners {
     ///
     /// # Errors
     /// Those of temporary files.
-    pub(crate) fn next(&self, cursor: &mut WinnersCursor, most: usize) -> Result<Vec<Winner>, QueryError> {
+    pub(crate) fn next(&self, cursor: &mut WinnersCursor, most: usize) -> Result<Vec<T>, QueryError> {
         let mut next = Vec::new();
         match (self, cursor) {
             (Winners::Few(winners), WinnersCursor::Few(place)) => {
                 next.extend(winners[*place..].iter().take(most).cloned());
                 *place += next.len();
             }
-            (Winners::Many(sorted, forms), WinnersCursor::Many(cursor)) => {
+            (Winners::Many(sorted, read), WinnersCursor::Many(cursor)) => {
                 while next.len() < most
                     && let Some((_, octets)) = cursor.next(sorted)?
                 {
-                    next.extend(winner(&octets, forms));
+                    next.extend(read(&octets));
                 }
             }
             _ => {}
         }
         Ok(next)
     }
+}
 
+impl Winners {
     /// Calls `visit` with the first row of each.
     ///
     /// # Errors
@@ -198,15 +221,4 @@ impl Winners {
 pub(crate) enum WinnersCursor {
     Few(usize),
     Many(SortedCursor),
-}
-
-/// A winner out of its octets.
-fn winner(octets: &[u8], forms: &[(Shape, Form)]) -> Option<Winner> {
-    let (shape, octets) = octets.split_first_chunk()?;
-    let shape = Shape::from_be_bytes(*shape);
-    let (words, octets) = octets.split_first()?;
-    let (key, measure) = octets.split_at_checked(usize::from(*words) * 8)?;
-    let key = key.as_chunks().0.iter().map(|word| u64::from_be_bytes(*word)).collect();
-    let (_, form) = forms.iter().find(|(known, _)| *known == shape)?;
-    Some(Winner { shape, key, sums: form.get_measure(measure) })
 }

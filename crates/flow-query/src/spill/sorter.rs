@@ -30,7 +30,7 @@ struct Run {
 }
 
 /// Octets of an item in a file, without its own: a standing and their count.
-const HEAD: usize = Standing::OCTETS + 2;
+const HEAD: usize = Standing::OCTETS + 4;
 
 impl Sorter {
     /// Collects in so much memory.
@@ -39,7 +39,7 @@ impl Sorter {
         Sorter { memory, spill, items: Vec::new(), octets: Vec::new(), runs: Vec::new(), len: 0 }
     }
 
-    /// Adds an item of less than 2^16 octets.
+    /// Adds an item of less than 2^31 octets.
     ///
     /// # Errors
     /// When memory and the disk are full.
@@ -147,7 +147,7 @@ impl RunWriter<'_> {
 
     fn push(&mut self, standing: Standing, octets: &[u8]) -> Result<(), QueryError> {
         self.piece.extend_from_slice(&standing.to_octets());
-        self.piece.extend_from_slice(&(octets.len() as u16).to_le_bytes());
+        self.piece.extend_from_slice(&(octets.len() as u32).to_le_bytes());
         self.piece.extend_from_slice(octets);
         if self.piece.len() >= PIECE { self.write() } else { Ok(()) }
     }
@@ -299,7 +299,7 @@ impl RunReader {
         let head = &self.buffer[self.at..self.at + HEAD];
         let (standing, len) = head.split_at(Standing::OCTETS);
         let standing = Standing::from_octets(standing);
-        let len = usize::from(u16::from_le_bytes([len[0], len[1]]));
+        let len = len.first_chunk().map_or(0, |len| u32::from_le_bytes(*len) as usize);
         self.at += HEAD;
         if !self.has(len)? {
             return Ok(None);
