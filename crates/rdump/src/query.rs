@@ -455,6 +455,9 @@ impl Run<'_> {
             }
         };
         for batch in listings.into_iter().flatten() {
+            if self.query.interrupt.load(Ordering::Relaxed) {
+                return Err(QueryError::Interrupted.into());
+            }
             writer.write(&batch?)?;
         }
         Ok(report)

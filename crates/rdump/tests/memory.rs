@@ -104,9 +104,10 @@ fn without_a_place_for_temporary_files_the_query_fails() {
     assert_eq!(wrong, (Some(1), "rdump: Missing number in 'much'\n".to_owned()));
 }
 
-/// A query that stands still, as nobody reads its output, until it has temporary files.
-fn standing(fixture: &Fixture) -> Child {
-    let mut command = command(fixture, &["-O", "bytes", "-o", "csv", "--max-memory", "1"]);
+/// A query with next to no memory, from the moment on when it has temporary files.
+fn standing(fixture: &Fixture, args: &[&str]) -> Child {
+    let mut command = command(fixture, args);
+    command.args(["--max-memory", "1"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let descriptors = format!("/proc/{}/fd", child.id());
     let tmp = fixture.path("tmp").canonicalize().unwrap();
@@ -121,13 +122,58 @@ fn standing(fixture: &Fixture) -> Child {
     child
 }
 
+/// The most memory a run has at once, as the system tells it until the run has written its last octets.
+fn peak(mut command: Command) -> u64 {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut stdout = child.stdout.take().unwrap();
+    let (mut piece, mut peak) = (vec![0; 1 << 16], 0);
+    while stdout.read(&mut piece).unwrap() > 0 {
+        let status = fs::read_to_string(&status).unwrap();
+        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
+        // There is none when it has ended meanwhile.
+        peak = kibibytes.map_or(peak, |kibibytes| kibibytes.trim().parse().unwrap());
+    }
+    assert!(child.wait().unwrap().success());
+    peak << 10
+}
+
+#[test]
+fn a_query_takes_no_more_memory_than_it_is_given() {
+    const GIVEN: u64 = 8 << 20;
+    /// What every thread has of its own, and is not counted.
+    const PER_THREAD: u64 = 16 << 20;
+    let fixture = fixture(150_000);
+    let run = |args: &[&str]| {
+        let mut command = command(&fixture, args);
+        command.args(["-o", "csv", "-W", "1"]);
+        command
+    };
+    // The program, and the file in its map.
+    let bare = peak(run(&["-c", "1"])) + fs::metadata(fixture.path(MANY)).unwrap().len();
+    for query in [&["-a"][..], &["-O", "bytes"], &["-b"], &["-s", "record/bytes", "-n", "0"]] {
+        let much = peak(run(query));
+        let little = peak(run(&[query, &["--max-memory", &GIVEN.to_string()]].concat()));
+        let allowed = bare + GIVEN + PER_THREAD;
+        assert!(little <= allowed, "{query:?} took {little} octets, {bare} of them for nothing");
+        assert!(much > allowed, "{query:?} is no test: all of it takes {much} octets");
+    }
+}
+
 #[test]
 fn nothing_stays_behind_after_a_kill() {
     let fixture = fixture(9_000);
-    let mut child = standing(&fixture);
+    // It does not end, as nobody reads its output.
+    let mut child = standing(&fixture, &["-O", "bytes", "-o", "csv"]);
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9));
     assert!(is_empty(&fixture));
+}
+
+/// Interrupts a run.
+fn interrupt(child: &Child) {
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
 }
 
 #[test]
@@ -142,8 +188,7 @@ fn an_interrupted_listing_ends_with_a_whole_line() {
         // It has begun, and then waits for a reader.
         let mut read = vec![0; 1_000];
         stdout.read_exact(&mut read).unwrap();
-        let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-        assert!(status.success());
+        interrupt(&child);
         stdout.read_to_end(&mut read).unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!((output.status.signal(), text(&output.stderr)), (Some(2), String::new()), "{args:?}");
@@ -151,5 +196,47 @@ fn an_interrupted_listing_ends_with_a_whole_line() {
         assert!(read.ends_with(b"\n"));
         let columns: Vec<usize> = text(&read).lines().map(|line| line.split(',').count()).collect();
         assert!(columns.iter().all(|count| *count == columns[0]), "{args:?}");
+    }
+}
+
+#[test]
+fn an_interrupted_aggregation_prints_nothing() {
+    let fixture = fixture(70_000);
+    for args in
+        [&["-s", "record/bytes", "-n", "0"][..], &["-a", "-O", "bytes"], &["-O", "bytes", "-w", "copy"]]
+    {
+        // It is in the middle of the flows: the first of them are in a file, and there is far too little memory for the others.
+        let child = standing(&fixture, args);
+        interrupt(&child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.signal(), text(&output.stderr)), (Some(2), String::new()), "{args:?}");
+        assert_eq!(text(&output.stdout), "", "{args:?}");
+        assert!(is_empty(&fixture) && !fixture.path("copy").exists(), "{args:?}");
+    }
+}
+
+#[test]
+fn an_interrupted_copy_leaves_what_was_there() {
+    let fixture = fixture(70_000);
+    let place = fixture.path("place");
+    fs::create_dir(&place).unwrap();
+    let names =
+        || -> Vec<_> { fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().file_name()).collect() };
+    fs::write(place.join("copy"), "what was there").unwrap();
+    for order in [&[][..], &["-O", "bytes"]] {
+        // Its way of compressing takes its time.
+        let mut command = command(&fixture, order);
+        command.args(["--file-format", "nfdump", "-j", "-w", "place/copy"]).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while names().len() == 1 {
+            assert!(Instant::now() < deadline, "no file is being written");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        interrupt(&child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.signal(), text(&output.stderr)), (Some(2), String::new()), "{order:?}");
+        assert_eq!(names(), ["copy"]);
+        assert_eq!(fs::read_to_string(place.join("copy")).unwrap(), "what was there");
     }
 }
