@@ -301,6 +301,12 @@ mod tests {
             Err(error) => panic!("{error}"),
         };
         assert_eq!(listener.bound_line(), format!("Joined IPv4 multicast group: 239.255.12.34 Port: {port}"));
+        let sender = UdpSocket::bind("0.0.0.0:0").unwrap();
+        sender.send_to(b"flow", (group, port)).unwrap();
+        listener.socket.set_nonblocking(false).unwrap();
+        listener.socket.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+        let mut octets = [0; 8];
+        assert_eq!(listener.socket.recv(&mut octets).unwrap(), 4);
         let none = Listen { group: Some("192.0.2.1".parse().unwrap()), ..listen };
         assert!(matches!(Listener::open(&none), Err(ListenError::Bind(_))));
     }
