@@ -5,7 +5,7 @@
 //!   [`Quirk`]s.
 //! * [`configured`] does the same and completes it from the environment and the configuration file.
 //! * [`configured`] does the same, and adds what the environment and the configuration file say.
-//! * [`ByteSize`], [`Age`] and [`TimeSpec`] are the arguments that have a grammar of their own.
+//! * [`ByteSize`], [`Age`], [`Span`] and [`TimeSpec`] are the arguments that have a grammar of their own.
 //! * [`Describe`] are the options by which a program prints its manual page and completions.
 //! * [`run`] is the frame of a `main`: errors to stderr as `rdump: what: cause`, one [`ExitCode`], and a quiet
 //!   end when whoever reads our output has gone.
@@ -30,6 +30,7 @@ mod normalise;
 mod parse;
 mod run;
 mod size;
+mod span;
 mod time;
 mod version;
 
@@ -42,5 +43,6 @@ pub use normalise::{Quirk, normalise};
 pub use parse::{parse, usage_error};
 pub use run::{Messages, is_closed_pipe, run};
 pub use size::{ByteSize, SizeError};
+pub use span::{Span, SpanError};
 pub use time::{TimeError, TimePart, TimeSpec};
 pub use version::version_text;

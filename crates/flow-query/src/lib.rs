@@ -3,7 +3,8 @@
 //! Three types carry it:
 //!
 //! * [`Query`]: which files, which time window, which filter, how many flows, how many threads.
-//! * [`Sink`]: what becomes of the flows that match: [`Sort`], [`Aggregate`], [`Statistics`], or one of your own.
+//! * [`Sink`]: what becomes of the flows that match: [`Sort`], [`Aggregate`], [`Statistics`], these [in bins](Binned) of
+//!   time, or one of your own.
 //!   [`list`] and [`write()`] need no sink: they hand matching flows on in the order of the files.
 //! * [`Report`]: what was seen on the way: totals, counters, damage.
 //!
@@ -36,6 +37,7 @@
 #![forbid(unsafe_code)]
 
 mod arrange;
+mod bins;
 mod computed;
 mod counts;
 mod fetch;
@@ -54,6 +56,9 @@ mod topn;
 mod totals;
 mod write;
 
+pub use bins::{
+    Alignment, BinTable, Binned, Grid, GridError, Percentile, PercentileError, Placement, Timeline,
+};
 pub use computed::{Knowledge, compute};
 pub use group::{Aggregate, Bound, Bounds, Direction, KeyPart, Ranking};
 pub use listing::Listing;

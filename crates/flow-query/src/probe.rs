@@ -34,7 +34,7 @@ impl Probe {
 }
 
 /// Where a value stands among ascending ones.
-fn find(values: &Values, value: ValueRef<'_>) -> Option<usize> {
+pub(crate) fn find(values: &Values, value: ValueRef<'_>) -> Option<usize> {
     let (mut low, mut high) = (0, values.len());
     while low < high {
         let middle = usize::midpoint(low, high);

@@ -179,6 +179,16 @@ pub enum QueryError {
         /// The system's reason.
         cause: std::io::Error,
     },
+    /// More groups than there is memory for in so many bins.
+    #[error("{groups} groups in {bins} bins take more memory than there is: {limit} groups would fit")]
+    TooManyCells {
+        /// How many groups there are.
+        groups: usize,
+        /// How many bins each of them has.
+        bins: usize,
+        /// How many groups there is memory for.
+        limit: usize,
+    },
     /// A field that flows cannot be grouped by.
     #[error("flows cannot be grouped by `{}`", flow_model::field_info(*.0).name)]
     NotAKey(Field),

@@ -257,7 +257,7 @@ impl StatSpec {
     }
 
     /// The key of the groups of `field`, one of the statistic's.
-    fn key(&self, field: Field) -> Vec<KeyPart> {
+    pub(crate) fn key(&self, field: Field) -> Vec<KeyPart> {
         let proto = self.splits().then_some(Field::Proto);
         std::iter::once(field).chain(proto).map(KeyPart::field).collect()
     }

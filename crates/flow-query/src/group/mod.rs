@@ -22,10 +22,11 @@ mod winners;
 
 pub use aggregate::Aggregate;
 pub use direction::Direction;
+pub(crate) use direction::unify;
 pub(crate) use entry::Measure;
 pub(crate) use grouper::{Grouper, Grouping, Kept};
 pub use key::KeyPart;
-pub(crate) use key::{Layout, Shape};
+pub(crate) use key::{Key, Layout, MAX_KEY_WORDS, Shape, key_fields, shapes, unite};
 pub use ranking::{Bound, Bounds, Ranking};
 pub(crate) use store::{CountedRows, MeasuredValues, Rows, VolumeRows};
 pub(crate) use text::{TextGroup, TextGrouper, TextGrouping, text_of};
