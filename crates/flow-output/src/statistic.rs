@@ -127,6 +127,20 @@ impl StatisticPrinter {
         }
     }
 
+    /// The element of each row, whole, and in front of it its protocol where each has rows of its own.
+    pub fn values(&self, table: &StatisticTable, batch: &FlowBatch) -> Vec<Vec<String>> {
+        let elements = batch.column(table.statistic.fields[0]);
+        let row = |row| {
+            let line = Line::new(table, elements.get(row), batch, row, self.networks.as_deref());
+            let [mut name, mut proto] = [Vec::new(), Vec::new()];
+            element(&line, Look::Bare, &mut name);
+            self.proto(&line, 0, &mut proto);
+            let texts = table.by_proto.then_some(proto).into_iter().chain([name]);
+            texts.map(|text| String::from_utf8_lossy(&text).into_owned()).collect()
+        };
+        (0..batch.len()).map(row).collect()
+    }
+
     /// Appends what ends a table of so many rows: an empty line, which callers rely on (D-74).
     pub fn footer(&self, rows: u64, out: &mut Vec<u8>) {
         match self.style {
