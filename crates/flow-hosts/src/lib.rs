@@ -16,11 +16,12 @@
 //! ```
 //!
 //! [`Tally`] adds up what the own hosts of a flow file received and sent, [`Rollup`] keeps that of years in little space, and
-//! [`Pages`] makes a static site of it.
+//! [`Pages`] makes a static site of it. [`chart`] draws what hosts and groups of flows did, as pictures.
 //!
 //! It opens no file and does not know what time it is.
 #![forbid(unsafe_code)]
 
+pub mod chart;
 mod graph;
 mod networks;
 mod pages;
