@@ -129,6 +129,31 @@ pub(crate) struct Args {
     )]
     pub(crate) byte_limit: Option<String>,
 
+    /// Cut the answer into bins of time of this WIDTH, such as 30s, 5m, 1h, 1d
+    ///
+    /// A row for each bin and for each of the first N groups of -s, -a or -A over the whole time, and one for all others;
+    /// without groups, a row for each bin. Bins begin where the clock shows a multiple of WIDTH, those of weeks on Mondays.
+    #[arg(long = "bin", value_name = "WIDTH", help_heading = "Grouping")]
+    pub(crate) bin: Option<String>,
+
+    /// Where the counters of a flow go: spread (over its duration), first, last, or inside
+    ///
+    /// To all bins by the time the flow spent in each; to the bin of its first or of its last moment; or, with inside, to the
+    /// bin in which it lies completely, as -t takes flows.
+    #[arg(long = "bin-by", value_name = "RULE", help_heading = "Grouping")]
+    pub(crate) bin_by: Option<String>,
+
+    /// Where bins begin: clock (at round times), or start (of the time window or the files)
+    #[arg(long = "bin-align", value_name = "RULE", help_heading = "Grouping")]
+    pub(crate) bin_align: Option<String>,
+
+    /// Instead of the bins, print the N-th percentile of their rates for each group
+    ///
+    /// By nearest rank, as traffic is billed: of all bins, those without traffic included, so many per cent have no higher
+    /// rate.
+    #[arg(long = "percentile", value_name = "N", help_heading = "Grouping")]
+    pub(crate) percentile: Option<String>,
+
     /// Sort flows, for example bytes, tstart, duration:a
     #[arg(short = 'O', long = "order", value_name = "ORDER", help_heading = "Grouping")]
     pub(crate) order: Option<String>,
@@ -137,7 +162,10 @@ pub(crate) struct Args {
     #[arg(short = 'm', long = "sort-by-start", help_heading = "Grouping")]
     pub(crate) by_start: bool,
 
-    /// Output format: line, long, extended, csv, json, fmt:TEXT and others
+    /// Output format: line, long, extended, csv, json, svg, fmt:TEXT and others
+    ///
+    /// svg draws groups (-s, -a, -A) and bins of time (--bin): svg:WHAT draws bytes, bps, packets, pps or flows, and
+    /// svg:lines lines.
     #[arg(short = 'o', long = "output", value_name = "FORMAT", help_heading = "Output")]
     pub(crate) output: Option<String>,
 

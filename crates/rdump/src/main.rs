@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bins;
 mod destination;
 mod dialect;
 mod dns;
@@ -15,6 +16,7 @@ mod loss;
 mod memory;
 mod networks;
 mod output;
+mod picture;
 mod plan;
 mod progress;
 mod query;

@@ -1,7 +1,9 @@
 //! What it means: the validated plan, free of clap.
 
 use crate::args::Args;
+use crate::bins::Binning;
 use crate::dialect::Dialect;
+use crate::picture::Picture;
 use anyhow::{Error, anyhow};
 use flow_cli::{ByteSize, ExitCode, TimeSpec, WithExitCode, compression_argument};
 use flow_file::{BlockCompression, FileFormat, FileSelection};
@@ -49,6 +51,10 @@ pub(crate) struct Plan {
     pub(crate) format: Format,
     pub(crate) options: OutputOptions,
     pub(crate) mode: Mode,
+    /// How the answer is cut into bins of time, if it is.
+    pub(crate) binning: Option<Binning>,
+    /// How the answer is drawn, if it is.
+    pub(crate) picture: Option<Picture>,
     /// Whether the summary is json, whatever the format.
     pub(crate) json_summary: bool,
     pub(crate) strict: bool,
@@ -215,6 +221,8 @@ impl Plan {
         let (grouping, columns) = grouping(&args)?;
         let key_fields: FieldSet =
             grouping.iter().flat_map(|grouping| &grouping.key).map(|part| part.field).collect();
+        let picture = args.output.as_deref().map(Picture::parse).transpose()?.flatten();
+        let binning = Binning::new(&args, columns.as_deref(), dialect.window_unit_ms - 1, picture.as_ref())?;
         let formats =
             Formats::new(dialect.release, &args.text_formats, &args.csv_formats).map_err(usage_of)?;
         let geo: Vec<PathBuf> = match args.geo.as_deref() {
@@ -225,6 +233,7 @@ impl Plan {
         let default = args.default_format.as_deref().unwrap_or(usual);
         let default = formats.parse(default).map_err(usage_of)?;
         let format = match (&args.output, columns) {
+            (Some(_), _) if picture.is_some() => default,
             (Some(text), _) => formats.parse(text).map_err(usage_of)?,
             (None, Some(columns)) if !columns.is_empty() => Format::aggregate(&columns),
             (None, _) if direction != Direction::OneWay => formats.parse("biline").map_err(usage_of)?,
@@ -273,7 +282,10 @@ impl Plan {
             Mode::Write { path, format: format_to_write, order, grouping, bounds }
         } else if grouped {
             let grouping = grouping.unwrap_or_else(|| five_tuple(direction));
-            Mode::Aggregate { grouping, order, top: top.unwrap_or(0), bounds }
+            // A row for each group and bin is too much to be usual.
+            let order = if binning.is_some() { Some(Binning::order(order)) } else { order };
+            let usual = if binning.is_some() { DEFAULT_TOP } else { 0 };
+            Mode::Aggregate { grouping, order, top: top.unwrap_or(usual), bounds }
         } else if let Some(order) = order {
             Mode::Sort { order, top: top.unwrap_or(0) }
         } else {
@@ -287,7 +299,10 @@ impl Plan {
         if lists_flows && bounds != Bounds::default() {
             return Err(usage(LIMITS_OF_A_LISTING.to_owned())).exit_with(ExitCode::Files);
         }
-        if args.follow && (!matches!(mode, Mode::List) || format.is_one_document()) {
+        if let Some(objection) = binning.as_ref().and_then(|bins| bins.objection(&mode, picture.as_ref())) {
+            return Err(usage(objection.to_owned())).exit_with(dialect.failure);
+        }
+        if args.follow && (!matches!(mode, Mode::List) || binning.is_some() || format.is_one_document()) {
             return Err(usage(FOLLOWING.to_owned())).exit_with(dialect.failure);
         }
         if args.live && matches!(mode, Mode::Files(_) | Mode::Pages(_)) {
@@ -329,6 +344,8 @@ impl Plan {
             },
             format,
             mode,
+            binning,
+            picture,
             json_summary,
             strict: args.strict,
             live: args.live,

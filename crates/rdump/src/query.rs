@@ -1,5 +1,6 @@
 //! Carries out a plan.
 
+use crate::bins;
 use crate::destination::Destination;
 use crate::files;
 use crate::filter;
@@ -110,6 +111,7 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
     out.keep(Bar::watch(&query.progress));
     let mut run = Run { plan, query, printer, started };
     let report = match &plan.mode {
+        _ if plan.binning.is_some() => run.bins(&mut out)?,
         Mode::List => run.list(&mut out)?,
         Mode::Sort { order, top } => run.sort(&mut out, *order, *top)?,
         Mode::Aggregate { grouping, order, top, bounds } => {
@@ -182,7 +184,7 @@ pub(crate) fn verdict(
 }
 
 /// First and last of all files, for a window relative to them. Files that cannot be opened are reported later.
-fn span_ms(files: &[PathBuf]) -> Option<(u64, u64)> {
+pub(crate) fn span_ms(files: &[PathBuf]) -> Option<(u64, u64)> {
     let mut totals = Totals::default();
     for path in files {
         if let Ok(file) = FlowFile::open(path) {
@@ -269,6 +271,17 @@ impl Run<'_> {
         let report = flow_query::list(&self.query, printer.fields(), &mut |text| out.emit(&text), &format)?;
         out.finish().context("writing to stdout")?;
         self.end(out, printer, report.passed, &report)?;
+        Ok(report)
+    }
+
+    /// `--bin`: what ends a table of text stands below it, but not in formats made for machines.
+    fn bins(&self, out: &mut Output) -> anyhow::Result<Report> {
+        let Some(binning) = &self.plan.binning else { return Ok(Report::default()) };
+        let report = bins::answer(binning, self.plan, &self.query, out)?;
+        let is_table = self.plan.picture.is_none() && self.plan.format.says_no_match();
+        if self.plan.json_summary || is_table {
+            out.print(|out| self.summarise(&report, out))?;
+        }
         Ok(report)
     }
 
@@ -514,7 +527,7 @@ fn sort(order: SortOrder, top: usize, columns: FieldSet) -> Sort {
     Sort { order: order.order, ascending: order.ascending, top, columns }
 }
 
-fn aggregate(grouping: &Grouping, rankings: Vec<Ranking>, columns: FieldSet) -> Aggregate {
+pub(crate) fn aggregate(grouping: &Grouping, rankings: Vec<Ranking>, columns: FieldSet) -> Aggregate {
     Aggregate {
         key: grouping.key.clone(),
         keep_first: grouping.keep_first,
@@ -524,7 +537,7 @@ fn aggregate(grouping: &Grouping, rankings: Vec<Ranking>, columns: FieldSet) -> 
     }
 }
 
-fn ranking(order: Option<SortOrder>, top: usize, bounds: Bounds) -> Ranking {
+pub(crate) fn ranking(order: Option<SortOrder>, top: usize, bounds: Bounds) -> Ranking {
     match order {
         Some(SortOrder { order, ascending }) => Ranking { order: Some(order), ascending, top, bounds },
         None => Ranking { bounds, ..Ranking::by_appearance(top) },

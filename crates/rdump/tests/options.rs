@@ -131,7 +131,20 @@ const LONG_ONLY: &[(&str, Option<&str>)] = &[
 ];
 
 /// Options that have tests of their own.
-const ELSEWHERE: &[&str] = &["completions", "follow", "force", "html", "live", "loss", "man", "networks"];
+const ELSEWHERE: &[&str] = &[
+    "bin",
+    "bin-align",
+    "bin-by",
+    "completions",
+    "follow",
+    "force",
+    "html",
+    "live",
+    "loss",
+    "man",
+    "networks",
+    "percentile",
+];
 
 fn fixture() -> Fixture {
     let fixture = Fixture::new();
