@@ -200,11 +200,13 @@ fn each_of_very_many_exporters_has_a_directory_and_little_memory() {
             send_from(&exporter(number).to_string(), collector.target, 2, 3, round * 6);
         }
     }
-    wait_for_room(&collector, 0);
+    let sent = format!(" datagrams: {},", 4 * (count + TOO_MANY));
+    let counters = wait_for("every datagram to be decoded", || {
+        collector.signal(Signal::SIGUSR1);
+        Some(collector.wait_for_line("Counters:")).filter(|line| line.contains(&sent))
+    });
     let after = memory(&collector);
     assert!(after < before + MEMORY_EACH * u64::from(count), "{before} octets, {after} with {count} sources");
-    collector.signal(Signal::SIGUSR1);
-    let counters = collector.wait_for_line("Counters:");
     assert!(counters.contains(&format!(" sources: {count}, sources refused: {TOO_MANY},")), "{counters}");
     let log = end(collector);
     let ignored = format!("Total ignored packets: {}", TOO_MANY * 4);
