@@ -17,6 +17,7 @@ pub(crate) const A_NUMBER: &str = "a number";
 
 pub(crate) const INCOMPLETE: &str = "incomplete IP address";
 pub(crate) const NO_NAMES: &str = "IP address required - hostname not allowed here.";
+const NO_TOR: &str = "No database of Tor nodes: name a file of their addresses, ip in @FILE";
 pub(crate) const TOO_LONG: &str = "Too many netbits for this IP address";
 
 /// What a primitive compares with.
@@ -257,6 +258,9 @@ impl Parser<'_, '_> {
 
     /// Every address of a host name, at least one.
     fn resolve(&mut self, token: Token) -> Result<Vec<IpAddr>, FilterError> {
+        if self.is(token, "tor") {
+            return Err(self.value_error(NO_TOR, token));
+        }
         let name = self.text(token).to_string();
         if let Some(known) = self.names.get(&name) {
             return Ok(known.clone());

@@ -99,6 +99,18 @@ fn host_names_stand_for_all_their_addresses() {
     assert_eq!(named.expr(), listed.expr());
 }
 
+/// `ip tor` of nfdump 1.7.5 and later: no host of that name is looked for.
+#[test]
+fn tor_nodes_are_not_known() {
+    let resolve = |_: &str| -> Result<_, String> { panic!("asked for a host") };
+    let options = ParseOptions { resolve: Some(&resolve), ..ParseOptions::default() };
+    for filter in ["ip tor", "src ip TOR", "dst host tor", "ip in [10.0.0.1 tor]"] {
+        let error = Filter::parse(filter, &options).unwrap_err();
+        assert_eq!(error.exit_code(), 254, "{filter}");
+        assert!(error.to_string().starts_with("Line 1: No database of Tor nodes"), "{filter}: {error}");
+    }
+}
+
 #[test]
 fn host_names_are_looked_up_once() {
     let asked = Cell::new(0);

@@ -113,9 +113,9 @@ pub(crate) enum Form {
     VrfName,
     /// Payload as text or dump, and a line break.
     Payload,
-    /// JA3 hash of a payload, right-justified.
+    /// JA3 hash, the payload it is of, right-justified.
     Ja3,
-    /// JA4 of a payload behind its kind, `ja4 : ` or `ja4s: `.
+    /// JA4 behind its kind, `ja4 : `.
     Ja4,
     /// Version of a TLS hello in a payload.
     TlsVersion,
@@ -321,8 +321,18 @@ impl Cell {
             }
             Form::VrfName => out.extend_from_slice(context.names.vrf(second(), first()).as_bytes()),
             Form::Payload => payload::write(out, columns[0].bytes(row)),
-            Form::Ja3 => right(out, payload::ja3(columns[0].bytes(row)).as_bytes(), width),
-            Form::Ja4 => right(out, payload::ja4(columns[0].bytes(row)).as_bytes(), width),
+            Form::Ja3 => match (columns[0].bytes(row), columns[1].bytes(row)) {
+                ([], [_, ..]) => right(out, b"ja3 error", width),
+                (hash, _) => right(out, hash, width),
+            },
+            Form::Ja4 => match columns[0].bytes(row) {
+                [] => right(out, b"no ja4", width),
+                fingerprint => {
+                    spaces(out, width.saturating_sub("ja4 : ".len() + fingerprint.len().max(32)));
+                    out.extend_from_slice(b"ja4 : ");
+                    right(out, fingerprint, 32);
+                }
+            },
             Form::TlsVersion => right(out, payload::tls_version(columns[0].bytes(row)).as_bytes(), width),
             Form::Symbol { names } => match names.iter().find(|(_, number)| *number == first()) {
                 Some((name, _)) => right(out, name.as_bytes(), width),

@@ -337,8 +337,8 @@ fn push_derived(layout: &mut Layout, derived: Derived, tag: &Tag, look: &Look) {
         Derived::IngressVrfName => layout.cell(Form::VrfName, [Field::IngressVrf, Field::ExporterId], 0),
         Derived::EgressVrfName => layout.cell(Form::VrfName, [Field::EgressVrf, Field::ExporterId], 0),
         Derived::Newline => layout.literal("\n"),
-        Derived::Ja3 => layout.cell(Form::Ja3, [Field::InPayload], width),
-        Derived::Ja4 => layout.cell(Form::Ja4, [Field::InPayload], width),
+        Derived::Ja3 => layout.cell(Form::Ja3, [Field::Ja3, Field::InPayload], width),
+        Derived::Ja4 => layout.cell(Form::Ja4, [Field::Ja4], width),
         Derived::TlsVersion => layout.cell(Form::TlsVersion, [Field::InPayload], width),
         Derived::Sni => layout.cell(Form::ServerName, [Field::InPayload], width),
     };

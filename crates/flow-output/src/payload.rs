@@ -6,23 +6,6 @@ use flow_model::payload::tls::Hello;
 
 const PER_LINE: usize = 16;
 
-/// The JA3 hash of a payload in hexadecimal: nothing without payload, `ja3 error` when it is no hello of TLS.
-pub(crate) fn ja3(payload: &[u8]) -> String {
-    match Hello::read(payload) {
-        Some(hello) => hash(&hello),
-        None if payload.is_empty() => String::new(),
-        None => "ja3 error".to_owned(),
-    }
-}
-
-/// The JA4 fingerprint of a payload, as nfdump 1.7.8 shows it.
-pub(crate) fn ja4(payload: &[u8]) -> String {
-    match Hello::read(payload).and_then(|hello| hello.ja4()) {
-        Some(text) => format!("ja4 : {text:>32}"),
-        None => "no ja4".to_owned(),
-    }
-}
-
 /// The version of TLS that a hello agrees to; `0` when the payload is none.
 pub(crate) fn tls_version(payload: &[u8]) -> String {
     match Hello::read(payload).map(|hello| hello.protocol_version()) {
@@ -188,8 +171,6 @@ mod tests {
         let mut out = Vec::new();
         write_hello(&mut out, hello);
         assert_eq!(String::from_utf8(out).unwrap(), "  ja3s hash    = 303951d4c50efb2e991652225a6f02b1\n");
-        assert_eq!(ja3(hello), "303951d4c50efb2e991652225a6f02b1");
-        assert_eq!((ja3(b"SSH-2.0"), ja3(b"")), ("ja3 error".to_owned(), String::new()));
         assert_eq!(server_name(hello), b"");
     }
 

@@ -1,7 +1,7 @@
 //! The tags of nfdump 1.7.5 and later.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it likes")]
 
-use flow_model::{BatchBuilder, Before, Field, FlowBatch, Selection};
+use flow_model::{BatchBuilder, Before, Column, Field, FieldSet, FlowBatch, Selection, Value};
 use flow_output::{Format, OutputOptions, RecordPrinter, Zone};
 
 fn row(batch: &FlowBatch, format: &str) -> String {
@@ -22,7 +22,9 @@ fn flow(nums: &[(Field, u64)], texts: &[(Field, &str)]) -> FlowBatch {
         builder.set_bytes(*field, text.as_bytes());
     }
     builder.finish_row();
-    builder.finish()
+    let mut batch = builder.finish();
+    batch.mark_decoded(FieldSet::COMPUTED);
+    batch
 }
 
 #[test]
@@ -36,6 +38,21 @@ fn a_flow_without_these_fields() {
         "  <no-pf>|<no-pf>|<no-pf>|<no pfinfo>|   0\n"
     );
     assert_eq!(row(&flow, "%ja4|%tls"), format!("{:>38}|      0\n", "no ja4"));
+}
+
+/// A fingerprint is there or not, and is shown without the payload that it is of, too: groups have none.
+#[test]
+fn fingerprints_with_and_without_payload() {
+    let mut flow = flow(&[], &[(Field::InPayload, "SSH-2.0")]);
+    assert_eq!(row(&flow, "%ja3|%ja4|%eth"), format!("{:>32}|{:>38}|0x0000\n", "ja3 error", "no ja4"));
+    let text = |text: &str| Column::Constant(Value::Bytes(text.as_bytes().into()));
+    let (ja3, ja4) = ("de350869b8c85de67a350c8d186f11e6", "t13d1516h2_8daaf6152771_e5627efa2ab1");
+    flow.insert(Field::Ja3, text(ja3));
+    flow.insert(Field::Ja4, text(ja4));
+    for payload in ["GET /", ""] {
+        flow.insert(Field::InPayload, text(payload));
+        assert_eq!(row(&flow, "%ja3|%ja4"), format!("{ja3}|ja4 : {ja4}\n"));
+    }
 }
 
 #[test]

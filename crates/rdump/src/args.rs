@@ -356,7 +356,7 @@ pub(crate) struct Args {
     /// Take countries, places and names of AS from MaxMind's databases: FILE, or several with commas between; or none
     ///
     /// For the tags %sc %dc %gsa %gdap %sloc %sasn %stz and the like, the statistics srcgeo, srcasn, srctz and the like,
-    /// -A srcgeo,dstgeo, and `geo CC` in filters. Without -o, flows are listed as gline.
+    /// -A srcgeo,dstgeo,srcasn, and `geo CC` in filters. Without -o, flows are listed as gline.
     #[arg(short = 'G', long = "geo", value_name = "FILE", help_heading = "Selection")]
     pub(crate) geo: Option<String>,
 

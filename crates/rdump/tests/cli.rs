@@ -536,6 +536,10 @@ SE>SE|none||none|border      |
     assert_eq!(values, ["CH", "FR", "SE", "", "Example Networks"]);
     let grouped = run(&["-A", "srcgeo", "-O", "bytes"]);
     assert_eq!(grouped.lines().map(|line| line[42..44].to_owned()).collect::<Vec<_>>(), ["CH", "FR", "SE"]);
+    assert_eq!(
+        run(&["-A", "srcasn,dsttz", "-O", "bytes", "-o", "fmt:%sasn,%dtz,%fl"]),
+        "Example Networks,none,    1\nnone,none,    2\n"
+    );
     fixture.rdump(&["-G", "city", "-r", FILE, "-A", "srcgeo", "-w", "out"]);
     assert_eq!(fixture.rdump(&["-v", "out"]).status.code(), Some(0), "what is computed is not stored");
 
@@ -545,4 +549,35 @@ SE>SE|none||none|border      |
     assert!(String::from_utf8(output.stderr).unwrap().contains("nf is in nfdump's own format"));
     let (code, message) = fixture.failure(&["-G", "missing", "-r", FILE]);
     assert_eq!((code, message.starts_with("rdump: missing: ")), (Some(1), true), "{message}");
+}
+
+/// The client of JA3's description, which sends no extensions.
+fn client_hello() -> Vec<u8> {
+    let mut body = vec![3, 1];
+    body.extend([7; 32]);
+    body.extend([0, 0, 22]);
+    body.extend([4, 5, 10, 9, 100, 98, 3, 6, 19, 18, 99].map(u16::to_be_bytes).as_flattened());
+    body.extend([1, 0]);
+    let len = body.len() as u8;
+    [&[22, 3, 1, 0, len + 4, 1, 0, 0, len][..], &body].concat()
+}
+
+#[test]
+fn groups_by_fingerprint_of_the_payload() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut builder = flow_model::BatchBuilder::new();
+    for (bytes, payload) in [(1, &b"SSH-2.0"[..]), (2, &client_hello()), (4, b""), (8, &client_hello())] {
+        builder.set(flow_model::Field::InBytes, bytes);
+        builder.set_bytes(flow_model::Field::InPayload, payload);
+        builder.finish_row();
+    }
+    let fixture = Fixture { dir };
+    write(&fixture.path(FILE), &[builder.finish()]);
+    let grouped = |by: &str| fixture.stdout(&["-q", "-r", FILE, "-A", by, "-o", "fmt:%ja3|%ja4|%byt"]);
+    let (ja3, ja4) = ("de350869b8c85de67a350c8d186f11e6", "t10i110000_3609b414f052_000000000000");
+    assert_eq!(
+        grouped("ja3"),
+        format!("{:32}|{:>38}|       5\n{ja3}|{:>38}|      10\n", "", "no ja4", "no ja4")
+    );
+    assert!(grouped("ja4,proto").ends_with(&format!("|ja4 : {ja4}|      10\n")), "{}", grouped("ja4,proto"));
 }

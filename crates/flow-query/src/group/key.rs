@@ -4,9 +4,10 @@
 //! IPv6; rows of one shape have keys of one layout, and groups of different shape never meet.
 
 use crate::QueryError;
-use flow_model::{Column, Dictionary, Field, FieldSet, FlowBatch, Kind, Value, Values, field_info};
+use flow_model::{Column, Dictionary, Field, FieldSet, FlowBatch, Kind, Unit, Value, Values, field_info};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 
 /// A field flows are grouped by, and how much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,19 @@ impl KeyPart {
     fn mask_v6(self, addr: Ipv6Addr, len: u64) -> u128 {
         let len = u64::from(self.v6_prefix.unwrap_or(128)).min(len);
         addr.to_bits() & leading_ones(128, len)
+    }
+}
+
+/// How many octets of a text count in a key: fingerprints have fewer, and organisations with longer names are hardly told
+/// apart by what follows.
+const TEXT_OCTETS: usize = 128;
+
+/// How many octets of the values of `field` a key keeps, whole words of them; `None` when it is no text.
+fn text_octets(field: Field) -> Option<usize> {
+    match field {
+        Field::Ja3 => Some(32),
+        Field::Ja4 => Some(40),
+        _ => (field_info(field).unit == Unit::Text).then_some(TEXT_OCTETS),
     }
 }
 
@@ -106,6 +120,8 @@ enum What {
     V4,
     /// Two words, the high half first.
     V6,
+    /// As many octets in words of their own, the first octet highest, 0 behind the text.
+    Text(usize),
     /// The prefix length of an address, in octets of its own.
     Mask(Field),
 }
@@ -128,14 +144,17 @@ impl Layout {
                     addresses += 1;
                     if shape >> (addresses - 1) & 1 == 1 { (What::V6, 128) } else { (What::V4, 32) }
                 }
-                Kind::Bytes => return Err(QueryError::NotAKey(part.field)),
+                Kind::Bytes => match text_octets(part.field) {
+                    Some(octets) => (What::Text(octets), octets * 8),
+                    None => return Err(QueryError::NotAKey(part.field)),
+                },
             };
             items.push((bits, Item { part, what, word: 0, shift: 0 }));
             if let Some(mask) = part.mask {
                 items.push((8, Item { part, what: What::Mask(mask), word: 0, shift: 0 }));
             }
         }
-        // Widths are powers of two: in descending order nothing crosses a word boundary.
+        // Widths are whole words or powers of two: in descending order nothing crosses a word boundary.
         items.sort_by_key(|(bits, _)| std::cmp::Reverse(*bits));
         let mut used = 0;
         for (bits, item) in &mut items {
@@ -187,6 +206,10 @@ impl Layout {
             match item.what {
                 What::Num => pack_nums(batch.column(item.part.field), item, row, keys),
                 What::Mask(field) => pack_nums(batch.column(field), item, row, keys),
+                What::Text(octets) => {
+                    let words = item.word..item.word + octets / 8;
+                    pack_texts(batch.column(item.part.field), words, row, keys);
+                }
                 What::V4 | What::V6 => {
                     let column = batch.column(item.part.field);
                     match item.part.mask {
@@ -210,6 +233,12 @@ impl Layout {
             What::V6 => {
                 let bits = u128::from(word) << 64 | u128::from(key[item.word + 1]);
                 Value::Ip(Ipv6Addr::from_bits(bits).into())
+            }
+            What::Text(octets) => {
+                let words = &key[item.word..item.word + octets / 8];
+                let mut text: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+                text.truncate(text.iter().rposition(|&octet| octet != 0).map_or(0, |last| last + 1));
+                Value::Bytes(text.into_boxed_slice())
             }
             What::Mask(_) => Value::Num(word & 0xff),
             What::Num => Value::Num(match field_info(field).kind {
@@ -417,6 +446,34 @@ fn pack_addresses<const W: usize>(
     }
 }
 
+/// Packs as much of each text as fits, whole characters of it.
+fn pack_texts<const W: usize>(
+    column: &Column,
+    words: Range<usize>,
+    row: impl Fn(usize) -> usize + Copy,
+    keys: &mut [Key<W>],
+) {
+    let put = |key: &mut Key<W>, text: &[u8]| {
+        let text = &text[..whole_characters(text, words.len() * 8)];
+        for (word, octets) in key.0[words.clone()].iter_mut().zip(text.chunks(8)) {
+            let mut whole = [0; 8];
+            whole[..octets.len()].copy_from_slice(octets);
+            *word = u64::from_be_bytes(whole);
+        }
+    };
+    for (index, key) in keys.iter_mut().enumerate() {
+        put(key, column.bytes(row(index)));
+    }
+}
+
+/// How many of the first `most` octets of a text are whole characters.
+fn whole_characters(text: &[u8], most: usize) -> usize {
+    let is_inside = |at: usize| text.get(at).is_some_and(|octet| octet & 0xc0 == 0x80);
+    let most = text.len().min(most);
+    // A character has at most four octets; what is no UTF-8 is cut anywhere.
+    (most.saturating_sub(3)..=most).rev().find(|&at| !is_inside(at)).unwrap_or(most)
+}
+
 fn pack_networks<const W: usize>(
     column: &Column,
     mask: &Column,
@@ -455,8 +512,8 @@ mod tests {
         assert_eq!((v4.words(), v4.octets()), (2, 13));
         assert_eq!((v6.words(), v6.octets()), (5, 37));
         assert!(matches!(
-            Layout::new(&[KeyPart::field(Field::Label)], 0),
-            Err(QueryError::NotAKey(Field::Label))
+            Layout::new(&[KeyPart::field(Field::Frame)], 0),
+            Err(QueryError::NotAKey(Field::Frame))
         ));
     }
 
@@ -497,6 +554,36 @@ mod tests {
         assert_eq!(value(Field::DstPort), Value::Num(65_535));
         assert_eq!(value(Field::MPLS[1]), Value::Num(0x12_3450));
         assert_eq!(layout.value(&keys[0].0, Field::SrcPort), None);
+    }
+
+    #[test]
+    fn texts_are_kept_as_far_as_there_is_room() {
+        let parts = [Field::SrcPort, Field::Ja4, Field::Label].map(KeyPart::field);
+        let layout = Layout::new(&parts, 0).unwrap();
+        assert_eq!(layout.octets(), 2 + 40 + 128);
+        let long = "ö".repeat(100);
+        for (label, expected) in [
+            ("", ""),
+            ("web", "web"),
+            ("exactly8", "exactly8"),
+            (&long, &long[..128]),
+            (&format!("x{long}"), &format!("x{}", &long[..126])),
+        ] {
+            let mut builder = BatchBuilder::new();
+            builder.set(Field::SrcPort, 443);
+            builder.set_bytes(Field::Label, label.as_bytes());
+            builder.finish_row();
+            let mut batch = builder.finish();
+            let fingerprint = Value::Bytes(b"t13d1516h2_8daaf6152771_e5627efa2ab1".to_vec().into());
+            batch.insert(Field::Ja4, Column::Constant(fingerprint.clone()));
+            let mut keys: Vec<Key<32>> = Vec::new();
+            layout.pack(&batch, 1, |index| index, &mut keys);
+            let value = |field| layout.value(&keys[0].0, field);
+            assert_eq!(value(Field::SrcPort), Some(Value::Num(443)));
+            assert_eq!(value(Field::Ja4), Some(fingerprint));
+            assert_eq!(value(Field::Label), Some(Value::Bytes(expected.as_bytes().into())), "{label}");
+        }
+        assert_eq!(whole_characters(&[0x80; 9], 8), 8);
     }
 
     #[test]
