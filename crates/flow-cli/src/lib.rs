@@ -7,6 +7,7 @@
 //! * [`configured`] does the same, and adds what the environment and the configuration file say.
 //! * [`ByteSize`], [`Age`], [`Span`] and [`TimeSpec`] are the arguments that have a grammar of their own.
 //! * [`Describe`] are the options by which a program prints its manual page and completions.
+//! * [`Paint`] colours reports on terminals.
 //! * [`run`] is the frame of a `main`: errors to stderr as `rdump: what: cause`, one [`ExitCode`], and a quiet
 //!   end when whoever reads our output has gone.
 //!
@@ -27,6 +28,7 @@ mod config;
 mod describe;
 mod exit;
 mod normalise;
+mod paint;
 mod parse;
 mod run;
 mod size;
@@ -40,6 +42,7 @@ pub use config::{ConfigArgs, Configuration, Configured, configured};
 pub use describe::Describe;
 pub use exit::{ExitCode, WithExitCode, exit_code_of};
 pub use normalise::{Quirk, normalise};
+pub use paint::{Emphasis, Paint};
 pub use parse::{parse, usage_error};
 pub use run::{Messages, is_closed_pipe, run};
 pub use size::{ByteSize, SizeError};

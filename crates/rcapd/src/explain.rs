@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use flow_cli::ExitCode;
+use flow_cli::{Emphasis, ExitCode, Paint};
 use flow_collect::{
     CaptureError, DEFAULT_MAX_SOURCES, DecoderOptions, Finding, Input, Limits, Listen, Severity, Tunnels,
     examine, explain,
@@ -64,13 +64,26 @@ pub(crate) fn examine_machine(plan: &Plan) -> ExitCode {
         Input::Capture(_) => &[],
     };
     let findings = examine(&plan.collector, addresses);
-    let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
+    let paint = Paint::on(&io::stdout());
+    let lines: Vec<String> = findings.iter().map(|finding| painted(finding, paint)).collect();
     match print(&format!("{}\n", lines.join("\n"))) {
         ExitCode::Success if findings.iter().any(|finding| finding.severity == Severity::Trouble) => {
             ExitCode::Failure
         }
         code => code,
     }
+}
+
+/// A finding of which the first word, its severity, is emphasised.
+fn painted(finding: &Finding, paint: Paint) -> String {
+    let emphasis = match finding.severity {
+        Severity::Fine => Emphasis::Good,
+        Severity::Doubt => Emphasis::Doubtful,
+        Severity::Trouble => Emphasis::Bad,
+    };
+    let text = finding.to_string();
+    let (severity, rest) = text.split_at(text.find(' ').unwrap_or(0));
+    paint.text(emphasis, severity) + rest
 }
 
 /// A reader that has seen enough is no failure.

@@ -16,7 +16,7 @@ use crate::plan::{Grouping, Mode, Plan, RecordStatistic, SortOrder, Told, needs_
 use crate::progress::Bar;
 use anyhow::Context;
 use chrono::Local;
-use flow_cli::{ExitCode, Messages};
+use flow_cli::{Emphasis, ExitCode, Messages, Paint};
 use flow_file::{
     ExporterNumbers, FileError, FileFormat, FileSelection, FileTail, FileWriter, FlowFile, WriteOptions,
 };
@@ -28,6 +28,7 @@ use flow_query::{
     TimeWindow,
 };
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -49,7 +50,8 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
         Mode::CheckFilter => return Ok(ExitCode::Success),
         Mode::ExplainFilter => {
             let mut out = Output::new();
-            out.print(|out| out.extend_from_slice(filter.explain().to_string().as_bytes()))?;
+            let explained = with_headings(&filter.explain().to_string(), Paint::on(&io::stdout()));
+            out.print(|out| out.extend_from_slice(explained.as_bytes()))?;
             out.finish().context("writing to stdout")?;
             return Ok(ExitCode::Success);
         }
@@ -142,10 +144,20 @@ pub(crate) fn answer(plan: &Plan, messages: &Messages) -> anyhow::Result<ExitCod
     if is_looked_for {
         let loss = Loss::of(&run.query.files, run.query.window);
         if plan.loss == Told::Always || loss.is_known() {
-            messages.line(&loss.line());
+            let emphasis = if loss.is_known() { Emphasis::Bad } else { Emphasis::Good };
+            messages.line(&Paint::on(&io::stderr()).text(emphasis, &loss.line()));
         }
     }
     Ok(verdict(&report.problems, report.files, asked, plan.strict, messages))
+}
+
+/// A report of which the lines that are not indented are headings.
+fn with_headings(report: &str, paint: Paint) -> String {
+    let painted = |line: &str| match line.strip_suffix('\n') {
+        Some(text) if !text.starts_with(' ') => paint.text(Emphasis::Heading, text) + "\n",
+        _ => line.to_owned(),
+    };
+    report.split_inclusive('\n').map(painted).collect()
 }
 
 /// The databases of places; a file of nfdump's own format is named and left aside (D-103).
