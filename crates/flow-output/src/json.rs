@@ -165,9 +165,26 @@ impl Object {
         }
     }
 
-    fn acls(&mut self) {
-        self.acl("ingress_acl", [Field::IngressAcl, Field::IngressAce, Field::IngressXace]);
-        self.acl("egress_acl", [Field::EgressAcl, Field::EgressAce, Field::EgressXace]);
+    fn firewall_event(&mut self) {
+        self.quoted_nums(&[Field::ConnId, Field::FwEvent]);
+        self.text("event", Form::FirewallEvent, [Field::FwEvent]);
+        self.quoted_nums(&[Field::FwXevent]);
+    }
+
+    fn acls_and_user(&mut self, groups: Groups) {
+        if groups.contains(Groups::ACL) {
+            self.acl("ingress_acl", [Field::IngressAcl, Field::IngressAce, Field::IngressXace]);
+            self.acl("egress_acl", [Field::EgressAcl, Field::EgressAce, Field::EgressXace]);
+        }
+        if groups.contains(Groups::USER) {
+            self.text("user_name", Form::JsonText { none: "<empty>" }, [Field::UserName]);
+        }
+    }
+
+    fn nat_event(&mut self) {
+        self.quoted_nums(&[Field::NatEvent]);
+        self.text("nat_event", Form::NatEventLong, [Field::NatEvent]);
+        self.quoted_nums(&[Field::IngressVrf, Field::EgressVrf]);
     }
 
     fn acl(&mut self, key: &str, fields: [Field; 3]) {
@@ -294,9 +311,7 @@ fn describe(object: &mut Object, groups: Groups, is_icmp: bool) {
 fn events(object: &mut Object, groups: Groups) {
     let has = |group| groups.contains(group);
     if has(Groups::NSEL) {
-        object.quoted_nums(&[Field::ConnId, Field::FwEvent]);
-        object.text("event", Form::FirewallEvent, [Field::FwEvent]);
-        object.quoted_nums(&[Field::FwXevent]);
+        object.firewall_event();
         object.time(Field::EventTimeMs);
     }
     if has(Groups::XLATE_V4) || has(Groups::XLATE_V6) {
@@ -306,16 +321,9 @@ fn events(object: &mut Object, groups: Groups) {
     if has(Groups::XLATE_PORT) {
         object.quoted_nums(&[Field::XlateSrcPort, Field::XlateDstPort]);
     }
-    if has(Groups::ACL) {
-        object.acls();
-    }
-    if has(Groups::USER) {
-        object.text("user_name", Form::JsonText { none: "<empty>" }, [Field::UserName]);
-    }
+    object.acls_and_user(groups);
     if has(Groups::NAT) {
-        object.quoted_nums(&[Field::NatEvent]);
-        object.text("nat_event", Form::NatEventLong, [Field::NatEvent]);
-        object.quoted_nums(&[Field::IngressVrf, Field::EgressVrf]);
+        object.nat_event();
         if !has(Groups::NSEL) {
             object.time(Field::EventTimeMs);
         }

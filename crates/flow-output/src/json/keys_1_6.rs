@@ -65,9 +65,7 @@ pub(super) fn describe(object: &mut Object, groups: Groups, is_icmp: bool) {
 fn events(object: &mut Object, groups: Groups) {
     let has = |group| groups.contains(group);
     if has(Groups::NSEL) {
-        object.quoted_nums(&[Field::ConnId, Field::FwEvent]);
-        object.text("event", Form::FirewallEvent, [Field::FwEvent]);
-        object.quoted_nums(&[Field::FwXevent]);
+        object.firewall_event();
         object.text("sgt_id", Form::Num, [Field::SecurityGroupTag]);
         object.time(Field::EventTimeMs);
     }
@@ -77,19 +75,12 @@ fn events(object: &mut Object, groups: Groups) {
     for field in [Field::XlateSrcAddr, Field::XlateDstAddr] {
         addr(object, groups, field, Groups::XLATE_V4, Groups::XLATE_V6);
     }
-    if has(Groups::ACL) {
-        object.acls();
-    }
-    if has(Groups::USER) {
-        object.text("user_name", Form::JsonText { none: "<empty>" }, [Field::UserName]);
-    }
+    object.acls_and_user(groups);
     if has(Groups::LATENCY) {
         object.latencies();
     }
     if has(Groups::NAT) {
-        object.quoted_nums(&[Field::NatEvent]);
-        object.text("nat_event", Form::NatEventLong, [Field::NatEvent]);
-        object.quoted_nums(&[Field::IngressVrf, Field::EgressVrf]);
+        object.nat_event();
     }
     if has(Groups::PORT_BLOCK) {
         object.quoted_nums(&[Field::PblockStart, Field::PblockEnd, Field::PblockStep, Field::PblockSize]);
