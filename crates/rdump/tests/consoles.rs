@@ -31,11 +31,18 @@ const SCENARIOS: &[(&str, Scenario, bool)] = &[
         pandora_reads_connections_and_relations_by_position,
         true,
     ),
+    ("pandora_filters_as_its_pages_and_its_manual_do", pandora_filters_as_its_pages_and_its_manual_do, true),
     ("pandoras_distributed_console_sends_words", pandoras_distributed_console_sends_words, true),
     ("errors_leave_stdout_to_rows", errors_leave_stdout_to_rows, false),
     ("nfsen_reads_totals_alerts_and_pages", nfsen_reads_totals_alerts_and_pages, false),
+    (
+        "nfsen_shows_every_format_and_statistic_of_its_page",
+        nfsen_shows_every_format_and_statistic_of_its_page,
+        false,
+    ),
     ("nfsen_ng_of_both_generations_is_served", nfsen_ng_of_both_generations_is_served, false),
     ("smaller_clients_find_their_columns", smaller_clients_find_their_columns, false),
+    ("surfmap_librenms_and_pipelines_are_served", surfmap_librenms_and_pipelines_are_served, false),
 ];
 
 fn main() {
@@ -206,6 +213,33 @@ fn pandora_reads_connections_and_relations_by_position(host: &Host) {
     }
 }
 
+fn pandora_filters_as_its_pages_and_its_manual_do(host: &Host) {
+    for (filter, flows) in [
+        ("host 10.0.0.1", 3),
+        ("dst host 10.0.0.1", 2),
+        ("not src host 192.168.1.10", 16),
+        ("src net 192.168.0.0/16", 5),
+        ("src net 192.168/16", 5),
+        ("(port 80) or (port 443)", 5),
+        ("(port 443) and (dst host 10.0.0.1)", 2),
+        (
+            " (router ip 127.0.0.1) and (dst ip 10.0.0.1 or  dst net 203.0.113.0/24) and (src ip 192.168.1.10)",
+            2,
+        ),
+        ("port not 53", 16),
+        ("inet6", 4),
+        ("inet", 14),
+        ("(bytes < 10M)", 16),
+        ("src as 65001", 1),
+        ("flags S and not flags AFRPU", 1),
+        ("icmp-type 8", 1),
+        ("src mask 24", 17),
+    ] {
+        let text = host.run(&format!("nfdump -N -R . -M data_in/netflow -o csv -q '{filter}'"));
+        assert_eq!(text.lines().count(), flows, "{filter}");
+    }
+}
+
 /// What arrives at the collector when the console's nfdump is the script of Pandora's manual, which flattens its arguments and
 /// puts quotes around everything from the first parenthesis to the last.
 fn pandoras_distributed_console_sends_words(host: &Host) {
@@ -267,6 +301,23 @@ fn nfsen_reads_totals_alerts_and_pages(host: &Host) {
     }
     assert!(host.run(&format!("nfdump {sources} -o line -c 1 2>&1")).contains("\u{1}    192.168.1.10:51000"));
     assert_eq!(host.run("nfdump -Z '( ident border or ident core) and ( proto tcp )' 2>&1"), "");
+}
+
+fn nfsen_shows_every_format_and_statistic_of_its_page(host: &Host) {
+    let sources = "-M live/border:core -T -R 2023/11/14/nfcapd.202311142210:2023/11/14/nfcapd.202311142215";
+    for format in ["line", "gline", "long", "glong", "extended", "csv", "biline", "bilong"] {
+        let text = host.run(&format!("nfdump {sources} -o {format} -c 20 2>&1"));
+        assert!(text.lines().count() > 20, "{format}\n{text}");
+    }
+    for name in "record ip srcip dstip port srcport dstport if inif outif as srcas dstas nhip nhbip router proto dir srctos \
+                 dsttos tos mask srcmask dstmask vlan srcvlan dstvlan insrcmac outdstmac indstmac outsrcmac srcmac dstmac \
+                 inmac outmac srcgeo dstgeo mpls1 mpls10"
+        .split_whitespace()
+    {
+        let orders = ["flows", "packets", "bytes", "pps", "bps", "bpp"].map(|order| format!("-s {name}/{order}"));
+        let text = host.run(&format!("nfdump {sources} -n 10 {} 2>&1", orders.join(" ")));
+        assert_eq!(text.lines().filter(|line| line.starts_with("Top 10 ")).count(), 6, "{name}\n{text}");
+    }
 }
 
 fn nfsen_ng_of_both_generations_is_served(host: &Host) {
@@ -333,4 +384,32 @@ fn smaller_clients_find_their_columns(host: &Host) {
         host.run(&format!("nfdump -r {file} -s port/flows -o csv | sed -n 13,14p")),
         "Summary\nflows,bytes,packets,avg_bps,avg_pps,avg_bpp\n"
     );
+}
+
+fn surfmap_librenms_and_pipelines_are_served(host: &Host) {
+    let files = "-R 2023/11/14/nfcapd.202311142210:2023/11/14/nfcapd.202311142215";
+    // SURFmap: lines that begin with a digit, ten columns.
+    for rest in ["-c 5 -O tstart", "-c 5 -m", "-n 5 -s record/bytes -A srcip,dstip"] {
+        let (code, text, _) = host.try_run(&format!(
+            r#"nfdump -M live/border -T {files} -Nq -6 -o "fmt:%ts;%td;%sa;%da;%sp;%dp;%pr;%ipkt;%ibyt;%fl" {rest}"#
+        ));
+        assert_eq!((code, text.lines().count()), (Some(0), 5), "{rest}");
+        assert!(
+            text.lines().all(|line| line.starts_with("2023-") && line.split(';').count() == 10),
+            "{text}"
+        );
+    }
+    let version = host.run("nfdump -V");
+    assert!(version.trim_start().starts_with("nfdump: Version: 1."), "{version}");
+    // LibreNMS shows what NfSen's page shows.
+    let shown = host.run(&format!("nfdump -M live/border -T {files} -n 5 -s dstip/bytes"));
+    assert!(shown.starts_with("Top 5 Dst IP Addr ordered by bytes:\n"), "{shown}");
+    // Tables are filled from rows without a header.
+    let rows = host.run("nfdump -r data_in/netflow/nfcapd.202311142210 -o csv -q");
+    assert_eq!(rows.lines().map(|line| fields(line).len()).collect::<Vec<_>>(), [48; 18]);
+    // pynfdump over several sources: a block for each statistic.
+    let blocks = host.run(&format!("nfdump -q -o pipe -M live/border:core {files} -s dstport/flows -n 3 ''"));
+    let rows: Vec<usize> = blocks.lines().map(|line| line.split('|').count()).collect();
+    assert_eq!(rows, [13, 13, 13, 1]);
+    assert!(host.run("nfdump -I -M live/border -r 2023/11/14/nfcapd.202311142210").contains("Flows: 18\n"));
 }
