@@ -1,5 +1,6 @@
 //! Addresses as text.
 
+use crate::text::{put, spaces};
 use std::net::IpAddr;
 
 /// The longest text of an address: eight groups of an IPv6 address, or six and a dotted quad.
@@ -35,6 +36,16 @@ impl AddrText {
             self.len = 16;
         }
         self
+    }
+
+    /// Appends the text, right-justified in `width`.
+    #[inline]
+    pub(crate) fn put_right(&self, out: &mut Vec<u8>, width: usize) {
+        spaces(out, width.saturating_sub(self.len));
+        match self.text.first_chunk::<16>() {
+            Some(text) if self.len <= 16 => put(out, text, self.len),
+            _ => out.extend_from_slice(self.as_bytes()),
+        }
     }
 
     /// The octets of the text.

@@ -375,7 +375,7 @@ pub(crate) fn proto(out: &mut Vec<u8>, number: u64, width: usize) {
 #[inline]
 pub(crate) fn addr(out: &mut Vec<u8>, addr: IpAddr, width: usize, condensed: bool) {
     let text = AddrText::new(addr);
-    right(out, if condensed { text.condensed() } else { text }.as_bytes(), width);
+    if condensed { text.condensed() } else { text }.put_right(out, width);
 }
 
 /// The number of an address family on Linux.

@@ -1,6 +1,7 @@
 //! Layouts: the sequence of literal text and cells that makes a row.
 
 use crate::cell::{Cell, Context, Form, Sources};
+use crate::text::put;
 use flow_model::{Column, Field, FieldSet, FlowBatch, Value, ValueRef};
 
 /// What a row consists of.
@@ -58,13 +59,18 @@ impl Layout {
     /// values of a dictionary that is worth it are printed once.
     pub(crate) fn bind<'a>(&self, batch: &'a FlowBatch, rows: usize, context: &mut Context<'_>) -> Bound<'a> {
         let mut bound = Bound { parts: Vec::new() };
-        for part in &self.parts {
+        let mut parts = self.parts.iter().peekable();
+        while let Some(part) = parts.next() {
             match part {
-                Part::Literal(text) => bound.literal().extend_from_slice(text),
+                Part::Literal(text) => bound.push_literal(text),
                 Part::Cell(cell) => {
                     let columns =
                         cell.sources().map(|field| field.map_or(&NO_SOURCE, |field| batch.column(field)));
-                    bound.bind_cell(*cell, columns, rows, context);
+                    let behind = match parts.next_if(|next| matches!(next, Part::Literal(_))) {
+                        Some(Part::Literal(text)) => text.as_slice(),
+                        _ => &[],
+                    };
+                    bound.bind_cell(*cell, columns, behind, rows, context);
                 }
             }
         }
@@ -82,6 +88,8 @@ pub(crate) struct Bound<'a> {
 
 enum BoundPart<'a> {
     Literal(Vec<u8>),
+    /// A literal that is a separator.
+    Octet(u8),
     /// The text of each dictionary entry, and each row's code.
     Coded {
         codes: &'a [u16],
@@ -97,28 +105,44 @@ impl<'a> Bound<'a> {
         for part in &self.parts {
             match part {
                 BoundPart::Literal(text) => out.extend_from_slice(text),
-                BoundPart::Coded { codes, texts } => out.extend_from_slice(texts.get(codes[row])),
+                BoundPart::Octet(octet) => out.push(*octet),
+                BoundPart::Coded { codes, texts } => texts.put(codes[row], out),
                 BoundPart::Cell(cell, columns) => cell.write(columns, row, context, out),
             }
         }
     }
 
-    fn literal(&mut self) -> &mut Vec<u8> {
-        if !matches!(self.parts.last(), Some(BoundPart::Literal(_))) {
-            self.parts.push(BoundPart::Literal(Vec::new()));
-        }
-        match self.parts.last_mut() {
-            Some(BoundPart::Literal(text)) => text,
-            _ => unreachable!("a literal was just pushed"),
+    fn push_literal(&mut self, text: &[u8]) {
+        match (self.parts.last_mut(), text) {
+            (_, []) => {}
+            (Some(BoundPart::Literal(literal)), text) => literal.extend_from_slice(text),
+            (Some(BoundPart::Octet(first)), text) => {
+                let literal = [&[*first], text].concat();
+                self.parts.pop();
+                self.parts.push(BoundPart::Literal(literal));
+            }
+            (_, &[octet]) => self.parts.push(BoundPart::Octet(octet)),
+            (_, text) => self.parts.push(BoundPart::Literal(text.to_vec())),
         }
     }
 
-    fn bind_cell(&mut self, cell: Cell, columns: Sources<'a>, rows: usize, context: &mut Context<'_>) {
+    /// Binds a cell, and the text that stands behind it.
+    fn bind_cell(
+        &mut self,
+        cell: Cell,
+        columns: Sources<'a>,
+        behind: &[u8],
+        rows: usize,
+        context: &mut Context<'_>,
+    ) {
         let sources = cell.sources();
         let constant =
             |index: usize| sources[index].is_none() || matches!(columns[index], Column::Constant(_));
         if !cell.depends_on_position() && (0..3).all(constant) {
-            return cell.write(&columns, 0, context, self.literal());
+            let mut text = Vec::new();
+            cell.write(&columns, 0, context, &mut text);
+            self.push_literal(&text);
+            return self.push_literal(behind);
         }
         if let (Column::Dictionary(dictionary), true, true) = (columns[0], constant(1), constant(2))
             && dictionary.values.len() <= rows / ENTRIES_PER_ROW
@@ -126,41 +150,55 @@ impl<'a> Bound<'a> {
             let mut texts = Texts::default();
             for entry in 0..dictionary.values.len() {
                 let value = Column::Constant(ValueRef::to_owned(dictionary.values.get(entry)));
-                cell.write(&[&value, columns[1], columns[2]], 0, context, texts.next());
-                texts.close();
+                texts.push(behind, |out| cell.write(&[&value, columns[1], columns[2]], 0, context, out));
             }
             self.parts.push(BoundPart::Coded { codes: &dictionary.codes, texts });
             return;
         }
         self.parts.push(BoundPart::Cell(cell, columns));
+        self.push_literal(behind);
     }
 }
 
 /// A dictionary is printed beforehand when each entry will be used twice on average.
 const ENTRIES_PER_ROW: usize = 2;
 
-/// Texts, stored end to end.
+/// The text of each entry: in slots of one length, which are copied faster, up to the first that does not fit, and end to end.
 #[derive(Default)]
 struct Texts {
     text: Vec<u8>,
     ends: Vec<u32>,
+    slots: Vec<[u8; SLOT]>,
+    lens: Vec<u8>,
 }
 
-impl Texts {
-    /// Where the next text is appended.
-    fn next(&mut self) -> &mut Vec<u8> {
-        &mut self.text
-    }
+/// Room for a time or a MAC address with a separator; most texts are shorter.
+const SLOT: usize = 32;
 
-    /// Ends the text.
-    fn close(&mut self) {
+impl Texts {
+    /// Adds what `write` appends, and `behind`.
+    fn push(&mut self, behind: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.text.len();
+        write(&mut self.text);
+        self.text.extend_from_slice(behind);
+        let added = &self.text[start..];
+        if self.slots.len() == self.ends.len() && added.len() <= SLOT {
+            let mut slot = [0; SLOT];
+            slot[..added.len()].copy_from_slice(added);
+            self.slots.push(slot);
+            self.lens.push(added.len() as u8);
+        }
         self.ends.push(self.text.len() as u32);
     }
 
     #[inline]
-    fn get(&self, code: u16) -> &[u8] {
+    fn put(&self, code: u16, out: &mut Vec<u8>) {
         let code = usize::from(code);
-        let start = if code == 0 { 0 } else { self.ends[code - 1] };
-        &self.text[start as usize..self.ends[code] as usize]
+        if let (Some(slot), Some(&len)) = (self.slots.get(code), self.lens.get(code)) {
+            put(out, slot, len.into());
+        } else {
+            let start = if code == 0 { 0 } else { self.ends[code - 1] };
+            out.extend_from_slice(&self.text[start as usize..self.ends[code] as usize]);
+        }
     }
 }

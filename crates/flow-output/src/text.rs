@@ -3,13 +3,26 @@
 const SPACES: [u8; 64] = [b' '; 64];
 
 /// Appends `count` blanks.
+#[inline]
 pub(crate) fn spaces(out: &mut Vec<u8>, count: usize) {
+    if count <= 16 {
+        return put(out, &[b' '; 16], count);
+    }
     let mut rest = count;
     while rest > 0 {
         let step = rest.min(SPACES.len());
         out.extend_from_slice(&SPACES[..step]);
         rest -= step;
     }
+}
+
+/// Appends the first `len` of some octets: a copy of a length that the compiler knows takes a few instructions, one of any
+/// length a call.
+#[inline]
+pub(crate) fn put<const N: usize>(out: &mut Vec<u8>, octets: &[u8; N], len: usize) {
+    let end = out.len() + len;
+    out.extend_from_slice(octets);
+    out.truncate(end);
 }
 
 /// Appends `text` right-justified in `width`; longer text makes the column grow.
@@ -26,22 +39,66 @@ pub(crate) fn left(out: &mut Vec<u8>, text: &[u8], width: usize) {
     spaces(out, width.saturating_sub(text.len()));
 }
 
+/// As many digits a number has at most.
+const MAX_DIGITS: usize = 20;
+
+/// The digits of a number, which end at [`MAX_DIGITS`], with blanks before and behind them.
+struct Digits {
+    text: [u8; 2 * MAX_DIGITS],
+    start: usize,
+}
+
+impl Digits {
+    #[inline]
+    fn new(value: u64) -> Digits {
+        let mut digits = Digits { text: [b' '; 2 * MAX_DIGITS], start: MAX_DIGITS };
+        let mut rest = value;
+        while rest >= 100 {
+            digits.start -= 2;
+            digits.text[digits.start..digits.start + 2].copy_from_slice(&pair(rest % 100));
+            rest /= 100;
+        }
+        let [tens, ones] = pair(rest);
+        digits.start -= 1;
+        digits.text[digits.start] = ones;
+        if rest >= 10 {
+            digits.start -= 1;
+            digits.text[digits.start] = tens;
+        }
+        digits
+    }
+
+    /// Appends `len` octets from `start` on.
+    #[inline]
+    fn put(&self, out: &mut Vec<u8>, start: usize, len: usize) {
+        let octets = self.text[start..].first_chunk::<MAX_DIGITS>();
+        put(out, octets.unwrap_or(&[b' '; MAX_DIGITS]), len);
+    }
+}
+
 /// Appends a number.
 #[inline]
 pub(crate) fn num(out: &mut Vec<u8>, value: u64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    num_right(out, value, 0);
 }
 
 /// Appends a number right-justified in `width`.
 #[inline]
 pub(crate) fn num_right(out: &mut Vec<u8>, value: u64, width: usize) {
-    right(out, itoa::Buffer::new().format(value).as_bytes(), width);
+    if width > MAX_DIGITS {
+        spaces(out, width - MAX_DIGITS);
+    }
+    let digits = Digits::new(value);
+    let start = digits.start.min(MAX_DIGITS - width.min(MAX_DIGITS));
+    digits.put(out, start, MAX_DIGITS - start);
 }
 
 /// Appends a number left-justified in `width`.
 #[inline]
 pub(crate) fn num_left(out: &mut Vec<u8>, value: u64, width: usize) {
-    left(out, itoa::Buffer::new().format(value).as_bytes(), width);
+    let digits = Digits::new(value);
+    digits.put(out, digits.start, (MAX_DIGITS - digits.start).max(width.min(MAX_DIGITS)));
+    spaces(out, width.saturating_sub(MAX_DIGITS));
 }
 
 /// The two digits of a number below 100.
@@ -256,6 +313,20 @@ mod tests {
         let mut out = Vec::new();
         write(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn numbers_of_every_length_in_every_width() {
+        let mut value = 0_u64;
+        for digit in (1..=9).chain(0..=9).chain([0]) {
+            for width in [0, 1, 5, 19, 20, 21, 100] {
+                assert_eq!(text(|out| num_right(out, value, width)), format!("{value:width$}"));
+                assert_eq!(text(|out| num_left(out, value, width)), format!("{value:<width$}"));
+            }
+            assert_eq!(text(|out| num(out, value)), value.to_string());
+            value = value.saturating_mul(10).saturating_add(digit);
+        }
+        assert_eq!(text(|out| num(out, u64::MAX)), u64::MAX.to_string());
     }
 
     #[test]
