@@ -25,6 +25,8 @@ use xtask::programs::{Programs, root};
 const WIDTHS: [u64; 2] = [1_400, 360];
 /// The smallest text that can be read, in CSS pixels.
 const LEGIBLE: f64 = 9.0;
+/// More octets than a screenshot has.
+const MAX_ANSWER: u64 = 64 << 20;
 /// Where the shipped capture's own hosts are; names of networks are foreign text.
 const NETWORKS: &str = "10.0.0.0/8 <b>home</b> & co\n192.168.0.0/16 \"lab\"\n";
 
@@ -66,10 +68,10 @@ fn look(tools: &Tools, programs: &Programs, served: bool) -> Result<(), Failed> 
         host(&browser, width)?;
         browser.screenshot(&format!("host-{width}"))?;
     }
-    Ok(browser.complaints().and_then(|complaints| match complaints.as_slice() {
+    match browser.complaints()?.as_slice() {
         [] => Ok(()),
         complaints => Err(format!("the browser complains: {complaints:#?}").into()),
-    })?)
+    }
 }
 
 /// What the shipped hour of traffic tells of some hosts.
@@ -236,8 +238,10 @@ impl Drop for Browser {
 }
 
 fn post(url: &str, body: &Value) -> Result<Value, Failed> {
-    let mut answer = ureq::post(url).config().http_status_as_error(false).build().send_json(body)?;
-    let mut answer: Value = answer.body_mut().with_config().limit(64 << 20).read_json()?;
+    let request = ureq::post(url).config().http_status_as_error(false).build();
+    let mut answer = request.content_type("application/json").send(body.to_string())?;
+    let answer = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_string()?;
+    let mut answer: Value = serde_json::from_str(&answer)?;
     let value = answer["value"].take();
     match value["error"].as_str() {
         Some(error) => Err(format!("{url}: {error}: {}", value["message"]).into()),
