@@ -374,7 +374,7 @@ fn merge(existing: &Path, newer: &Path, format: FileFormat) -> Result<(), FileEr
     let merged = with_suffix(newer, MERGED);
     let io_error = |path: &Path, action| {
         let path = path.to_owned();
-        move |source| FileError::Io { path, action, source: std::sync::Arc::new(source) }
+        move |cause| FileError::Io { path, action, cause: std::sync::Arc::new(cause) }
     };
     let file = FlowFile::open(existing)?;
     // Only whoever asks for blocks learns what is wrong with files of nfdump's.

@@ -252,12 +252,12 @@ impl Working {
         }
         if path.exists() {
             // It could not be renamed when its slot ended, and the filing thread has not done with it yet.
-            let source = Arc::new(io::ErrorKind::AlreadyExists.into());
-            return Err(FileError::Io { path, action: "create the file", source });
+            let cause = Arc::new(io::ErrorKind::AlreadyExists.into());
+            return Err(FileError::Io { path, action: "create the file", cause });
         }
         if let Err(error) = self.source.spool.hold() {
-            let source = Arc::new(io::Error::other(error));
-            return Err(FileError::Io { path, action: "create the file", source });
+            let cause = Arc::new(io::Error::other(error));
+            return Err(FileError::Io { path, action: "create the file", cause });
         }
         self.file = Some(self.create(&path, self.press.format)?);
         Ok(())
@@ -274,8 +274,8 @@ fn is_gone(path: &Path) -> bool {
 }
 
 fn gone(path: &Path) -> FileError {
-    let source = Arc::new(io::ErrorKind::NotFound.into());
-    FileError::Io { path: path.to_owned(), action: "find the file", source }
+    let cause = Arc::new(io::ErrorKind::NotFound.into());
+    FileError::Io { path: path.to_owned(), action: "find the file", cause }
 }
 
 #[cfg(test)]

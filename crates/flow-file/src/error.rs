@@ -11,14 +11,14 @@ use std::sync::Arc;
 #[non_exhaustive]
 pub enum FileError {
     /// The operating system refused.
-    #[error("{}: cannot {action}: {source}", path.display())]
+    #[error("{}: cannot {action}: {cause}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What was tried, as a verb with its object.
         action: &'static str,
-        /// Why it failed.
-        source: Arc<io::Error>,
+        /// Why it failed; it stands in the text, so it is no `source()`.
+        cause: Arc<io::Error>,
     },
     /// The file has no octet at all.
     #[error("{}: file is empty", path.display())]
@@ -227,7 +227,7 @@ impl FileError {
 
     pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> FileError {
         let path = path.to_path_buf();
-        move |source| FileError::Io { path, action, source: Arc::new(source) }
+        move |cause| FileError::Io { path, action, cause: Arc::new(cause) }
     }
 }
 

@@ -217,7 +217,7 @@ fn open_one(path: &Path, problems: &mut Vec<FileError>) -> Option<FlowFile> {
     match FlowFile::open(path) {
         Ok(file) => Some(file),
         Err(FileError::Empty { .. }) => None,
-        Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
+        Err(FileError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {
             problems.push(error);
             None
