@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(hours.len(), 8);
         assert_eq!((hours[0].0, hours[0].1.as_str()), (19_000 * day + 2 * 3_600_000, "03:00"));
         assert_eq!(hours[7].1, "09 Jan");
-        assert_eq!(times(19_000 * day, 19_030 * day, 6, &|_| 0).len(), 4);
+        assert_eq!(times(19_000 * day, 19_030 * day, 6, &|_| 0).len(), 5);
         assert!(times(0, 400 * 365 * day, 6, &|_| 0).len() <= 7);
         assert!(times(5, 6, 6, &|_| 0).len() <= 1);
     }
