@@ -6,7 +6,7 @@
 //! * [`demo`] and [`bench`](mod@bench): the two long commands.
 //! * [`answers`]: comparing what rdump and nfdump print.
 //! * [`dist`]: the release and its packages; [`licences`] of what is in it.
-//! * [`reference`]: the tables of docs/reference.md.
+//! * [`mod@reference`]: the tables of docs/reference.md.
 //! * [`arrows`], [`words`]: checks of the source tree.
 //! * [`capture`]: making and replaying captures.
 //!
