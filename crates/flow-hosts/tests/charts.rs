@@ -112,3 +112,14 @@ fn means_are_drawn_where_bins_are_closer_than_pixels() {
     let shown = texts(&chart.draw().unwrap());
     assert!(shown.iter().any(|text| text == "10") && !shown.iter().any(|text| text == "20"), "{shown:?}");
 }
+
+#[test]
+fn more_than_anybody_can_see_is_refused() {
+    let names = vec![String::new(); Matrix::MOST + 1];
+    let (title, unit, size) = ("", Unit::Bytes, Size::LARGE);
+    let matrix = Matrix { title, unit, rows: names, columns: Vec::new(), values: Vec::new(), size };
+    assert_eq!(matrix.draw().unwrap_err().to_string(), "a picture has at most 1000 rows");
+    let bars = vec![Bar { label: None, value: 1.0 }; 10_001];
+    let chart = BarChart { title, unit, bars, size };
+    assert_eq!(chart.draw().unwrap_err().to_string(), "a picture has at most 10000 bars");
+}

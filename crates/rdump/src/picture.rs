@@ -130,10 +130,14 @@ fn matrix(title: &str, unit: Unit, cells: &[(String, String, f64)]) -> anyhow::R
         })
     }
     let (mut rows, mut columns) = (Vec::new(), Vec::new());
-    let places: Vec<(usize, usize, f64)> = cells
-        .iter()
-        .map(|(row, column, value)| (place(&mut rows, row), place(&mut columns, column), *value))
-        .collect();
+    let mut places: Vec<(usize, usize, f64)> = Vec::new();
+    for (row, column, value) in cells {
+        places.push((place(&mut rows, row), place(&mut columns, column), *value));
+        // A square for each pair of them is drawn only if there are few, so that is all the memory it may take.
+        if rows.len().max(columns.len()) > Matrix::MOST {
+            bail!("-o svg: more than {} different rows or columns; -n takes fewer groups", Matrix::MOST);
+        }
+    }
     let mut values = vec![vec![0.0; columns.len()]; rows.len()];
     for (row, column, value) in places {
         values[row][column] += value;

@@ -1,6 +1,8 @@
 //! One bar for each group.
 
-use super::canvas::{COLOURS, ChartError, GREY, Size, cut, fill, ink, letters, picture, width_of, write};
+use super::canvas::{
+    COLOURS, ChartError, GREY, Size, cut, fill, ink, letters, number, picture, width_of, write,
+};
 use super::scale::{Unit, short};
 use plotters::style::Color;
 
@@ -31,19 +33,19 @@ const LABEL: f64 = 1.3;
 const BAR: f64 = 0.9;
 
 /// More bars than this do not go into a picture.
-const MOST: i32 = 10_000;
+const MOST: usize = 10_000;
 
 impl BarChart<'_> {
     /// Draws it.
     ///
     /// # Errors
-    /// When the library refuses.
+    /// When there are more bars than 10,000, or the library refuses.
     pub fn draw(&self) -> Result<String, ChartError> {
         let Size { width, font, .. } = self.size;
         let (margin, em) = (font.cast_signed() / 2, f64::from(font));
         let row = (em * (LABEL + BAR + 0.4)) as i32;
         let top = 2 * font.cast_signed();
-        let height = top + row * i32::try_from(self.bars.len()).unwrap_or(MOST).clamp(1, MOST) + margin;
+        let height = top + row * number(self.bars.len(), "bars", MOST)? + margin;
         let heading = format!("{} ({})", self.title, self.unit.name());
         let longest = self.bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
         picture(&heading, width, height.cast_unsigned(), |area| {
@@ -53,8 +55,8 @@ impl BarChart<'_> {
                 (margin, font.cast_signed()),
                 ink(font, false),
             )?;
-            for (number, bar) in (0..MOST).zip(&self.bars) {
-                let y = top + row * number;
+            for (place, bar) in (0..).zip(&self.bars) {
+                let y = top + row * place;
                 let middle = y + (em * LABEL / 2.0) as i32;
                 let value = short(bar.value);
                 let room = width.saturating_sub(width_of(&value, font) + 3 * margin.cast_unsigned());

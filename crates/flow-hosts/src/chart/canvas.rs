@@ -25,13 +25,31 @@ impl Size {
 
 /// A picture could not be drawn.
 #[derive(Debug, thiserror::Error)]
-#[error("drawing a picture: {0}")]
-pub struct ChartError(String);
+#[non_exhaustive]
+pub enum ChartError {
+    /// The library refuses.
+    #[error("drawing a picture: {0}")]
+    Library(String),
+    /// It would have more than anybody can see.
+    #[error("a picture has at most {most} {what}")]
+    TooMany {
+        /// Of what there are too many.
+        what: &'static str,
+        /// How many there may be.
+        most: usize,
+    },
+}
 
 impl ChartError {
     pub(super) fn new(error: impl std::error::Error) -> ChartError {
-        ChartError(error.to_string())
+        ChartError::Library(error.to_string())
     }
+}
+
+/// The number of things that are drawn beside each other, at least 1.
+pub(super) fn number(count: usize, what: &'static str, most: usize) -> Result<i32, ChartError> {
+    let fitting = i32::try_from(count).ok().filter(|_| count <= most);
+    fitting.map(|count| count.max(1)).ok_or(ChartError::TooMany { what, most })
 }
 
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -84,7 +102,7 @@ pub(super) fn picture(
     }
     // Behind the first tag, which is that of the picture.
     let head = svg.find("<svg").and_then(|start| svg[start..].find('>').map(|end| start + end + 1));
-    let Some(head) = head else { return Err(ChartError("no picture".to_owned())) };
+    let Some(head) = head else { return Err(ChartError::Library("no picture".to_owned())) };
     svg.insert_str(head, &format!("\n<title>{}</title>\n{}", escape(name), style()));
     Ok(svg)
 }

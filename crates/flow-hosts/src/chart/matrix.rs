@@ -1,6 +1,6 @@
 //! Who talks to whom.
 
-use super::canvas::{COLOURS, ChartError, Size, cut, fill, ink, letters, picture, write};
+use super::canvas::{COLOURS, ChartError, Size, cut, fill, ink, letters, number, picture, write};
 use super::scale::{Unit, short};
 use plotters::style::{Color, FontTransform, text_anchor};
 
@@ -25,39 +25,38 @@ pub struct Matrix<'a> {
 const DARKEST: f64 = 0.6;
 const LIGHTEST: f64 = 0.08;
 
-/// More rows than this do not go into a picture.
-const MOST: i32 = 10_000;
-
 impl Matrix<'_> {
+    /// More rows, or columns, than this do not go into a picture.
+    pub const MOST: usize = 1_000;
+
     /// Draws it.
     ///
     /// # Errors
-    /// When the library refuses.
+    /// When there are too many rows or columns, or the library refuses.
     pub fn draw(&self) -> Result<String, ChartError> {
         let Size { width, font, .. } = self.size;
         let (margin, line) = (font.cast_signed() / 2, font.cast_signed());
-        let (left, number) = (width.cast_signed() * 3 / 10, |names: &[String]| {
-            i32::try_from(names.len()).unwrap_or(MOST).clamp(1, MOST)
-        });
-        let columns = number(&self.columns);
+        let left = width.cast_signed() * 3 / 10;
+        let rows = number(self.rows.len(), "rows", Self::MOST)?;
+        let columns = number(self.columns.len(), "columns", Self::MOST)?;
         let side = ((width.cast_signed() - left - margin) / columns).max(1);
         let high = side.clamp(line * 3 / 2, 4 * line);
         // Names of columns stand upright, as long as those of rows.
         let top = 2 * line + left;
-        let height = top + high * number(&self.rows) + margin;
+        let height = top + high * rows + margin;
         let heading = format!("{} ({})", self.title, self.unit.name());
         let highest = self.values.iter().flatten().copied().fold(0.0, f64::max);
         picture(&heading, width, height.cast_unsigned(), |area| {
             write(area, &cut(&heading, letters(width, font)), (margin, line), ink(font, false))?;
             let room = letters((left - 2 * margin).max(0).cast_unsigned(), font);
-            for (place, name) in (0..MOST).zip(&self.columns) {
+            for (place, name) in (0..).zip(&self.columns) {
                 let style = ink(font, false);
                 let style = style
                     .transform(FontTransform::Rotate270)
                     .pos(text_anchor::Pos::new(text_anchor::HPos::Left, text_anchor::VPos::Center));
                 write(area, &cut(name, room), (left + place * side + side / 2, top - margin), style)?;
             }
-            for (row, (name, values)) in (0..MOST).zip(self.rows.iter().zip(&self.values)) {
+            for (row, (name, values)) in (0..).zip(self.rows.iter().zip(&self.values)) {
                 let y = top + row * high;
                 write(area, &cut(name, room), (left - margin, y + high / 2), ink(font, true))?;
                 for (place, value) in (0..).zip(values) {
