@@ -21,6 +21,9 @@ const MAX_SPREAD_S: u64 = 86_400;
 /// A host without any flow for so long is forgotten.
 const MAX_ABSENCE_S: u64 = 366 * 86_400;
 
+/// Clocks on the wall are so many days apart at most.
+const ZONES_APART: u64 = 2;
+
 /// Bytes in and out.
 pub type Bytes = [u64; 2];
 
@@ -241,6 +244,13 @@ impl Host {
     /// When its last flow ended, seconds since 1970.
     pub fn last_s(&self) -> u64 {
         self.last_s
+    }
+
+    /// Whether no bin is of a time behind this, whatever the zone.
+    pub(crate) fn ends_by(&self, newest_s: u64) -> bool {
+        let newest = |level: Level| newest_s / level.seconds() + ZONES_APART;
+        let ends = |series: &Series| series.first + series.bins.len() as u64;
+        Level::ALL.into_iter().zip(&self.series).all(|(level, series)| ends(series) <= newest(level) + 1)
     }
 
     /// With whom it exchanged most today, or yesterday while there is nothing yet.

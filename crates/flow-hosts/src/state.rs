@@ -171,7 +171,12 @@ impl<'a> Reader<'a> {
         }
         for _ in 0..self.up_to(MAX_HOSTS as u64)? {
             let addr = self.addr()?;
-            rollup.hosts.insert(addr, self.host()?);
+            let host = self.host()?;
+            // Every bin up to those that come next is filled one day.
+            if !host.ends_by(newest_s) {
+                return None;
+            }
+            rollup.hosts.insert(addr, host);
         }
         Some(rollup)
     }
@@ -260,22 +265,24 @@ mod tests {
     }
 
     fn any_rollup() -> impl Strategy<Value = Rollup> {
-        let series = (0_u64..1 << 40, prop::collection::vec_deque(any::<Bytes>(), 0..20))
-            .prop_map(|(first, bins)| Series { first, bins });
+        let series = (0_u64..1_000, prop::collection::vec_deque(any::<Bytes>(), 0..20))
+            .prop_map(|(ago, bins)| Series { first: ago, bins });
         let service = (any::<u8>(), any::<u16>()).prop_map(|(proto, port)| Service { proto, port });
         let host = (any::<u64>(), prop::array::uniform3(series), any_top(any::<IpAddr>()), any_top(service))
             .prop_map(|(last_s, series, peers, services)| Host { last_s, series, peers, services });
         (
-            any::<u64>(),
+            1_u64 << 30..1 << 40,
             -90_000_i64..90_000,
             prop::collection::btree_map(".{0,20}", ".{0,20}", 0..4),
             prop::collection::btree_map(any::<IpAddr>(), host, 0..6),
         )
-            .prop_map(|(newest_s, ahead_s, counted, hosts)| Rollup {
-                newest_s,
-                ahead_s,
-                counted,
-                hosts,
+            .prop_map(|(newest_s, ahead_s, counted, mut hosts)| {
+                for host in hosts.values_mut() {
+                    for (level, series) in Level::ALL.into_iter().zip(&mut host.series) {
+                        series.first = newest_s / level.seconds() - series.first - series.bins.len() as u64;
+                    }
+                }
+                Rollup { newest_s, ahead_s, counted, hosts }
             })
     }
 
@@ -325,6 +332,12 @@ mod tests {
         octets[0] = b'f';
         assert_eq!(Rollup::read(&octets), Err(RollupError::Foreign));
         assert_eq!(Rollup::read(b""), Err(RollupError::Foreign));
+        let far = Series { first: 1 << 40, bins: [[1, 1]].into() };
+        let host = Host { series: [far, Series::default(), Series::default()], ..Host::default() };
+        let rollup = Rollup { hosts: [(IpAddr::from([10, 0, 0, 1]), host)].into(), ..Rollup::default() };
+        let mut ahead = Vec::new();
+        rollup.write(&mut ahead);
+        assert_eq!(Rollup::read(&ahead), Err(RollupError::Damaged), "bins of a time to come");
         let mut long = packed(&[0, 0, 0, 0]);
         long[12..20].copy_from_slice(&(1_u64 << 40).to_le_bytes());
         assert_eq!(Rollup::read(&long), Err(RollupError::Damaged));
