@@ -32,6 +32,9 @@ const OVERFLOW_LEN: usize = MAX_DATAGRAM_LEN - PLACE_LEN;
 /// A batch is handed over when it has this many octets, at the latest.
 const BATCH_LEN: usize = 256 << 10;
 
+/// Octets of room that a batch needs, unless datagrams are longer than their places.
+const ROOM: usize = BATCH_LEN + PER_CALL * PLACE_LEN;
+
 /// Batches in the queue between receiver and decoder: up to about 40 MB, a second of the rate that one
 /// decoder manages.
 pub(crate) const QUEUE_LEN: usize = 128;
@@ -156,7 +159,11 @@ impl DatagramBatch {
 
     /// Forgets the datagrams. Their octets become room, which need not be cleared again.
     fn clear(&mut self) {
-        self.octets.truncate(BATCH_LEN + PER_CALL * PLACE_LEN);
+        self.octets.truncate(ROOM);
+        if self.octets.capacity() > 2 * ROOM {
+            // After many long datagrams at once. What all batches keep stays what the queue may hold.
+            self.octets.shrink_to(ROOM);
+        }
         self.used = 0;
         self.items.clear();
     }

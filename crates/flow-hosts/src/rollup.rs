@@ -129,17 +129,29 @@ impl Tally {
 
     /// Adds the own ends of flows.
     pub fn add(&mut self, batch: &FlowBatch, selection: &Selection) {
-        let num = |field, row| batch.column(field).num(row);
+        if selection.is_empty() {
+            return;
+        }
+        let column = |field| batch.column(field);
+        let addrs = [Field::SrcAddr, Field::DstAddr].map(column);
+        let networks = [Field::SrcNetwork, Field::DstNetwork].map(column);
+        let bytes = [Field::InBytes, Field::OutBytes].map(column);
+        let times = [Field::FirstMs, Field::LastMs].map(column);
+        let ports = [Field::SrcPort, Field::DstPort].map(column);
+        let proto = column(Field::Proto);
         selection.for_each(|row| {
-            let [src, dst] = [Field::SrcAddr, Field::DstAddr].map(|field| batch.column(field).ip(row));
-            let (forth, back) = (num(Field::InBytes, row), num(Field::OutBytes, row));
-            let span = [Field::FirstMs, Field::LastMs].map(|field| num(field, row) / 1_000);
-            let ports = [Field::SrcPort, Field::DstPort].map(|field| num(field, row) as u16);
-            let service = service(num(Field::Proto, row) as u8, ports);
-            if num(Field::DstNetwork, row) != 0 {
+            let [is_src_own, is_dst_own] = networks.map(|network| network.num(row) != 0);
+            if !is_src_own && !is_dst_own {
+                return;
+            }
+            let [src, dst] = addrs.map(|addr| addr.ip(row));
+            let [forth, back] = bytes.map(|bytes| bytes.num(row));
+            let span = times.map(|ms| ms.num(row) / 1_000);
+            let service = service(proto.num(row) as u8, ports.map(|port| port.num(row) as u16));
+            if is_dst_own {
                 self.add_end(dst, src, service, span, [forth, back]);
             }
-            if num(Field::SrcNetwork, row) != 0 {
+            if is_src_own {
                 self.add_end(src, dst, service, span, [back, forth]);
             }
         });

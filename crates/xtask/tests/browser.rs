@@ -59,14 +59,15 @@ fn look(tools: &Tools, programs: &Programs, served: bool) -> Result<(), Failed> 
     let server = if served { Some(WebServer::start(&tools.python, &site)?) } else { None };
     let url = server.as_ref().map_or_else(|| format!("file://{}", site.display()), WebServer::url);
     let browser = Browser::start(&tools.driver)?;
+    let place = if served { "server" } else { "files" };
     for width in WIDTHS {
         browser.width(width)?;
         browser.open(&format!("{url}/index.html"))?;
         index(&browser, width)?;
-        browser.screenshot(&format!("index-{width}"))?;
-        browser.run("document.querySelector('tr:not([hidden]) td a').click()")?;
+        browser.screenshot(&format!("index-{place}-{width}"))?;
+        browser.click("tr:not([hidden]) td a")?;
         host(&browser, width)?;
-        browser.screenshot(&format!("host-{width}"))?;
+        browser.screenshot(&format!("host-{place}-{width}"))?;
     }
     match browser.complaints()?.as_slice() {
         [] => Ok(()),
@@ -165,8 +166,8 @@ fn number(value: &Value) -> Result<f64, Failed> {
 
 /// A session of chromedriver's, by the protocol of W3C WebDriver.
 struct Browser {
-    /// Ends last: it answers when the session ends.
     session: String,
+    /// Ends when the session has: that is what answers.
     _driver: Process,
 }
 
@@ -196,11 +197,20 @@ impl Browser {
         self.call("execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// Puts a text in place of what a field has.
-    fn type_into(&self, selector: &str, text: &str) -> Result<(), Failed> {
+    fn element(&self, selector: &str) -> Result<String, Failed> {
         let found = self.call("element", &json!({ "using": "css selector", "value": selector }))?;
         let element = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str);
-        let element = format!("element/{}", element.ok_or("an element without a name")?);
+        Ok(format!("element/{}", element.ok_or("an element without a name")?))
+    }
+
+    /// Waits for the page that it leads to.
+    fn click(&self, selector: &str) -> Result<(), Failed> {
+        self.call(&format!("{}/click", self.element(selector)?), &json!({})).map(drop)
+    }
+
+    /// Puts a text in place of what a field has.
+    fn type_into(&self, selector: &str, text: &str) -> Result<(), Failed> {
+        let element = self.element(selector)?;
         // Backspace for each letter, as a person would: clearing tells a page of a change, not of input.
         let before = self.run(&format!("return document.querySelector('{selector}').value.length"))?;
         let erased = "\u{E003}".repeat(number(&before)? as usize);
